@@ -1,0 +1,119 @@
+"""Plans a context: system prompt and window, within the budget, with a report. A pure function of the branch."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from anaphora.context.repair import Piece, repair
+from anaphora.context.report import Left, Report
+from anaphora.context.window import FitContext, Window
+from anaphora.errors import ContextTooLong
+from anaphora.message import Message, text_message
+from anaphora.transcript import Entry
+
+# What a provider's own context window is taken to be where nobody says.
+ASSUMED_WINDOW = 8_192
+_MOST_ANSWER = 4_096
+
+
+@dataclass(frozen=True, slots=True)
+class Memory:
+    """The policy that turns a transcript into a context."""
+
+    window: Window = field(default_factory=FitContext)
+
+
+@dataclass(frozen=True, slots=True)
+class Budget:
+    """The room there is, in tokens: the model's window without the room for the answer and a margin for errors in counting."""
+
+    context_window: int
+    answer: int
+    margin: int
+    assumed: bool = False
+    exact: bool = False
+
+    @property
+    def prompt(self) -> int:
+        """What may be sent."""
+        return self.context_window - self.answer - self.margin
+
+
+def budget_for(context_window: int | None, *, max_tokens: int | None, exact: bool) -> Budget:
+    """The budget for a model: ``context_window`` None is assumed small; a quarter (at most 4,096) is kept for the answer."""
+    size = ASSUMED_WINDOW if context_window is None else context_window
+    answer = min(size // 4, _MOST_ANSWER) if max_tokens is None else min(max_tokens, size)
+    # An exact count still leaves out what a chat template puts around the whole.
+    margin = 16 if exact else size // 20
+    return Budget(size, answer, margin, assumed=context_window is None, exact=exact)
+
+
+@dataclass(frozen=True, slots=True)
+class Prompt:
+    """A system prompt and its size; ``text`` may be empty."""
+
+    text: str = ""
+    tokens: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Context:
+    """What one provider call sees."""
+
+    messages: tuple[Message, ...]
+    report: Report
+
+
+def plan(branch: Sequence[Entry], *, system: Prompt, memory: Memory, budget: Budget) -> Context:
+    """The context of a branch (oldest first). Raises ContextTooLong naming the part that does not fit."""
+    pieces, notes = repair(branch)
+    room = budget.prompt - system.tokens
+    cut = memory.window.cut(pieces, room)
+    window = pieces[cut:]
+    used = sum(piece.tokens for piece in window)
+    if used > room:
+        raise _too_long(pieces, window, system, budget.prompt)
+    shown = {source for piece in window for source in piece.sources}
+    messages = tuple(piece.message for piece in window)
+    if system.text:
+        messages = (text_message("system", system.text), *messages)
+    report = Report(
+        budget=budget.prompt,
+        context_window=budget.context_window,
+        assumed=budget.assumed,
+        exact=budget.exact,
+        system_tokens=system.tokens,
+        window_messages=len(window),
+        window_tokens=used,
+        cut=window[0].sources[0] if window else None,
+        left=_left(pieces[:cut]),
+        notes=tuple(note for note in notes if note.source in shown or note.reason.startswith("left out")),
+    )
+    return Context(messages, report)
+
+
+def _left(pieces: Sequence[Piece]) -> Left | None:
+    if not pieces:
+        return None
+    return Left(
+        messages=sum(len(piece.sources) for piece in pieces),
+        tokens=sum(piece.tokens for piece in pieces),
+        first=pieces[0].sources[0],
+        last=pieces[-1].sources[-1],
+        reason="older than the window",
+    )
+
+
+def _too_long(pieces: Sequence[Piece], window: Sequence[Piece], system: Prompt, limit: int) -> ContextTooLong:
+    """Which part is to blame: the system prompt, the newest user message, its tool results, or the history asked for."""
+    if system.tokens >= limit:
+        return ContextTooLong("the system prompt", tokens=system.tokens, limit=limit)
+    room = limit - system.tokens
+    newest = max(index for index, piece in enumerate(pieces) if piece.starts_turn)
+    if pieces[newest].tokens > room:
+        return ContextTooLong("the message", tokens=pieces[newest].tokens, limit=room)
+    turn = sum(piece.tokens for piece in pieces[newest:])
+    if turn > room:
+        return ContextTooLong("the message with its tool results", tokens=turn, limit=room)
+    return ContextTooLong("the whole history", tokens=sum(piece.tokens for piece in window), limit=room)

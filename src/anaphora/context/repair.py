@@ -1,0 +1,98 @@
+"""Makes a branch acceptable to every provider: user first, roles in turn, tool calls and results whole, nothing empty.
+
+The transcript is not touched; what was changed in the view is told in notes. Repairing is deterministic, and what it makes of
+the beginning of a branch does not depend on what follows, but for messages that are joined with their neighbour.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+from anaphora.message import Message, Part, Text, Thinking, ToolResult
+from anaphora.tokens import Estimate
+from anaphora.transcript import Entry
+
+NO_RESULT = "(no result: the tool was not run or did not finish)"
+
+
+@dataclass(frozen=True, slots=True)
+class Piece:
+    """One message of the view, and the stored messages it came from."""
+
+    message: Message
+    tokens: int
+    sources: tuple[str, ...]
+
+    @property
+    def starts_turn(self) -> bool:
+        """Whether a window may begin here."""
+        return self.message.role == "user"
+
+
+@dataclass(frozen=True, slots=True)
+class Note:
+    """One thing the repair changed, for the report."""
+
+    source: str
+    reason: str
+
+
+def repair(branch: Sequence[Entry]) -> tuple[list[Piece], list[Note]]:
+    """The view of a whole branch, oldest first, and what had to be changed."""
+    pieces: list[Piece] = []
+    notes: list[Note] = []
+    open_calls: dict[str, str] = {}
+    for entry in branch:
+        message = _spoken(entry, open_calls, notes)
+        if message is None:
+            continue
+        if message.role != "tool" and open_calls:
+            pieces.append(_missing_results(open_calls, pieces[-1].sources[-1], notes))
+            open_calls.clear()
+        open_calls.update({call.id: call.name for call in message.tool_calls})
+        for result in message.tool_results:
+            open_calls.pop(result.call_id, None)
+        if not pieces and message.role != "user":
+            notes.append(Note(entry.id, f"left out: {message.role} message before the first user message"))
+            open_calls.clear()
+            continue
+        piece = Piece(message, entry.tokens, (entry.id,))
+        if pieces and pieces[-1].message.role == message.role:
+            pieces[-1] = _joined(pieces[-1], piece)
+            notes.append(Note(entry.id, f"joined with the {message.role} message before it"))
+        else:
+            pieces.append(piece)
+    return pieces, notes
+
+
+def _spoken(entry: Entry, open_calls: dict[str, str], notes: list[Note]) -> Message | None:
+    """The message as it may be sent, or None if nothing of it can be."""
+    message = entry.message
+    if message.role == "system":
+        notes.append(Note(entry.id, "a system message inside the conversation is sent as the user's"))
+        message = Message("user", (Text(f"[System: {message.text}]"),))
+    if message.role == "tool":
+        known = tuple(part for part in message.parts if isinstance(part, ToolResult) and part.call_id in open_calls)
+        if len(known) < len(message.parts):
+            notes.append(Note(entry.id, "left out: a tool result whose call is not before it"))
+        return Message("tool", known) if known else None
+    parts = tuple(part for part in message.parts if not (isinstance(part, Text) and not part.text))
+    if not any(not isinstance(part, Thinking) for part in parts):
+        notes.append(Note(entry.id, "left out: empty message"))
+        return None
+    return replace(message, parts=parts)
+
+
+def _missing_results(open_calls: dict[str, str], after: str, notes: list[Note]) -> Piece:
+    """Results for calls that never got one: a provider refuses a call without its result."""
+    notes.append(Note(after, "a tool call without a result got a placeholder"))
+    message = Message("tool", tuple(ToolResult(call, NO_RESULT, name, failed=True) for call, name in open_calls.items()))
+    return Piece(message, Estimate().count(message), (after,))
+
+
+def _joined(first: Piece, second: Piece) -> Piece:
+    parts: tuple[Part, ...] = first.message.parts + second.message.parts
+    if first.message.text and second.message.text:
+        parts = (*first.message.parts, Text("\n\n"), *second.message.parts)
+    return Piece(replace(first.message, parts=parts), first.tokens + second.tokens, first.sources + second.sources)

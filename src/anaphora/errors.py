@@ -1,0 +1,175 @@
+"""Every error this package raises: one tree, and each message says what happened and what to do next.
+
+AnaphoraError
+├ ConfigError               a wrong or missing setting
+│ ├ UnknownModel            no such provider or model; the message suggests the nearest
+│ ├ MissingKey              a provider's key is not set; the message names the variable
+│ └ MissingExtra            an optional package is not installed
+├ InvalidMessage            the text cannot be sent (empty, not valid Unicode)
+├ ContextTooLong            one part alone does not fit into the context: .part .tokens .limit
+├ TranscriptFileError       a file to load is unreadable or malformed: .path .line
+├ ProviderError             .provider .status .request_id .retry_after .retryable
+│ ├ ConnectionFailed        no connection (DNS, refused, TLS)
+│ ├ ProviderTimeout         a deadline passed before the answer began
+│ ├ AuthenticationFailed    401, 403
+│ ├ ModelNotFound           404: the provider does not know the model
+│ ├ RateLimited             429
+│ ├ RequestRejected         any other 4xx
+│ │ └ PromptTooLong         the provider says the prompt exceeds its window: .prompt_tokens .context_window
+│ ├ ServerFailed            5xx
+│ ├ UnreadableAnswer        an answer that is not of the protocol (HTML, broken JSON)
+│ ├ StreamInterrupted       the answer began and was cut
+│ └ LocalModelError         the model inside the process cannot be fetched or started
+└ StoreError
+  ├ NotFound                no such conversation or message
+  └ ConversationBusy        another writer holds the conversation
+"""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+
+class AnaphoraError(Exception):
+    """The base of all; ``str(error)`` is a sentence for the person at the keyboard."""
+
+
+class ConfigError(AnaphoraError):
+    """A wrong or missing setting."""
+
+
+class UnknownModel(ConfigError):
+    """No provider or model of that name."""
+
+
+class MissingKey(ConfigError):
+    """The provider's API key is not set."""
+
+
+class MissingExtra(ConfigError):
+    """An optional package is not installed."""
+
+
+class InvalidMessage(AnaphoraError):
+    """The text cannot be sent: it is empty or not valid Unicode."""
+
+
+class ContextTooLong(AnaphoraError):
+    """One part alone is larger than the room there is.
+
+    ``part`` names it, ``tokens`` is its size, ``limit`` the room, both in tokens.
+    """
+
+    def __init__(self, part: str, *, tokens: int, limit: int) -> None:
+        super().__init__(
+            f"{part} is too long: about {tokens} tokens where {max(limit, 0)} fit, {tokens - limit} too many. "
+            "Shorten it, or use a model with a larger context window."
+        )
+        self.part = part
+        self.tokens = tokens
+        self.limit = limit
+
+
+class TranscriptFileError(AnaphoraError):
+    """A file to load or save is unreadable or malformed; ``line`` is where, if that is known."""
+
+    def __init__(self, path: str, reason: str, *, line: int | None = None) -> None:
+        where = f"{path}, line {line}" if line is not None else path
+        super().__init__(f"{where}: {reason}")
+        self.path = path
+        self.line = line
+
+
+class ProviderError(AnaphoraError):
+    """The provider did not give a whole answer.
+
+    ``status`` is the HTTP status, ``retry_after`` the seconds it asked to wait, ``retryable`` whether another try may help.
+    """
+
+    can_be_retried: ClassVar[bool] = False
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        provider: str = "",
+        status: int | None = None,
+        request_id: str | None = None,
+        retry_after: float | None = None,
+        retryable: bool | None = None,
+    ) -> None:
+        super().__init__(message)
+        self.provider = provider
+        self.status = status
+        self.request_id = request_id
+        self.retry_after = retry_after
+        self.retryable = self.can_be_retried if retryable is None else retryable
+
+
+class ConnectionFailed(ProviderError):
+    """No connection could be made."""
+
+    can_be_retried = True
+
+
+class ProviderTimeout(ProviderError):
+    """A deadline passed before the answer began."""
+
+    can_be_retried = True
+
+
+class AuthenticationFailed(ProviderError):
+    """The key is missing, wrong or not allowed to do this."""
+
+
+class ModelNotFound(ProviderError):
+    """The provider does not know the model."""
+
+
+class RateLimited(ProviderError):
+    """Too many requests, or a quota is used up."""
+
+    can_be_retried = True
+
+
+class RequestRejected(ProviderError):
+    """The provider refused the request as it stands."""
+
+
+class PromptTooLong(RequestRejected):
+    """The provider says the prompt exceeds its window; the numbers are the provider's, in tokens, where it gave them."""
+
+    prompt_tokens: int | None = None
+    context_window: int | None = None
+
+
+class ServerFailed(ProviderError):
+    """The provider failed."""
+
+    can_be_retried = True
+
+
+class UnreadableAnswer(ProviderError):
+    """An answer that is not of the protocol: HTML from a proxy, broken JSON."""
+
+
+class StreamInterrupted(ProviderError):
+    """The answer began and was cut off."""
+
+    can_be_retried = True
+
+
+class LocalModelError(ProviderError):
+    """The model inside the process cannot be fetched or started."""
+
+
+class StoreError(AnaphoraError):
+    """Conversations cannot be read or written."""
+
+
+class NotFound(StoreError):
+    """No such conversation or message."""
+
+
+class ConversationBusy(StoreError):
+    """Another writer holds the conversation."""

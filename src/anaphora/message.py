@@ -1,0 +1,148 @@
+"""Messages and their parts: the values that everything else passes around. No identity, no order, no time: those are the store's."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields
+from types import MappingProxyType
+from typing import Any, Literal
+
+from anaphora.errors import InvalidMessage
+
+Role = Literal["system", "user", "assistant", "tool"]
+Status = Literal["pending", "complete", "stopped", "interrupted", "failed"]
+Finish = Literal["stop", "length", "tool_calls", "content_filter"]
+
+NOTHING: Mapping[str, Any] = MappingProxyType({})
+_SURROGATE = re.compile("[\ud800-\udfff]")
+
+
+@dataclass(frozen=True, slots=True)
+class Text:
+    """Plain text."""
+
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Image:
+    """A picture: its bytes and their media type, for example ``image/png``."""
+
+    data: bytes
+    media_type: str
+
+
+@dataclass(frozen=True, slots=True)
+class Thinking:
+    """What a thinking model wrote before its answer; ``opaque`` is what the vendor wants back unchanged."""
+
+    text: str
+    opaque: Mapping[str, Any] = NOTHING
+
+
+@dataclass(frozen=True, slots=True)
+class ToolCall:
+    """A tool the model asks for; ``arguments`` is JSON text as the model wrote it, valid or not."""
+
+    id: str
+    name: str
+    arguments: str = "{}"
+
+
+@dataclass(frozen=True, slots=True)
+class ToolResult:
+    """What a tool gave for the call ``call_id``."""
+
+    call_id: str
+    text: str
+    name: str = ""
+    failed: bool = False
+
+
+Part = Text | Image | Thinking | ToolCall | ToolResult
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    """One entry of a conversation: who speaks, and the parts of what is said."""
+
+    role: Role
+    parts: tuple[Part, ...]
+
+    @property
+    def text(self) -> str:
+        """All text parts, joined."""
+        return "".join(part.text for part in self.parts if isinstance(part, Text))
+
+    @property
+    def thinking(self) -> str:
+        """All thinking, joined."""
+        return "".join(part.text for part in self.parts if isinstance(part, Thinking))
+
+    @property
+    def tool_calls(self) -> tuple[ToolCall, ...]:
+        """The tools this message asks for."""
+        return tuple(part for part in self.parts if isinstance(part, ToolCall))
+
+    @property
+    def tool_results(self) -> tuple[ToolResult, ...]:
+        """The tool results this message carries."""
+        return tuple(part for part in self.parts if isinstance(part, ToolResult))
+
+
+def text_message(role: Role, text: str) -> Message:
+    """A message of one text part."""
+    return Message(role, (Text(text),))
+
+
+@dataclass(frozen=True, slots=True)
+class Usage:
+    """Tokens of one call or of many; ``input_tokens`` includes the cached ones. ``cost`` is in dollars, None where unknown."""
+
+    input_tokens: int = 0
+    cached_tokens: int = 0
+    output_tokens: int = 0
+    thinking_tokens: int = 0
+    cost: float | None = None
+
+    def __add__(self, other: Usage) -> Usage:
+        counted = {
+            name: getattr(self, name) + getattr(other, name) for name in (f.name for f in fields(Usage)) if name != "cost"
+        }
+        cost = None if self.cost is None or other.cost is None else self.cost + other.cost
+        return Usage(**counted, cost=cost)
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """What the user set for an answer. None means: not set, and so not sent."""
+
+    temperature: float | None = None
+    max_tokens: int | None = None
+    seed: int | None = None
+    stop: tuple[str, ...] = ()
+    extra: Mapping[str, Any] = field(default=NOTHING)
+
+
+def repaired_text(text: str) -> str:
+    """Text from outside that must survive: split surrogate pairs are joined, lone surrogates become U+FFFD."""
+    if _SURROGATE.search(text) is None:
+        return text
+    return text.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace")
+
+
+def checked_text(text: str) -> str:
+    """What a user asks to send. Raises InvalidMessage if it is empty or holds half a character."""
+    if not isinstance(text, str):
+        raise InvalidMessage(f"a message must be text, not {type(text).__name__}.")
+    if not text.strip():
+        raise InvalidMessage("the message is empty: write something, or leave with Ctrl-D.")
+    joined = text.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "surrogatepass")
+    lone = _SURROGATE.search(joined)
+    if lone is not None:
+        raise InvalidMessage(
+            f"the message is not valid Unicode: half a character (U+{ord(lone[0]):04X}) at position {lone.start() + 1}. "
+            "It was probably read with the wrong encoding; read it as UTF-8 and send it again."
+        )
+    return joined

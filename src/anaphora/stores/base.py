@@ -1,0 +1,109 @@
+"""The Store protocol: few verbs, each one transaction, the owner first in every one.
+
+A store keeps trees of messages. It assigns identity, order and time; it decides nothing about what a model sees.
+``tests/stores/conformance.py`` is what every store must pass.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+from anaphora.message import Message, Status, Usage
+from anaphora.transcript import ConversationInfo, Entry
+
+
+@dataclass(frozen=True, slots=True)
+class Scope:
+    """Whose conversation, and which. A conversation exists from the first time anything is done in it."""
+
+    owner: str
+    conversation: str
+
+
+@dataclass(frozen=True, slots=True)
+class Draft:
+    """A message to append below ``parent``. The same ``key`` a second time gives the first one's entry and appends nothing."""
+
+    parent: str | None
+    message: Message
+    status: Status = "complete"
+    tokens: int = 0
+    model: str = ""
+    key: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """New words or a final status for a pending message; with ``head`` the conversation goes on from it, in the same transaction."""
+
+    message: Message
+    status: Status
+    tokens: int = 0
+    usage: Usage | None = None
+    model: str = ""
+    head: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Lease:
+    """The right to write to a conversation until it expires; ``holder`` is a random word."""
+
+    scope: Scope
+    holder: str
+
+
+class Store(Protocol):
+    """Where conversations live. Raises only StoreError."""
+
+    async def acquire(self, scope: Scope, /, *, seconds: float) -> Lease:
+        """Become the one writer for ``seconds``. What a dead writer left ``pending`` turns ``interrupted`` now.
+
+        Raises ConversationBusy while somebody else's lease runs.
+        """
+        ...
+
+    async def renew(self, lease: Lease, /, *, seconds: float) -> None:
+        """Hold on for ``seconds`` from now. Raises ConversationBusy if the lease was lost."""
+        ...
+
+    async def release(self, lease: Lease, /) -> None:
+        """Let others write. A lease that was lost is let go silently."""
+        ...
+
+    async def append(self, scope: Scope, draft: Draft, /) -> Entry:
+        """Add a message to the tree. Raises NotFound if the parent does not exist."""
+        ...
+
+    async def change(self, scope: Scope, message_id: str, change: Change, /) -> Entry:
+        """Give a pending message its next words or its end. A message that has ended is never changed: StoreError."""
+        ...
+
+    async def move_head(self, scope: Scope, message_id: str | None, /) -> None:
+        """Go on from this message, or from the very start. Raises NotFound."""
+        ...
+
+    async def branch(self, scope: Scope, message_id: str | None, /) -> Sequence[Entry]:
+        """The path from the root to a message, root first; empty for None. Raises NotFound."""
+        ...
+
+    async def children(self, scope: Scope, message_id: str | None, /) -> Sequence[Entry]:
+        """What was appended below a message (or at the root), in order."""
+        ...
+
+    async def info(self, scope: Scope, /) -> ConversationInfo:
+        """What is known of the conversation."""
+        ...
+
+    async def describe(self, scope: Scope, /, *, title: str | None = None, system: str | None = None) -> None:
+        """Set the title or the system prompt; None leaves it as it is."""
+        ...
+
+    async def conversations(self, owner: str, /) -> Sequence[ConversationInfo]:
+        """The owner's conversations, most recently changed first."""
+        ...
+
+    async def aclose(self) -> None:
+        """Let go of files and connections."""
+        ...

@@ -1,0 +1,171 @@
+"""Conversations in this process's memory: gone with it."""
+
+from __future__ import annotations
+
+import secrets
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from threading import Lock
+
+from anaphora.errors import ConversationBusy, NotFound, StoreError
+from anaphora.stores.base import Change, Draft, Lease, Scope
+from anaphora.transcript import ConversationInfo, Entry
+
+
+@dataclass(slots=True)
+class _Conversation:
+    created: float
+    updated: float
+    title: str = ""
+    system: str | None = None
+    head: str | None = None
+    entries: dict[str, Entry] = field(default_factory=dict)
+    keys: dict[str, str] = field(default_factory=dict)
+    children: dict[str | None, list[str]] = field(default_factory=dict)
+    holder: str | None = None
+    expires: float = 0.0
+
+
+class InMemoryStore:
+    """The Store protocol on dictionaries, for any number of threads and tasks."""
+
+    def __init__(self) -> None:
+        self._conversations: dict[Scope, _Conversation] = {}
+        self._lock = Lock()
+
+    async def acquire(self, scope: Scope, /, *, seconds: float) -> Lease:
+        with self._lock:
+            conversation = self._of(scope)
+            now = time.monotonic()
+            if conversation.holder is not None and conversation.expires > now:
+                raise ConversationBusy(
+                    f"conversation {scope.conversation!r} is busy with another message: wait for it to end, or pass wait=SECONDS."
+                )
+            conversation.holder, conversation.expires = secrets.token_hex(8), now + seconds
+            for entry in conversation.entries.values():
+                if entry.status == "pending":
+                    conversation.entries[entry.id] = replace(entry, status="interrupted")
+            return Lease(scope, conversation.holder)
+
+    async def renew(self, lease: Lease, /, *, seconds: float) -> None:
+        with self._lock:
+            conversation = self._of(lease.scope)
+            if conversation.holder != lease.holder:
+                raise ConversationBusy(f"conversation {lease.scope.conversation!r} was taken over by another writer.")
+            conversation.expires = time.monotonic() + seconds
+
+    async def release(self, lease: Lease, /) -> None:
+        with self._lock:
+            conversation = self._of(lease.scope)
+            if conversation.holder == lease.holder:
+                conversation.holder = None
+
+    async def append(self, scope: Scope, draft: Draft, /) -> Entry:
+        with self._lock:
+            conversation = self._of(scope)
+            if draft.key is not None and draft.key in conversation.keys:
+                return conversation.entries[conversation.keys[draft.key]]
+            if draft.parent is not None:
+                self._entry(conversation, draft.parent)
+            entry = Entry(
+                id=f"msg_{secrets.token_hex(12)}",
+                parent=draft.parent,
+                order=len(conversation.entries) + 1,
+                message=draft.message,
+                status=draft.status,
+                tokens=draft.tokens,
+                created=time.time(),
+                model=draft.model,
+                key=draft.key,
+            )
+            conversation.entries[entry.id] = entry
+            conversation.children.setdefault(draft.parent, []).append(entry.id)
+            if draft.key is not None:
+                conversation.keys[draft.key] = entry.id
+            conversation.updated = entry.created
+            return entry
+
+    async def change(self, scope: Scope, message_id: str, change: Change, /) -> Entry:
+        with self._lock:
+            conversation = self._of(scope)
+            entry = self._entry(conversation, message_id)
+            if entry.status != "pending":
+                raise StoreError(f"message {message_id} has ended ({entry.status}) and cannot be changed.")
+            entry = replace(
+                entry,
+                message=change.message,
+                status=change.status,
+                tokens=change.tokens,
+                usage=change.usage,
+                model=change.model or entry.model,
+            )
+            conversation.entries[message_id] = entry
+            if change.head:
+                conversation.head = message_id
+            conversation.updated = time.time()
+            return entry
+
+    async def move_head(self, scope: Scope, message_id: str | None, /) -> None:
+        with self._lock:
+            conversation = self._of(scope)
+            if message_id is not None:
+                self._entry(conversation, message_id)
+            conversation.head = message_id
+
+    async def branch(self, scope: Scope, message_id: str | None, /) -> Sequence[Entry]:
+        with self._lock:
+            conversation = self._of(scope)
+            path: list[Entry] = []
+            while message_id is not None:
+                path.append(self._entry(conversation, message_id))
+                message_id = path[-1].parent
+            return path[::-1]
+
+    async def children(self, scope: Scope, message_id: str | None, /) -> Sequence[Entry]:
+        with self._lock:
+            conversation = self._of(scope)
+            return [conversation.entries[child] for child in conversation.children.get(message_id, ())]
+
+    async def info(self, scope: Scope, /) -> ConversationInfo:
+        with self._lock:
+            return self._info(scope, self._of(scope))
+
+    async def describe(self, scope: Scope, /, *, title: str | None = None, system: str | None = None) -> None:
+        with self._lock:
+            conversation = self._of(scope)
+            conversation.title = conversation.title if title is None else title
+            conversation.system = conversation.system if system is None else system
+
+    async def conversations(self, owner: str, /) -> Sequence[ConversationInfo]:
+        with self._lock:
+            found = [self._info(scope, item) for scope, item in self._conversations.items() if scope.owner == owner]
+        return sorted(found, key=lambda info: info.updated, reverse=True)
+
+    async def aclose(self) -> None:
+        """Nothing to let go of."""
+
+    def _of(self, scope: Scope) -> _Conversation:
+        if scope not in self._conversations:
+            now = time.time()
+            self._conversations[scope] = _Conversation(created=now, updated=now)
+        return self._conversations[scope]
+
+    @staticmethod
+    def _entry(conversation: _Conversation, message_id: str) -> Entry:
+        try:
+            return conversation.entries[message_id]
+        except KeyError:
+            raise NotFound(f"no message {message_id!r} in this conversation.") from None
+
+    @staticmethod
+    def _info(scope: Scope, conversation: _Conversation) -> ConversationInfo:
+        return ConversationInfo(
+            id=scope.conversation,
+            title=conversation.title,
+            head=conversation.head,
+            system=conversation.system,
+            created=conversation.created,
+            updated=conversation.updated,
+            messages=len(conversation.entries),
+        )

@@ -1,0 +1,50 @@
+"""A stored message and where it stands in its conversation's tree."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from anaphora.message import Message, Role, Status, Usage
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """A message as the store keeps it.
+
+    ``order`` is an integer per conversation and the only order there is; ``created`` (seconds since 1970) is for people.
+    ``tokens`` is measured once, when the message is appended or ends.
+    """
+
+    id: str
+    parent: str | None
+    order: int
+    message: Message
+    status: Status
+    tokens: int
+    created: float
+    usage: Usage | None = None
+    model: str = ""
+    key: str | None = None
+
+    @property
+    def role(self) -> Role:
+        """Who speaks."""
+        return self.message.role
+
+    @property
+    def text(self) -> str:
+        """What is said."""
+        return self.message.text
+
+
+@dataclass(frozen=True, slots=True)
+class ConversationInfo:
+    """What a store knows of a conversation beside its messages. ``system`` None means: the bot's own system prompt."""
+
+    id: str
+    title: str
+    head: str | None
+    system: str | None
+    created: float
+    updated: float
+    messages: int
