@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from anaphora.message import Message, Role, Status, Usage
 
@@ -39,7 +39,10 @@ class Entry:
 
 @dataclass(frozen=True, slots=True)
 class ConversationInfo:
-    """What a store knows of a conversation beside its messages. ``system`` None means: the bot's own system prompt."""
+    """What a store knows of a conversation beside its messages. ``system`` None means: the bot's own system prompt.
+
+    ``usage`` is that of all its calls, also of answers that are on no branch any more.
+    """
 
     id: str
     title: str
@@ -48,3 +51,4 @@ class ConversationInfo:
     created: float
     updated: float
     messages: int
+    usage: Usage = field(default_factory=Usage)

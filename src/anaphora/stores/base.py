@@ -30,6 +30,7 @@ class Draft:
     message: Message
     status: Status = "complete"
     tokens: int = 0
+    usage: Usage | None = None
     model: str = ""
     key: str | None = None
 
@@ -78,6 +79,10 @@ class Store(Protocol):
 
     async def change(self, scope: Scope, message_id: str, change: Change, /) -> Entry:
         """Give a pending message its next words or its end. A message that has ended is never changed: StoreError."""
+        ...
+
+    async def measure(self, scope: Scope, message_id: str, tokens: int, /) -> None:
+        """Set the size of a message, in tokens, as its model counts it. Raises NotFound."""
         ...
 
     async def move_head(self, scope: Scope, message_id: str | None, /) -> None:

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field, replace
 from threading import Lock
 
 from anaphora.errors import ConversationBusy, NotFound, StoreError
+from anaphora.message import Usage
 from anaphora.stores.base import Change, Draft, Lease, Scope
 from anaphora.transcript import ConversationInfo, Entry
 
@@ -20,6 +21,7 @@ class _Conversation:
     title: str = ""
     system: str | None = None
     head: str | None = None
+    usage: Usage | None = None
     entries: dict[str, Entry] = field(default_factory=dict)
     keys: dict[str, str] = field(default_factory=dict)
     children: dict[str | None, list[str]] = field(default_factory=dict)
@@ -76,6 +78,7 @@ class InMemoryStore:
                 status=draft.status,
                 tokens=draft.tokens,
                 created=time.time(),
+                usage=draft.usage,
                 model=draft.model,
                 key=draft.key,
             )
@@ -101,10 +104,17 @@ class InMemoryStore:
                 model=change.model or entry.model,
             )
             conversation.entries[message_id] = entry
+            if change.usage is not None:
+                conversation.usage = change.usage if conversation.usage is None else conversation.usage + change.usage
             if change.head:
                 conversation.head = message_id
             conversation.updated = time.time()
             return entry
+
+    async def measure(self, scope: Scope, message_id: str, tokens: int, /) -> None:
+        with self._lock:
+            conversation = self._of(scope)
+            conversation.entries[message_id] = replace(self._entry(conversation, message_id), tokens=tokens)
 
     async def move_head(self, scope: Scope, message_id: str | None, /) -> None:
         with self._lock:
@@ -168,4 +178,5 @@ class InMemoryStore:
             created=conversation.created,
             updated=conversation.updated,
             messages=len(conversation.entries),
+            usage=conversation.usage or Usage(),
         )

@@ -1,0 +1,66 @@
+"""anaphora: a chatbot that actually remembers.
+
+``from anaphora import Chatbot`` is all that most programs need. Names are loaded when they are first used, so importing costs nothing.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+__version__ = "0.1.0"
+
+_HOMES = {
+    "Chatbot": "anaphora.sync",
+    "Conversation": "anaphora.sync",
+    "Reply": "anaphora.sync",
+    "AsyncChatbot": "anaphora.chatbot",
+    "AsyncConversation": "anaphora.conversation",
+    "AsyncReply": "anaphora.reply",
+    "Answer": "anaphora.reply",
+    "FullHistory": "anaphora.context.window",
+    "FitContext": "anaphora.context.window",
+    "LastMessages": "anaphora.context.window",
+    "LastTokens": "anaphora.context.window",
+    "LastTurns": "anaphora.context.window",
+    "Deadlines": "anaphora.providers.base",
+    "InMemoryStore": "anaphora.stores.inmemory",
+    "Message": "anaphora.message",
+    "Retries": "anaphora.providers.retry",
+    "ScriptedProvider": "anaphora.providers.scripted",
+    "Usage": "anaphora.message",
+    "AnaphoraError": "anaphora.errors",
+}
+
+if TYPE_CHECKING:
+    from anaphora.chatbot import AsyncChatbot as AsyncChatbot
+    from anaphora.context.window import FitContext as FitContext
+    from anaphora.context.window import FullHistory as FullHistory
+    from anaphora.context.window import LastMessages as LastMessages
+    from anaphora.context.window import LastTokens as LastTokens
+    from anaphora.context.window import LastTurns as LastTurns
+    from anaphora.conversation import AsyncConversation as AsyncConversation
+    from anaphora.errors import AnaphoraError as AnaphoraError
+    from anaphora.message import Message as Message
+    from anaphora.message import Usage as Usage
+    from anaphora.providers.base import Deadlines as Deadlines
+    from anaphora.providers.retry import Retries as Retries
+    from anaphora.providers.scripted import ScriptedProvider as ScriptedProvider
+    from anaphora.reply import Answer as Answer
+    from anaphora.reply import AsyncReply as AsyncReply
+    from anaphora.stores.inmemory import InMemoryStore as InMemoryStore
+    from anaphora.sync import Chatbot as Chatbot
+    from anaphora.sync import Conversation as Conversation
+    from anaphora.sync import Reply as Reply
+
+__all__ = sorted([*_HOMES, "__version__"])
+
+
+def __getattr__(name: str) -> Any:
+    if name in _HOMES:
+        return getattr(import_module(_HOMES[name]), name)
+    raise AttributeError(f"module 'anaphora' has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return __all__

@@ -1,0 +1,166 @@
+"""The chatbot: one model, one memory policy, any number of conversations that never share anything."""
+
+from __future__ import annotations
+
+import os
+import secrets
+from collections.abc import Sequence
+from types import TracebackType
+from typing import Self, Unpack
+
+from anaphora.context.plan import Context, Memory
+from anaphora.context.window import Window
+from anaphora.conversation import AnswerOptions, AsyncConversation, Starter, chosen_options
+from anaphora.errors import ConfigError
+from anaphora.message import Options, Usage
+from anaphora.model import Model
+from anaphora.providers.base import Deadlines, Provider, ProviderOptions
+from anaphora.providers.retry import Retries
+from anaphora.registry import open_model, parse_model
+from anaphora.reply import Answer, AsyncReply
+from anaphora.stores.base import Scope, Store
+from anaphora.stores.inmemory import InMemoryStore
+from anaphora.transcript import ConversationInfo, Entry
+from anaphora.turn import Setup
+
+DEFAULT_MODEL = "local"
+
+
+class ChatbotOptions(AnswerOptions, total=False):
+    """Everything a chatbot can be told at its start, beside its model.
+
+    ``system`` is the system prompt; None takes the one the model does best with, "" none at all. ``window`` says how much of a
+    conversation the model sees (default FitContext()). ``context_window`` (tokens) overrides what the provider says of its model.
+    ``base_url``, ``api_key`` and ``deadlines`` go to the provider. ``store`` keeps the conversations, under the name of ``owner``.
+    ``wait``: seconds to wait while another answer in the same conversation is being written, instead of raising ConversationBusy.
+    """
+
+    system: str | None
+    window: Window
+    context_window: int | None
+    base_url: str | None
+    api_key: str | None
+    deadlines: Deadlines | None
+    retries: Retries
+    store: Store | None
+    owner: str
+    wait: float
+
+
+class AsyncChatbot:
+    """A chatbot that remembers. ``model`` is ``"provider:model"`` or a Provider; nothing means the model inside the process.
+
+    Its own verbs work on a conversation of its own; ``conversation(name)`` gives others. Raises ConfigError at once for what cannot work.
+    """
+
+    def __init__(self, model: str | Provider | None = None, **options: Unpack[ChatbotOptions]) -> None:
+        _check_names(options)
+        self._setup = Setup(
+            model=_model(model, options),
+            store=options.get("store") or InMemoryStore(),
+            memory=Memory(options["window"]) if "window" in options else Memory(),
+            retries=options.get("retries", Retries()),
+            system=options.get("system"),
+        )
+        answer: AnswerOptions = {name: options[name] for name in AnswerOptions.__annotations__ if name in options}  # type: ignore[literal-required, misc]
+        self._options = chosen_options(Options(), answer)
+        self._owner = options.get("owner", "me")
+        self._wait = options.get("wait", 0.0)
+        self._conversations: dict[str, AsyncConversation] = {}
+        self._own = self.conversation(f"conv_{secrets.token_hex(8)}")
+
+    @property
+    def model(self) -> str:
+        """The model that answers, as ``provider:model``."""
+        return str(self._setup.model)
+
+    def conversation(self, name: str | None = None) -> AsyncConversation:
+        """The conversation of that name, begun if there is none; without a name the bot's own."""
+        if name is None:
+            return self._own
+        if name not in self._conversations:
+            scope = Scope(self._owner, name)
+            self._conversations[name] = AsyncConversation(self._setup, scope, options=self._options, wait=self._wait)
+        return self._conversations[name]
+
+    async def conversations(self) -> Sequence[ConversationInfo]:
+        """All conversations of this owner, most recently changed first."""
+        return await self._setup.store.conversations(self._owner)
+
+    async def prepare(self) -> None:
+        """Connect and load now, so that the first answer need not wait for it. Raises ProviderError."""
+        await self._setup.model.prepare()
+
+    async def say(self, text: str, **options: Unpack[AnswerOptions]) -> Answer:
+        """Say something and wait for the whole answer."""
+        return await self._own.say(text, **options)
+
+    def stream(self, text: str, **options: Unpack[AnswerOptions]) -> AsyncReply:
+        """Say something and get the answer as it comes."""
+        return self._own.stream(text, **options)
+
+    def starter(self, text: str, *, buffered: bool = False, **options: Unpack[AnswerOptions]) -> Starter:
+        """See AsyncConversation.starter."""
+        return self._own.starter(text, buffered=buffered, **options)
+
+    async def retry(self, **options: Unpack[AnswerOptions]) -> Answer:
+        """Answer the last message anew."""
+        return await self._own.retry(**options)
+
+    async def undo(self) -> Entry | None:
+        """Go back to before the user's last message."""
+        return await self._own.undo()
+
+    async def history(self) -> Sequence[Entry]:
+        """The messages so far, oldest first."""
+        return await self._own.history()
+
+    async def usage(self) -> Usage:
+        """Tokens of all answers so far."""
+        return await self._own.usage()
+
+    async def context(self) -> Context:
+        """What the model would see now, with a report."""
+        return await self._own.context()
+
+    async def save(self, path: str | os.PathLike[str]) -> None:
+        """Write the conversation as the plain JSON list."""
+        await self._own.save(path)
+
+    async def load(self, path: str | os.PathLike[str]) -> int:
+        """Go on from a file."""
+        return await self._own.load(path)
+
+    async def aclose(self) -> None:
+        """Stop what still runs, keep what came, let go of connections."""
+        for conversation in self._conversations.values():
+            await conversation.stop()
+        await self._setup.model.provider.aclose()
+        await self._setup.store.aclose()
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        await self.aclose()
+
+
+def _model(model: str | Provider | None, options: ChatbotOptions) -> Model:
+    window = options.get("context_window")
+    if window is not None and window < 1:
+        raise ConfigError("context_window must be a positive number of tokens.")
+    if not isinstance(model, str | None):
+        return Model(model, "", context_window=window)
+    base_url = options.get("base_url")
+    ref = parse_model(model or DEFAULT_MODEL, base_url=base_url)
+    provider_options = ProviderOptions(base_url, options.get("api_key"), options.get("deadlines"), window)
+    return Model(open_model(ref, provider_options), ref.model, context_window=window)
+
+
+def _check_names(options: ChatbotOptions) -> None:
+    """A misspelled option is an error, not a setting that silently does nothing."""
+    unknown = sorted(set(options) - set(ChatbotOptions.__annotations__))
+    if unknown:
+        raise ConfigError(f"unknown option {', '.join(unknown)}: use {', '.join(sorted(ChatbotOptions.__annotations__))}.")
+
+

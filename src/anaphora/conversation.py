@@ -1,0 +1,187 @@
+"""A conversation: the verbs that work on one transcript."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from functools import partial
+from typing import Any, TypedDict, Unpack
+
+import anyio
+
+from anaphora.context.plan import Context, plan
+from anaphora.errors import ConfigError, InvalidMessage
+from anaphora.message import Options, Usage, checked_text
+from anaphora.reply import Answer, AsyncReply, Mailbox
+from anaphora.stores.base import Draft, Scope
+from anaphora.transcript import ConversationInfo, Entry
+from anaphora.transfer.plain import read_plain, write_plain
+from anaphora.turn import Ask, Setup, Turn
+
+
+Starter = Callable[[Mailbox], Turn]
+
+
+class AnswerOptions(TypedDict, total=False):
+    """What may be set for a bot or for one answer. What is not set is not sent.
+
+    ``max_tokens`` limits the answer, ``stop`` are texts that end it, ``extra`` is merged into the request's body as it is.
+    """
+
+    temperature: float | None
+    max_tokens: int | None
+    seed: int | None
+    stop: str | Sequence[str]
+    extra: dict[str, Any]
+
+
+class AsyncConversation:
+    """One transcript and its verbs. Get it from a bot: ``bot.conversation("trip to Kyoto")``."""
+
+    def __init__(self, setup: Setup, scope: Scope, *, options: Options, wait: float) -> None:
+        self.id = scope.conversation
+        self._setup = setup
+        self._scope = scope
+        self._options = options
+        self._wait = wait
+        self._turn: Turn | None = None
+
+    async def say(self, text: str, **options: Unpack[AnswerOptions]) -> Answer:
+        """Say something and wait for the whole answer. Raises what went wrong; the transcript keeps the words all the same."""
+        return await AsyncReply(self.starter(text, buffered=True, **options)).answer()
+
+    def stream(self, text: str, **options: Unpack[AnswerOptions]) -> AsyncReply:
+        """Say something and get the answer as it comes."""
+        return AsyncReply(self.starter(text, **options))
+
+    async def retry(self, **options: Unpack[AnswerOptions]) -> Answer:
+        """Answer the last message anew, also one whose answer failed. The old answer stays in the transcript."""
+        return await AsyncReply(await self.retry_starter(buffered=True, **options)).answer()
+
+    async def retry_stream(self, **options: Unpack[AnswerOptions]) -> AsyncReply:
+        """Like ``retry``, as it comes."""
+        return AsyncReply(await self.retry_starter(**options))
+
+    def starter(self, text: str, *, buffered: bool = False, **options: Unpack[AnswerOptions]) -> Starter:
+        """What begins the turn once there is a mailbox to put its events into. Raises InvalidMessage and ConfigError."""
+        return partial(self._begin, self._ask(options, text=checked_text(text), buffered=buffered))
+
+    async def retry_starter(self, *, buffered: bool = False, **options: Unpack[AnswerOptions]) -> Starter:
+        """The same for a retry. Raises InvalidMessage if there is nothing to answer."""
+        await self._settled()
+        message = await self._last_asked()
+        if message is None:
+            raise InvalidMessage("there is no message yet to answer anew.")
+        return partial(self._begin, self._ask(options, again=message, buffered=buffered))
+
+    async def undo(self) -> Entry | None:
+        """Go back to before the last message of the user, which is given back; None at the very start. Nothing is deleted."""
+        branch = await self.history()
+        asked = next((entry for entry in reversed(branch) if entry.role == "user"), None)
+        if asked is not None:
+            await self._setup.store.move_head(self._scope, asked.parent)
+        return asked
+
+    async def history(self) -> Sequence[Entry]:
+        """The messages of the current branch, oldest first."""
+        await self._settled()
+        info = await self.info()
+        return await self._setup.store.branch(self._scope, info.head)
+
+    async def usage(self) -> Usage:
+        """Tokens of all answers in this conversation, those retried or undone included."""
+        return (await self.info()).usage
+
+    async def context(self) -> Context:
+        """What the model would see now, with a report. Raises ContextTooLong."""
+        system = await self._setup.system_prompt(self._scope)
+        budget = await self._setup.model.budget(self._options.max_tokens)
+        return plan(await self.history(), system=system, memory=self._setup.memory, budget=budget)
+
+    async def info(self) -> ConversationInfo:
+        """What the store knows of this conversation."""
+        return await self._setup.store.info(self._scope)
+
+    async def system(self) -> str:
+        """The system prompt: this conversation's own, else the bot's, else the model's default."""
+        return (await self._setup.system_prompt(self._scope)).text
+
+    async def set_system(self, text: str) -> None:
+        """Give this conversation its own system prompt; an empty one means none."""
+        await self._setup.store.describe(self._scope, system=text)
+
+    async def save(self, path: str | os.PathLike[str]) -> None:
+        """Write the current branch as the plain JSON list. Raises TranscriptFileError."""
+        write_plain(path, await self.system(), await self.history())
+
+    async def load(self, path: str | os.PathLike[str]) -> int:
+        """Go on from a file that ``save`` or any other program wrote; what was here stays as another branch.
+
+        Gives the number of messages. Raises TranscriptFileError, and then nothing has changed.
+        """
+        system, messages = read_plain(path)
+        store = self._setup.store
+        lease = await store.acquire(self._scope, seconds=60.0)
+        try:
+            parent: str | None = None
+            for item in messages:
+                tokens = await self._setup.model.count(item.message)
+                draft = Draft(parent, item.message, item.status, tokens, usage=item.usage, model=item.model)
+                parent = (await store.append(self._scope, draft)).id
+            await store.move_head(self._scope, parent)
+            if system:
+                await store.describe(self._scope, system=system)
+        finally:
+            await store.release(lease)
+        return len(messages)
+
+    def _ask(self, options: AnswerOptions, *, buffered: bool, text: str = "", again: Entry | None = None) -> Ask:
+        return Ask(text, again, chosen_options(self._options, options), buffered, self._wait)
+
+    def _begin(self, ask: Ask, mailbox: Mailbox) -> Turn:
+        self._turn = Turn(self._setup, self._scope, ask, mailbox, after=self._turn)
+        return self._turn
+
+    async def stop(self) -> None:
+        """Stop an answer that still runs, keeping what came."""
+        if self._turn is not None and not self._turn.done.is_set():
+            self._turn.stop()
+            with anyio.CancelScope(shield=True):
+                await self._turn.done.wait()
+
+    async def _settled(self) -> None:
+        """Wait until a turn that was left early is stored."""
+        if self._turn is not None and self._turn.stopping:
+            await self._turn.done.wait()
+
+    async def _last_asked(self) -> Entry | None:
+        """The user's message that a retry answers: the newest below the head that got no whole answer, else the branch's last."""
+        head = (await self.info()).head
+        for entry in reversed(await self._setup.store.children(self._scope, head)):
+            if entry.role == "user":
+                answers = await self._setup.store.children(self._scope, entry.id)
+                if not any(answer.status in {"complete", "stopped"} and answer.message.parts for answer in answers):
+                    return entry
+                break
+        branch = await self._setup.store.branch(self._scope, head)
+        return next((entry for entry in reversed(branch) if entry.role == "user"), None)
+
+
+def chosen_options(base: Options, options: AnswerOptions) -> Options:
+    """The bot's options with one answer's own over them. Raises ConfigError."""
+    unknown = set(options) - set(AnswerOptions.__annotations__)
+    if unknown:
+        raise ConfigError(f"unknown option {', '.join(sorted(unknown))}: use {', '.join(AnswerOptions.__annotations__)}.")
+    changes: dict[str, Any] = dict(options)
+    if "stop" in changes:
+        stop = changes["stop"]
+        changes["stop"] = (stop,) if isinstance(stop, str) else tuple(stop)
+    if "extra" in changes:
+        changes["extra"] = {**base.extra, **changes["extra"]}
+    result = replace(base, **changes)
+    if result.max_tokens is not None and result.max_tokens < 1:
+        raise ConfigError("max_tokens must be at least 1.")
+    if result.temperature is not None and not 0 <= result.temperature <= 2:
+        raise ConfigError("temperature must be between 0 and 2.")
+    return result

@@ -1,0 +1,67 @@
+"""A model as a conversation uses it: its provider, its name, its window, and how its tokens are counted."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from anaphora.context.plan import Budget, Prompt, budget_for
+from anaphora.errors import PromptTooLong, ProviderError
+from anaphora.message import Message, Options, Usage, text_message
+from anaphora.providers.base import ModelInfo, Provider, Request
+from anaphora.tokens import Estimate
+
+
+class Model:
+    """One model of one provider. ``context_window`` (tokens) overrides what the provider says."""
+
+    def __init__(self, provider: Provider, name: str, *, context_window: int | None = None) -> None:
+        self.provider = provider
+        self.name = name
+        self.estimate = Estimate()
+        self._context_window = context_window
+        self._info: ModelInfo | None = None
+
+    def __str__(self) -> str:
+        return f"{self.provider.name}:{self.name}" if self.name else self.provider.name
+
+    async def prepare(self) -> ModelInfo:
+        """Connect, and learn what there is to know. Raises ProviderError or ConfigError."""
+        if self._info is None:
+            self._info = await self.provider.prepare(self.name)
+        return self._info
+
+    async def system_prompt(self, text: str | None) -> Prompt:
+        """The system prompt with its size; None takes the one this model does best with."""
+        info = await self.prepare()
+        chosen = info.system if text is None else text
+        message = text_message("system", chosen) if chosen else Message("system", ())
+        return Prompt(chosen, await self.count(message))
+
+    async def count(self, message: Message) -> int:
+        """The tokens of a message: exact where the provider has a tokenizer, else the estimate learned so far."""
+        info = await self.prepare()
+        if info.count is not None:
+            try:
+                return await info.count(message)
+            except ProviderError:
+                pass
+        return self.estimate.count(message)
+
+    async def budget(self, max_tokens: int | None) -> Budget:
+        """The room for a prompt."""
+        info = await self.prepare()
+        return budget_for(self._context_window or info.context_window, max_tokens=max_tokens, exact=info.count is not None)
+
+    def request(self, messages: Sequence[Message], options: Options) -> Request:
+        """A call to this model."""
+        return Request(self.name, tuple(messages), options)
+
+    def learn(self, sent: Sequence[Message], usage: Usage | None) -> None:
+        """Correct the estimate by what a whole answer reported."""
+        if usage is not None:
+            self.estimate = self.estimate.learned(sent, usage.input_tokens)
+
+    def learn_window(self, error: PromptTooLong) -> None:
+        """Believe a provider that says how large its window is."""
+        if error.context_window:
+            self._context_window = error.context_window

@@ -1,0 +1,91 @@
+"""The Provider protocol: one request in, events out."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator
+from dataclasses import dataclass, field
+from typing import Protocol
+
+from anaphora.events import ProviderEvent
+from anaphora.message import Message, Options
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """One call: which model, what it sees, what the user set."""
+
+    model: str
+    messages: tuple[Message, ...]
+    options: Options = field(default_factory=Options)
+
+
+class Counter(Protocol):
+    """Counts exactly, with the model's own tokenizer."""
+
+    async def __call__(self, message: Message, /) -> int:
+        """The tokens a message takes in a prompt, its role and marks included."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class ModelInfo:
+    """What a provider knows of a model; None is unknown.
+
+    ``context_window`` in tokens; ``count`` an exact counter; ``system`` the prompt this model does best with, for who sets none.
+    """
+
+    context_window: int | None = None
+    count: Counter | None = None
+    system: str = ""
+
+
+class Provider(Protocol):
+    """Answers. Raises only ProviderError and ConfigError."""
+
+    @property
+    def name(self) -> str:
+        """The word before the colon in ``provider:model``."""
+        ...
+
+    async def prepare(self, model: str, /) -> ModelInfo:
+        """Connect, load what must be loaded, and tell what is known of the model. May be called often; the first call works."""
+        ...
+
+    def stream(self, request: Request, /) -> AsyncGenerator[ProviderEvent, None]:
+        """Answer once: yield deltas, then exactly one Ended."""
+        ...
+
+    async def aclose(self) -> None:
+        """Let go of connections."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class ModelRef:
+    """``provider:model`` taken apart; ``model`` may be empty."""
+
+    provider: str
+    model: str = ""
+
+    def __str__(self) -> str:
+        return f"{self.provider}:{self.model}" if self.model else self.provider
+
+
+@dataclass(frozen=True, slots=True)
+class Deadlines:
+    """How long to wait, in seconds: for a connection, for the first byte, between two pieces, for the whole answer."""
+
+    connect: float = 10.0
+    first_byte: float = 120.0
+    between_chunks: float = 60.0
+    total: float = 1_800.0
+
+
+@dataclass(frozen=True, slots=True)
+class ProviderOptions:
+    """What may be set when a provider is opened; None takes what the catalog says."""
+
+    base_url: str | None = None
+    api_key: str | None = None
+    deadlines: Deadlines | None = None
+    context_window: int | None = None

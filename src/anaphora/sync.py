@@ -1,0 +1,273 @@
+"""The same verbs without await: a thin door to one event loop in a thread of its own. Works inside a running loop too (notebooks).
+
+A stream is not stepped from here: its turn runs whole in the loop, and its events come through a queue.
+"""
+
+from __future__ import annotations
+
+import atexit
+import os
+from collections import deque
+from collections.abc import Callable, Coroutine, Iterator, Sequence
+from contextlib import AbstractContextManager
+from queue import SimpleQueue
+from threading import Lock, get_ident
+from types import TracebackType
+from typing import Any, Self, TypeVar, Unpack
+
+from anyio.from_thread import BlockingPortal, start_blocking_portal
+
+from anaphora.chatbot import AsyncChatbot, ChatbotOptions
+from anaphora.context.plan import Context
+from anaphora.conversation import AnswerOptions, AsyncConversation, Starter
+from anaphora.events import Event, TextDelta
+from anaphora.message import Usage
+from anaphora.providers.base import Provider
+from anaphora.reply import Answer, Mailbox, finished
+from anaphora.transcript import ConversationInfo, Entry
+from anaphora.turn import Turn
+
+T = TypeVar("T")
+
+
+class _Door:
+    """The one event loop that all synchronous chatbots of a process share; begun when first needed."""
+
+    def __init__(self) -> None:
+        self._lock = Lock()
+        self._process = 0
+        self._portal: BlockingPortal | None = None
+        self._thread = 0
+        self._context: AbstractContextManager[BlockingPortal] | None = None
+
+    def call(self, function: Callable[[], Coroutine[Any, Any, T]]) -> T:
+        """Run a coroutine function there and wait; Ctrl-C while waiting cancels it there."""
+        future = self._open().start_task_soon(function)
+        try:
+            return future.result()
+        except BaseException:
+            future.cancel()
+            raise
+
+    def is_here(self) -> bool:
+        """Whether the caller is in the loop's own thread, where waiting for the loop would never end."""
+        return get_ident() == self._thread
+
+    def _open(self) -> BlockingPortal:
+        with self._lock:
+            # A forked child has the parent's objects but not its threads.
+            if self._portal is None or self._process != os.getpid():
+                self._context = start_blocking_portal(name="anaphora")
+                self._portal = self._context.__enter__()
+                self._process = os.getpid()
+                self._thread = self._portal.call(get_ident)
+                atexit.register(self._close, self._context, self._portal)
+            return self._portal
+
+    def _close(self, context: AbstractContextManager[BlockingPortal], portal: BlockingPortal) -> None:
+        """At the end of the program: cancel what runs, which keeps what came."""
+        if self._process == os.getpid():
+            portal.call(portal.stop, True)
+            context.__exit__(None, None, None)
+
+
+_door = _Door()
+
+
+class Reply:
+    """An answer in flight. Iterate it for the text as it comes, or its ``events``; ``reply.answer()`` gives the whole.
+
+    Leaving early (``break``, an exception, Ctrl-C) stops the provider and keeps what came. ``with`` is optional.
+    """
+
+    def __init__(self, starter: Starter) -> None:
+        self._ready: SimpleQueue[None] = SimpleQueue()
+        self._mailbox = Mailbox(lambda: self._ready.put(None))
+        self._batch: deque[Event] = deque()
+        self._turn: Turn = _door.call(lambda: _begun(starter, self._mailbox))
+
+    @property
+    def events(self) -> Iterator[Event]:
+        """Everything that happens: the plan, text, thinking, tool calls, retries, the end."""
+        return _Events(self)
+
+    @property
+    def text(self) -> Iterator[str]:
+        """The text as it comes."""
+        return _Texts(self)
+
+    def __iter__(self) -> Iterator[str]:
+        return self.text
+
+    def answer(self) -> Answer:
+        """Read to the end and give the whole. Raises what ended it."""
+        while self._next() is not None:
+            pass
+        return finished(self._mailbox)
+
+    def close(self) -> None:
+        """Stop the answer if it still runs, and wait until what came is stored."""
+        self._turn.stop()
+        while not self._mailbox.closed and not _door.is_here():
+            self._ready.get()
+
+    def _next(self) -> Event | None:
+        try:
+            while not self._batch:
+                self._batch.extend(self._mailbox.take())
+                if self._batch:
+                    break
+                if self._mailbox.closed:
+                    if self._mailbox.error is not None:
+                        raise self._mailbox.error
+                    return None
+                self._ready.get()
+            return self._batch.popleft()
+        except (KeyboardInterrupt, SystemExit):
+            self.close()
+            raise
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        self.close()
+
+    def __del__(self) -> None:
+        if hasattr(self, "_turn") and not self._mailbox.closed:
+            self.close()
+
+
+async def _begun(starter: Starter, mailbox: Mailbox) -> Turn:
+    return starter(mailbox)
+
+
+class _Events(Iterator[Event]):
+    def __init__(self, reply: Reply) -> None:
+        self._reply = reply
+
+    def __next__(self) -> Event:
+        event = self._reply._next()  # noqa: SLF001 -- one class in two halves
+        if event is None:
+            raise StopIteration
+        return event
+
+
+class _Texts(Iterator[str]):
+    def __init__(self, reply: Reply) -> None:
+        self._reply = reply
+
+    def __next__(self) -> str:
+        while (event := self._reply._next()) is not None:  # noqa: SLF001 -- one class in two halves
+            if type(event) is TextDelta:
+                return event.text
+        raise StopIteration
+
+
+class Conversation:
+    """One transcript and its verbs. Get it from a bot: ``bot.conversation("trip to Kyoto")``."""
+
+    def __init__(self, inner: AsyncConversation) -> None:
+        self._inner = inner
+
+    @property
+    def id(self) -> str:
+        """Its id."""
+        return self._inner.id
+
+    def say(self, text: str, **options: Unpack[AnswerOptions]) -> Answer:
+        """Say something and wait for the whole answer. Raises what went wrong; the transcript keeps the words all the same."""
+        return Reply(self._inner.starter(text, buffered=True, **options)).answer()
+
+    def stream(self, text: str, **options: Unpack[AnswerOptions]) -> Reply:
+        """Say something and get the answer as it comes."""
+        return Reply(self._inner.starter(text, **options))
+
+    def retry(self, **options: Unpack[AnswerOptions]) -> Answer:
+        """Answer the last message anew, also one whose answer failed. The old answer stays in the transcript."""
+        return Reply(_door.call(lambda: self._inner.retry_starter(buffered=True, **options))).answer()
+
+    def retry_stream(self, **options: Unpack[AnswerOptions]) -> Reply:
+        """Like ``retry``, as it comes."""
+        return Reply(_door.call(lambda: self._inner.retry_starter(**options)))
+
+    def undo(self) -> Entry | None:
+        """Go back to before the last message of the user, which is given back; None at the very start. Nothing is deleted."""
+        return _door.call(self._inner.undo)
+
+    @property
+    def history(self) -> Sequence[Entry]:
+        """The messages of the current branch, oldest first."""
+        return _door.call(self._inner.history)
+
+    @property
+    def usage(self) -> Usage:
+        """Tokens of all answers in this conversation, those retried or undone included."""
+        return _door.call(self._inner.usage)
+
+    @property
+    def context(self) -> Context:
+        """What the model would see now, with a report. Raises ContextTooLong."""
+        return _door.call(self._inner.context)
+
+    @property
+    def info(self) -> ConversationInfo:
+        """What the store knows of this conversation."""
+        return _door.call(self._inner.info)
+
+    @property
+    def system(self) -> str:
+        """The system prompt: this conversation's own, else the bot's, else the model's default."""
+        return _door.call(self._inner.system)
+
+    @system.setter
+    def system(self, text: str) -> None:
+        _door.call(lambda: self._inner.set_system(text))
+
+    def save(self, path: str | os.PathLike[str]) -> None:
+        """Write the current branch as the plain JSON list. Raises TranscriptFileError."""
+        _door.call(lambda: self._inner.save(path))
+
+    def load(self, path: str | os.PathLike[str]) -> int:
+        """Go on from a file that ``save`` or any other program wrote. Gives the number of messages. Raises TranscriptFileError."""
+        return _door.call(lambda: self._inner.load(path))
+
+
+class Chatbot(Conversation):
+    """A chatbot that remembers. ``model`` is ``"provider:model"`` or a Provider; nothing means the model inside the process.
+
+    It is a conversation itself; ``conversation(name)`` gives others. The options are those of ChatbotOptions. ``with`` is optional.
+    Raises ConfigError at once for what cannot work.
+    """
+
+    def __init__(self, model: str | Provider | None = None, **options: Unpack[ChatbotOptions]) -> None:
+        self._bot = AsyncChatbot(model, **options)
+        super().__init__(self._bot.conversation())
+
+    @property
+    def model(self) -> str:
+        """The model that answers, as ``provider:model``."""
+        return self._bot.model
+
+    def conversation(self, name: str | None = None) -> Conversation:
+        """The conversation of that name, begun if there is none; without a name the bot's own."""
+        return Conversation(self._bot.conversation(name))
+
+    @property
+    def conversations(self) -> Sequence[ConversationInfo]:
+        """All conversations of this owner, most recently changed first."""
+        return _door.call(self._bot.conversations)
+
+    def prepare(self) -> None:
+        """Connect and load now, so that the first answer need not wait for it. Raises ProviderError."""
+        _door.call(self._bot.prepare)
+
+    def close(self) -> None:
+        """Stop what still runs, keep what came, let go of connections."""
+        _door.call(self._bot.aclose)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        self.close()

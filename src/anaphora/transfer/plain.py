@@ -1,0 +1,165 @@
+"""The plain list of ``{"role", "content"}`` objects that every tutorial and every OpenAI client uses, to a file and back.
+
+What does not fit into it (thinking, pictures, statuses, usage) is kept in the extra key ``"anaphora"`` and survives the round trip.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import tempfile
+from collections.abc import Iterator, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, get_args
+
+from anaphora.codec import Json, parts_from_json, parts_to_json, usage_from_json, usage_to_json
+from anaphora.errors import TranscriptFileError
+from anaphora.message import Message, Part, Role, Status, Text, ToolCall, ToolResult, Usage, repaired_text, text_message
+from anaphora.transcript import Entry
+
+EXTRA = "anaphora"
+
+
+@dataclass(frozen=True, slots=True)
+class PlainMessage:
+    """A message as a file has it."""
+
+    message: Message
+    status: Status = "complete"
+    usage: Usage | None = None
+    model: str = ""
+
+
+def write_plain(path: str | os.PathLike[str], system: str, branch: Sequence[Entry]) -> None:
+    """Write a branch, the system prompt first. The file is replaced whole or not at all. Raises TranscriptFileError."""
+    messages = [*([_object(PlainMessage(text_message("system", system)))] if system else [])]
+    messages += [_object(PlainMessage(entry.message, entry.status, entry.usage, entry.model)) for entry in branch]
+    text = json.dumps(messages, ensure_ascii=False, indent=2) + "\n"
+    target = Path(path)
+    try:
+        handle, name = tempfile.mkstemp(prefix=f".{target.name}-", dir=target.parent)
+        try:
+            with open(handle, "w", encoding="utf-8") as file:
+                file.write(text)
+            Path(name).replace(target)
+        except BaseException:
+            with suppress(OSError):
+                Path(name).unlink()
+            raise
+    except OSError as error:
+        raise TranscriptFileError(str(path), f"cannot be written: {error.strerror or error}.") from error
+
+
+def read_plain(path: str | os.PathLike[str]) -> tuple[str, list[PlainMessage]]:
+    """The system prompt (may be empty) and the messages of a file. Raises TranscriptFileError with line and reason."""
+    try:
+        source = Path(path).read_text(encoding="utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise TranscriptFileError(str(path), f"is not UTF-8: byte {error.start + 1} does not fit.") from error
+    except OSError as error:
+        raise TranscriptFileError(str(path), f"cannot be read: {error.strerror or error}.") from error
+    try:
+        value = json.loads(source)
+    except json.JSONDecodeError as error:
+        raise TranscriptFileError(str(path), f"is not JSON: {error.msg} (column {error.colno}).", line=error.lineno) from error
+    except (ValueError, RecursionError) as error:
+        raise TranscriptFileError(str(path), f"is not JSON that can be read: {error}.") from error
+    if isinstance(value, dict) and isinstance(value.get("messages"), list):
+        value = value["messages"]
+    if not isinstance(value, list):
+        raise TranscriptFileError(str(path), 'must be a list of {"role", "content"} objects.')
+    messages: list[PlainMessage] = []
+    for number, item in enumerate(value, 1):
+        try:
+            messages.append(_message(item))
+        except ValueError as error:
+            raise TranscriptFileError(str(path), f"message {number}: {error}.", line=_line_of(source, number)) from error
+    system = 0
+    while system < len(messages) and messages[system].message.role == "system":
+        system += 1
+    return "\n\n".join(item.message.text for item in messages[:system]), messages[system:]
+
+
+def _object(item: PlainMessage) -> Json:
+    message = item.message
+    result: Json = {"role": message.role, "content": message.text}
+    if message.tool_calls:
+        result["tool_calls"] = [
+            {"id": call.id, "type": "function", "function": {"name": call.name, "arguments": call.arguments}}
+            for call in message.tool_calls
+        ]
+    results = message.tool_results
+    if message.role == "tool" and len(results) == 1:
+        result.update({"tool_call_id": results[0].call_id, "content": results[0].text})
+    extra: Json = {}
+    if tuple(_plain_parts(result)) != message.parts:
+        extra["parts"] = parts_to_json(message)
+    if item.status != "complete":
+        extra["status"] = item.status
+    if item.usage is not None:
+        extra["usage"] = usage_to_json(item.usage)
+    if item.model:
+        extra["model"] = item.model
+    return {**result, EXTRA: extra} if extra else result
+
+
+def _message(value: Any) -> PlainMessage:
+    if not isinstance(value, dict):
+        raise ValueError("it is not an object")
+    role = {"developer": "system", "function": "tool"}.get(str(value.get("role")), value.get("role"))
+    known: Role | None = next((name for name in get_args(Role) if name == role), None)
+    if known is None:
+        raise ValueError(f"the role is {value.get('role')!r}, not one of {', '.join(get_args(Role))}")
+    extra = value.get(EXTRA, {})
+    if not isinstance(extra, dict):
+        raise ValueError(f"{EXTRA!r} is not an object")
+    parts = parts_from_json(extra["parts"]) if "parts" in extra else tuple(_plain_parts(value))
+    status: Status | None = next((name for name in get_args(Status) if name == extra.get("status", "complete")), None)
+    if status is None:
+        raise ValueError(f"unknown status {extra.get('status')!r}")
+    usage = usage_from_json(extra["usage"]) if "usage" in extra else None
+    return PlainMessage(Message(known, parts), "interrupted" if status == "pending" else status, usage, str(extra.get("model", "")))
+
+
+def _plain_parts(value: Json) -> Iterator[Part]:
+    """The parts that role and content alone say."""
+    content = value.get("content")
+    if content is None:
+        content = ""
+    if isinstance(content, list):
+        texts = [item.get("text") for item in content if isinstance(item, dict) and item.get("type") in {"text", "input_text", "output_text"}]
+        if len(texts) < len(content) or not all(isinstance(text, str) for text in texts):
+            raise ValueError("content has parts that are not text; only text can be loaded")
+        content = "".join(str(text) for text in texts)
+    if not isinstance(content, str):
+        raise ValueError("content is neither text nor a list of text parts")
+    content = repaired_text(content)
+    if value.get("role") == "tool":
+        yield ToolResult(str(value.get("tool_call_id", "")), content)
+        return
+    if content:
+        yield Text(content)
+    calls = value.get("tool_calls") or []
+    for call in calls if isinstance(calls, list) else ():
+        function = call.get("function") if isinstance(call, dict) else None
+        if not isinstance(function, dict):
+            raise ValueError("a tool call without a function")
+        yield ToolCall(str(call.get("id", "")), str(function.get("name", "")), str(function.get("arguments", "{}")))
+
+
+def _line_of(source: str, number: int) -> int | None:
+    """The line where the list's item ``number`` (from 1) begins."""
+    decoder = json.JSONDecoder()
+    position = source.find("[") + 1
+    for _ in range(number - 1):
+        position = _skip(source, position)
+        _, position = decoder.raw_decode(source, position)
+    return source.count("\n", 0, _skip(source, position)) + 1
+
+
+def _skip(source: str, position: int) -> int:
+    while position < len(source) and source[position] in " \t\r\n,":
+        position += 1
+    return position

@@ -1,0 +1,293 @@
+"""One turn: the user's message made durable, a context planned, the answer streamed and kept, exactly one final status.
+
+It runs in a task of its own, so neither a slow reader nor a closed connection decides what becomes of the answer.
+"""
+
+from __future__ import annotations
+
+import random
+import time
+
+from contextlib import aclosing
+from dataclasses import dataclass, field, replace
+
+
+import anyio
+
+from anaphora.context.plan import Budget, Context, Memory, Prompt, plan
+from anaphora.errors import ContextTooLong, ConversationBusy, PromptTooLong, ProviderError, StoreError
+from anaphora.events import Draft as AnswerDraft
+from anaphora.events import Ended, Finished, Planned, Retrying
+from anaphora.message import NOTHING, Message, Options, Status, text_message
+from anaphora.model import Model
+from anaphora.providers.retry import Retries, next_delay
+from anaphora.reply import Mailbox
+from anaphora.stores.base import Change, Draft, Lease, Scope, Store
+from anaphora.tasks import Post, spawn
+from anaphora.transcript import Entry
+
+_LEASE_SECONDS = 30.0
+_FLUSH_SECONDS = 0.5
+_BUSY_POLL_SECONDS = 0.05
+
+
+@dataclass(frozen=True, slots=True)
+class Ask:
+    """What the turn is about: new words below the head, or (``again``) a user message that is already there.
+
+    ``buffered``: nothing is shown before the end, so a stream that broke may be tried again. ``wait``: seconds to wait for another writer.
+    """
+
+    text: str = ""
+    again: Entry | None = None
+    options: Options = field(default_factory=Options)
+    buffered: bool = False
+    wait: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class Setup:
+    """What all turns of a bot share. ``system`` None means the model's default prompt."""
+
+    model: Model
+    store: Store
+    memory: Memory
+    retries: Retries
+    system: str | None = None
+
+    async def system_prompt(self, scope: Scope) -> Prompt:
+        """The conversation's own system prompt, else the bot's, else the model's, with its size."""
+        own = (await self.store.info(scope)).system
+        return await self.model.system_prompt(self.system if own is None else own)
+
+
+class Turn:
+    """A turn in its own task. ``done`` is set when everything about it is stored and the conversation is free again."""
+
+    def __init__(self, setup: Setup, scope: Scope, ask: Ask, mailbox: Mailbox, after: Turn | None = None) -> None:
+        self.done = anyio.Event()
+        self.stopping = False
+        self._setup = setup
+        self._scope = scope
+        self._ask = ask
+        self._mailbox = mailbox
+        self._after = after
+        self._cancel = anyio.CancelScope()
+        self._draft = AnswerDraft()
+        self._begun = time.monotonic()
+        self._first: float | None = None
+        self._ended: Ended | None = None
+        self._post: Post = spawn(self._run)
+
+    def stop(self) -> None:
+        """End the turn soon, keeping what came. From any thread."""
+        self.stopping = True
+        self._post(self._cancel.cancel)
+
+    async def _run(self) -> None:
+        error: BaseException | None = None
+        try:
+            with self._cancel:
+                await self._locked()
+        except Exception as caught:  # noqa: BLE001 -- handed to the reader, whoever raised it
+            error = caught
+        finally:
+            if error is None and self._mailbox.answer is None:
+                self._report_nothing()
+            self.done.set()
+            self._mailbox.close(error)
+
+    async def _locked(self) -> None:
+        if self._after is not None and self._after.stopping:
+            await self._after.done.wait()
+        store = self._setup.store
+        lease = await self._acquire()
+        try:
+            await self._answer(lease)
+        finally:
+            with anyio.CancelScope(shield=True):
+                await store.release(lease)
+
+    async def _acquire(self) -> Lease:
+        end = time.monotonic() + self._ask.wait
+        while True:
+            try:
+                return await self._setup.store.acquire(self._scope, seconds=_LEASE_SECONDS)
+            except ConversationBusy:
+                if time.monotonic() >= end:
+                    raise
+            await anyio.sleep(_BUSY_POLL_SECONDS)
+
+    async def _answer(self, lease: Lease) -> None:
+        store, model = self._setup.store, self._setup.model
+        with anyio.CancelScope(shield=True):
+            user = self._ask.again or await self._append_user()
+        user = await self._measured(user)
+        context, budget = await self._plan(user)
+        pending = await store.append(
+            self._scope, Draft(user.id, self._draft.message(), status="pending", model=str(model))
+        )
+        outcome: BaseException | None = None
+        whole = False
+        try:
+            async with anyio.create_task_group() as tasks:
+                tasks.start_soon(self._keep, lease, pending)
+                outcome = await self._attempts(user, context, budget)
+                whole = True
+                tasks.cancel_scope.cancel()
+        finally:
+            with anyio.CancelScope(shield=True):
+                await self._finish(pending, outcome, stopped=not whole)
+        if outcome is not None:
+            raise outcome
+
+    async def _append_user(self) -> Entry:
+        """The user's words, durable before anything else; connecting and counting exactly come after."""
+        message = text_message("user", self._ask.text)
+        info = await self._setup.store.info(self._scope)
+        return await self._setup.store.append(
+            self._scope, Draft(info.head, message, tokens=self._setup.model.estimate.count(message))
+        )
+
+    async def _measured(self, user: Entry) -> Entry:
+        """The same message with the size its model counts."""
+        tokens = await self._setup.model.count(user.message)
+        if tokens == user.tokens:
+            return user
+        await self._setup.store.measure(self._scope, user.id, tokens)
+        return replace(user, tokens=tokens)
+
+    async def _plan(self, user: Entry) -> tuple[Context, Budget]:
+        setup = self._setup
+        branch = await setup.store.branch(self._scope, user.id)
+        system = await setup.system_prompt(self._scope)
+        budget = await setup.model.budget(self._ask.options.max_tokens)
+        context = plan(branch, system=system, memory=setup.memory, budget=budget)
+        self._mailbox.put(Planned(context.report))
+        return context, budget
+
+    async def _attempts(self, user: Entry, context: Context, budget: Budget) -> Exception | None:
+        """Ask until an answer is whole or hope is gone; the error that ended it, or None."""
+        attempt = 0
+        trimmed = False
+        while True:
+            try:
+                await self._attempt(context)
+            except PromptTooLong as error:
+                if trimmed or self._shown():
+                    return error
+                self._setup.model.learn_window(error)
+                shorter = await self._shorter(user, context, budget, error)
+                if shorter is None:
+                    return error
+                context, trimmed = shorter, True
+                continue
+            except ProviderError as error:
+                delay = None if self._shown() else next_delay(error, attempt, self._setup.retries, jitter=random.random())
+                if delay is None:
+                    return error
+                attempt += 1
+                self._mailbox.put(Retrying(error, delay))
+                await anyio.sleep(delay)
+            except Exception as error:  # noqa: BLE001 -- a provider that breaks its contract must not break the transcript
+                return error
+            else:
+                self._setup.model.learn(context.messages, self._ended.usage if self._ended else None)
+                return None
+            # A retry never joins two different answers.
+            self._draft = AnswerDraft()
+
+    async def _attempt(self, context: Context) -> None:
+        model, draft, mailbox = self._setup.model, self._draft, self._mailbox
+        show = not self._ask.buffered
+        async with aclosing(model.provider.stream(model.request(context.messages, self._ask.options))) as events:
+            async for event in events:
+                if isinstance(event, Ended):
+                    self._ended = event
+                    continue
+                if self._first is None:
+                    self._first = time.monotonic()
+                draft.add(event)
+                if show:
+                    mailbox.put(event)
+
+    def _shown(self) -> bool:
+        return bool(self._draft) and not self._ask.buffered
+
+    async def _shorter(self, user: Entry, context: Context, budget: Budget, error: PromptTooLong) -> Context | None:
+        """The same branch in a smaller view, by the provider's numbers; by half if it gave none. None if it cannot be smaller."""
+        sent = context.report.tokens
+        target = sent // 2
+        if error.prompt_tokens and error.context_window:
+            target = int(sent * min((error.context_window - budget.answer) / error.prompt_tokens, 0.9))
+        smaller = replace(budget, context_window=max(target, 0) + budget.answer + budget.margin)
+        branch = await self._setup.store.branch(self._scope, user.id)
+        system = await self._setup.system_prompt(self._scope)
+        try:
+            result = plan(branch, system=system, memory=self._setup.memory, budget=smaller)
+        except ContextTooLong:
+            return None
+        self._mailbox.put(Planned(result.report))
+        return result
+
+    async def _keep(self, lease: Lease, pending: Entry) -> None:
+        """While the answer comes: write down what there is, and hold the lease."""
+        written: Message | None = None
+        renewed = time.monotonic()
+        while True:
+            await anyio.sleep(_FLUSH_SECONDS)
+            with anyio.CancelScope(shield=True):
+                try:
+                    message = self._draft.message()
+                    if message != written:
+                        await self._setup.store.change(self._scope, pending.id, Change(message, "pending"))
+                        written = message
+                    if time.monotonic() - renewed > _LEASE_SECONDS / 3:
+                        await self._setup.store.renew(lease, seconds=_LEASE_SECONDS)
+                        renewed = time.monotonic()
+                except StoreError:
+                    # The end of the turn writes once more and tells.
+                    continue
+
+    async def _finish(self, pending: Entry, error: BaseException | None, *, stopped: bool) -> None:
+        message = self._draft.message()
+        status = _final_status(error, stopped=stopped, any_words=bool(message.parts))
+        ended = self._ended if status == "complete" else None
+        usage = ended.usage if ended else None
+        change = Change(
+            message,
+            status,
+            tokens=await self._setup.model.count(message),
+            usage=usage,
+            head=status == "complete" or (status == "stopped" and bool(message.parts)),
+        )
+        try:
+            await self._setup.store.change(self._scope, pending.id, change)
+        finally:
+            now = time.monotonic()
+            self._mailbox.put(
+                Finished(
+                    message,
+                    status,
+                    usage=usage,
+                    finish=ended.finish if ended else None,
+                    model=(ended.model if ended else "") or str(self._setup.model),
+                    seconds=now - self._begun,
+                    first_seconds=None if self._first is None else self._first - self._begun,
+                    details=ended.details if ended else NOTHING,
+                )
+            )
+
+    def _report_nothing(self) -> None:
+        """Stopped before an answer was even asked for."""
+        self._mailbox.put(Finished(Message("assistant", ()), "stopped", seconds=time.monotonic() - self._begun))
+
+
+def _final_status(error: BaseException | None, *, stopped: bool, any_words: bool) -> Status:
+    if stopped:
+        return "stopped"
+    if error is None:
+        return "complete"
+    return "interrupted" if any_words else "failed"
+
+
