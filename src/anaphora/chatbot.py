@@ -162,5 +162,3 @@ def _check_names(options: ChatbotOptions) -> None:
     unknown = sorted(set(options) - set(ChatbotOptions.__annotations__))
     if unknown:
         raise ConfigError(f"unknown option {', '.join(unknown)}: use {', '.join(sorted(ChatbotOptions.__annotations__))}.")
-
-

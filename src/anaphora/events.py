@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from anaphora.errors import ProviderError
-from anaphora.message import NOTHING, Finish, Message, Part, Status, Text, Thinking, ToolCall, Usage, repaired_text
+from anaphora.message import Finish, Message, Part, Status, Text, Thinking, ToolCall, Usage, repaired_text
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +44,7 @@ class Ended:
     finish: Finish
     usage: Usage | None = None
     model: str = ""
-    details: Mapping[str, Any] = NOTHING
+    details: Mapping[str, Any] = field(default_factory=dict)
 
 
 ProviderEvent = TextDelta | ThinkingDelta | ToolCallDelta | Ended
@@ -76,7 +76,7 @@ class Finished:
     model: str = ""
     seconds: float = 0.0
     first_seconds: float | None = None
-    details: Mapping[str, Any] = NOTHING
+    details: Mapping[str, Any] = field(default_factory=dict)
 
 
 Event = TextDelta | ThinkingDelta | ToolCallDelta | Planned | Retrying | Finished

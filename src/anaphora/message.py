@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
-from types import MappingProxyType
+
 from typing import Any, Literal
 
 from anaphora.errors import InvalidMessage
@@ -14,7 +14,6 @@ Role = Literal["system", "user", "assistant", "tool"]
 Status = Literal["pending", "complete", "stopped", "interrupted", "failed"]
 Finish = Literal["stop", "length", "tool_calls", "content_filter"]
 
-NOTHING: Mapping[str, Any] = MappingProxyType({})
 _SURROGATE = re.compile("[\ud800-\udfff]")
 
 
@@ -38,7 +37,7 @@ class Thinking:
     """What a thinking model wrote before its answer; ``opaque`` is what the vendor wants back unchanged."""
 
     text: str
-    opaque: Mapping[str, Any] = NOTHING
+    opaque: Mapping[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,9 +106,7 @@ class Usage:
     cost: float | None = None
 
     def __add__(self, other: Usage) -> Usage:
-        counted = {
-            name: getattr(self, name) + getattr(other, name) for name in (f.name for f in fields(Usage)) if name != "cost"
-        }
+        counted = {name: getattr(self, name) + getattr(other, name) for name in (f.name for f in fields(Usage)) if name != "cost"}
         cost = None if self.cost is None or other.cost is None else self.cost + other.cost
         return Usage(**counted, cost=cost)
 
@@ -122,7 +119,7 @@ class Options:
     max_tokens: int | None = None
     seed: int | None = None
     stop: tuple[str, ...] = ()
-    extra: Mapping[str, Any] = field(default=NOTHING)
+    extra: Mapping[str, Any] = field(default_factory=dict)
 
 
 def repaired_text(text: str) -> str:

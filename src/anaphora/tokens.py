@@ -61,4 +61,6 @@ class Estimate:
         low, high = _RATIO_BOUNDS
         seen = min(max(size / (reported - fixed), low), high)
         weight = max(1 / (self.samples + 1), 0.2)
-        return replace(self, bytes_per_token=self.bytes_per_token + weight * (seen - self.bytes_per_token), samples=self.samples + 1)
+        return replace(
+            self, bytes_per_token=self.bytes_per_token + weight * (seen - self.bytes_per_token), samples=self.samples + 1
+        )

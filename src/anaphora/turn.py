@@ -18,7 +18,7 @@ from anaphora.context.plan import Budget, Context, Memory, Prompt, plan
 from anaphora.errors import ContextTooLong, ConversationBusy, PromptTooLong, ProviderError, StoreError
 from anaphora.events import Draft as AnswerDraft
 from anaphora.events import Ended, Finished, Planned, Retrying
-from anaphora.message import NOTHING, Message, Options, Status, text_message
+from anaphora.message import Message, Options, Status, text_message
 from anaphora.model import Model
 from anaphora.providers.retry import Retries, next_delay
 from anaphora.reply import Mailbox
@@ -124,9 +124,7 @@ class Turn:
             user = self._ask.again or await self._append_user()
         user = await self._measured(user)
         context, budget = await self._plan(user)
-        pending = await store.append(
-            self._scope, Draft(user.id, self._draft.message(), status="pending", model=str(model))
-        )
+        pending = await store.append(self._scope, Draft(user.id, self._draft.message(), status="pending", model=str(model)))
         outcome: BaseException | None = None
         whole = False
         try:
@@ -274,7 +272,7 @@ class Turn:
                     model=(ended.model if ended else "") or str(self._setup.model),
                     seconds=now - self._begun,
                     first_seconds=None if self._first is None else self._first - self._begun,
-                    details=ended.details if ended else NOTHING,
+                    details=ended.details if ended else {},
                 )
             )
 
@@ -289,5 +287,3 @@ def _final_status(error: BaseException | None, *, stopped: bool, any_words: bool
     if error is None:
         return "complete"
     return "interrupted" if any_words else "failed"
-
-

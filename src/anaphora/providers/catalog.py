@@ -23,9 +23,7 @@ class Vendor:
 VENDORS: dict[str, Vendor] = {
     vendor.name: vendor
     for vendor in (
-        Vendor(
-            "openai", "https://api.openai.com/v1", "OPENAI_API_KEY", "gpt-5.4-mini", max_tokens_field="max_completion_tokens"
-        ),
+        Vendor("openai", "https://api.openai.com/v1", "OPENAI_API_KEY", "gpt-5.4-mini", max_tokens_field="max_completion_tokens"),
         Vendor("groq", "https://api.groq.com/openai/v1", "GROQ_API_KEY", "openai/gpt-oss-120b"),
         Vendor("together", "https://api.together.xyz/v1", "TOGETHER_API_KEY", "openai/gpt-oss-120b"),
         Vendor("openrouter", "https://openrouter.ai/api/v1", "OPENROUTER_API_KEY", "openrouter/auto"),

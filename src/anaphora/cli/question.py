@@ -1,0 +1,60 @@
+"""One question, one answer: for the command line, pipes and programs."""
+
+from __future__ import annotations
+
+import json
+import sys
+from typing import TextIO
+
+from anaphora.cli.opening import Opened, notice
+from anaphora.cli.render import show
+from anaphora.cli.sanitize import sanitized
+from anaphora.cli.status import status_line
+from anaphora.codec import usage_to_json
+from anaphora.errors import InvalidMessage
+from anaphora.reply import Answer
+
+
+def piped_text(stdin: TextIO | None) -> str | None:
+    """What came through a pipe, or None if nothing is piped. Raises InvalidMessage if it is not UTF-8."""
+    if stdin is None or stdin.isatty():
+        return None
+    data = stdin.buffer.read()
+    try:
+        return data.decode("utf-8-sig").rstrip("\n") or None
+    except UnicodeDecodeError as error:
+        raise InvalidMessage(
+            f"the text from standard input is not UTF-8: byte 0x{data[error.start]:02x} at position {error.start + 1}. "
+            "Convert it first, for example with iconv -f latin1 -t utf-8."
+        ) from error
+
+
+def ask_once(opened: Opened, question: str, *, as_json: bool) -> int:
+    """Ask, print the answer, give the exit code. Raises AnaphoraError."""
+    bot = opened.bot
+    with bot:
+        if as_json:
+            answer = bot.say(question)
+            print(json.dumps(_as_json(answer)))
+            return 0
+        if not opened.settings.stream:
+            answer = bot.say(question)
+            print(sanitized(answer.text))
+        else:
+            with bot.stream(question) as reply:
+                answer = show(reply)
+    if not opened.quiet and sys.stderr.isatty():
+        notice(status_line(answer))
+    return 0
+
+
+def _as_json(answer: Answer) -> dict[str, object]:
+    return {
+        "text": answer.text,
+        "status": answer.status,
+        "model": answer.model,
+        "finish": answer.finish,
+        "usage": None if answer.usage is None else usage_to_json(answer.usage),
+        "seconds": round(answer.seconds, 3),
+        **({"thinking": answer.thinking} if answer.thinking else {}),
+    }

@@ -1,0 +1,128 @@
+"""The chat: read, send, show, repeat."""
+
+from __future__ import annotations
+
+from contextlib import suppress
+from pathlib import Path
+from threading import Thread
+from typing import TYPE_CHECKING
+
+from platformdirs import user_state_path
+
+from anaphora.cli.commands import COMMANDS, Chat, run_command
+from anaphora.cli.main import INTERRUPTED, OK, report
+from anaphora.cli.opening import Opened, notice
+from anaphora.cli.render import show
+from anaphora.cli.sanitize import sanitized
+from anaphora.cli.status import status_line
+from anaphora.errors import AnaphoraError
+from anaphora.sync import Reply
+
+if TYPE_CHECKING:
+    from prompt_toolkit import PromptSession
+
+_LEAVE_WORDS = {"quit", "exit"}
+
+
+def chat(opened: Opened) -> int:
+    """Talk until the user leaves; gives the exit code."""
+    Thread(target=_connect, args=(opened,), daemon=True).start()
+    session = _session()
+    state = Chat(opened, opened.bot.conversation(), notice)
+    if not opened.quiet:
+        notice(f"anaphora with {opened.bot.model}. /help lists the commands, Ctrl-D leaves.")
+    interrupted = False
+    while not state.left:
+        try:
+            line = session.prompt("> ").strip()
+        except EOFError:
+            break
+        except KeyboardInterrupt:
+            if interrupted:
+                return INTERRUPTED
+            interrupted = True
+            notice("Ctrl-C again leaves.")
+            continue
+        interrupted = False
+        if line.lower() in _LEAVE_WORDS:
+            break
+        if line:
+            interrupted = not _answer(state, line)
+    with suppress(AnaphoraError):
+        state.bot.close()
+    return OK
+
+
+def _connect(opened: Opened) -> None:
+    """Begin to connect while the user types; what fails here is told with the first question."""
+    with suppress(AnaphoraError):
+        opened.bot.prepare()
+
+
+def _answer(state: Chat, line: str) -> bool:
+    """Do one line. False if the user stopped it."""
+    try:
+        if line.startswith("/") and not line.startswith("//"):
+            run_command(state, line)
+        else:
+            state.reply = state.conversation.stream(line.removeprefix("/") if line.startswith("//") else line)
+        reply, state.reply = state.reply, None
+        if reply is not None:
+            _show(state, reply)
+    except KeyboardInterrupt:
+        notice("Stopped; what came is kept. Ctrl-C again leaves.")
+        return False
+    except AnaphoraError as error:
+        report(error)
+    return True
+
+
+def _show(state: Chat, reply: Reply) -> None:
+    with reply:
+        answer = show(reply) if state.opened.settings.stream else reply.answer()
+    if not state.opened.settings.stream:
+        print(sanitized(answer.text))
+    if not state.opened.quiet:
+        notice(status_line(answer))
+
+
+def _session() -> PromptSession[str]:
+    """The line editor: history across runs, Alt-Enter for a new line, pasted lines kept together, commands completed."""
+    from prompt_toolkit import PromptSession
+    from prompt_toolkit.completion import WordCompleter
+    from prompt_toolkit.history import FileHistory, History, InMemoryHistory
+    from prompt_toolkit.key_binding import KeyBindings, KeyPressEvent
+
+    keys = KeyBindings()
+
+    @keys.add("enter")
+    def _send(event: KeyPressEvent) -> None:
+        event.current_buffer.validate_and_handle()
+
+    @keys.add("escape", "enter")
+    def _new_line(event: KeyPressEvent) -> None:
+        event.current_buffer.insert_text("\n")
+
+    path = _history_path()
+    history: History = InMemoryHistory() if path is None else FileHistory(path)
+    completer = WordCompleter(list(COMMANDS), sentence=True)
+    return PromptSession(
+        history=history,
+        key_bindings=keys,
+        multiline=True,
+        completer=completer,
+        complete_while_typing=False,
+        prompt_continuation="  ",
+    )
+
+
+def _history_path() -> Path | None:
+    """A file only this user can read; None where none can be written."""
+    try:
+        folder = user_state_path("anaphora")
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        path = folder / "history"
+        path.touch(mode=0o600)
+    except OSError:
+        return None
+    return path

@@ -1,0 +1,27 @@
+"""The line below an answer: tokens, cache, speed."""
+
+from __future__ import annotations
+
+from anaphora.reply import Answer
+
+
+def status_line(answer: Answer) -> str:
+    """For example ``local · 37 tokens in (30 cached) · 12 out · 95/s``. What is not known is not said."""
+    parts = [answer.model]
+    usage = answer.usage
+    if usage is not None:
+        cached = f" ({usage.cached_tokens} cached)" if usage.cached_tokens else ""
+        parts.append(f"{usage.input_tokens} tokens in{cached}")
+        parts.append(f"{usage.output_tokens} out")
+        writing = answer.seconds - (answer.first_seconds or 0.0)
+        if usage.output_tokens > 1 and writing > 0:
+            parts.append(f"{usage.output_tokens / writing:.0f}/s")
+    if answer.finish == "length":
+        parts.append("cut at the longest answer allowed")
+    if answer.finish == "content_filter":
+        parts.append("cut by the provider's filter")
+    if answer.context is not None and answer.context.left is not None:
+        parts.append(f"{answer.context.left.messages} older messages not shown to the model")
+    if answer.status != "complete":
+        parts.append(answer.status)
+    return " · ".join(parts)

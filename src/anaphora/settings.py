@@ -1,0 +1,111 @@
+"""Settings of the front doors: one frozen dataclass; the file is overridden by the environment, the environment by flags.
+
+The file is ``settings.toml`` in the platform's configuration folder; the variables are ``ANAPHORA_MODEL`` and so on.
+"""
+
+from __future__ import annotations
+
+import os
+import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass, fields, replace
+from difflib import get_close_matches
+from pathlib import Path
+from typing import Any
+
+from platformdirs import user_config_path
+
+from anaphora.errors import ConfigError
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """What a user can set once and for all. None: not set."""
+
+    model: str | None = None
+    system: str | None = None
+    persona: str | None = None
+    temperature: float | None = None
+    max_tokens: int | None = None
+    seed: int | None = None
+    base_url: str | None = None
+    context_window: int | None = None
+    stream: bool = True
+
+
+def config_folder() -> Path:
+    """Where the settings file and the user's own personas are."""
+    return user_config_path("anaphora")
+
+
+def load_settings(environment: Mapping[str, str] | None = None, flags: Mapping[str, Any] | None = None) -> Settings:
+    """The settings in force. ``flags`` that are None are not set. Raises ConfigError with file and line."""
+    settings = _from_file(config_folder() / "settings.toml")
+    settings = _from_environment(settings, os.environ if environment is None else environment)
+    given = {name: value for name, value in (flags or {}).items() if value is not None}
+    return replace(settings, **given)
+
+
+def _from_file(path: Path) -> Settings:
+    try:
+        source = path.read_text(encoding="utf-8")
+    except FileNotFoundError:
+        return Settings()
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigError(f"the settings file {path} cannot be read: {error}") from error
+    try:
+        values = tomllib.loads(source)
+    except tomllib.TOMLDecodeError as error:
+        raise ConfigError(f"the settings file {path} is not valid TOML: {error}.") from error
+    for name, value in values.items():
+        _check(name, value, f"{path}, line {_line_of(source, name)}")
+    return Settings(**values)
+
+
+def _from_environment(settings: Settings, environment: Mapping[str, str]) -> Settings:
+    changes: dict[str, Any] = {}
+    for field in fields(Settings):
+        variable = f"ANAPHORA_{field.name.upper()}"
+        text = environment.get(variable, "")
+        if text:
+            changes[field.name] = _parsed(field.name, text, variable)
+    return replace(settings, **changes)
+
+
+def _parsed(name: str, text: str, where: str) -> Any:
+    kind = _KINDS[name]
+    try:
+        if kind is bool:
+            return {"1": True, "true": True, "yes": True, "0": False, "false": False, "no": False}[text.lower()]
+        return kind(text)
+    except (ValueError, KeyError):
+        raise ConfigError(f"{where}: {text!r} is not {_KIND_NAMES[kind]}.") from None
+
+
+def _check(name: str, value: Any, where: str) -> None:
+    if name not in _KINDS:
+        near = get_close_matches(name, _KINDS, n=1)
+        hint = f"Did you mean {near[0]}?" if near else f"There are: {', '.join(_KINDS)}."
+        raise ConfigError(f"{where}: there is no setting {name!r}. {hint}")
+    kind = _KINDS[name]
+    fits = type(value) is kind or (kind is float and type(value) is int)
+    if not fits:
+        raise ConfigError(f"{where}: {name} must be {_KIND_NAMES[kind]}, not {value!r}.")
+
+
+def _line_of(source: str, name: str) -> int:
+    return next((number for number, line in enumerate(source.splitlines(), 1) if line.strip().startswith(name)), 1)
+
+
+_KINDS: dict[str, type] = {
+    "model": str,
+    "system": str,
+    "persona": str,
+    "temperature": float,
+    "max_tokens": int,
+    "seed": int,
+    "base_url": str,
+    "context_window": int,
+    "stream": bool,
+}
+_KIND_NAMES: dict[type, str] = {str: "text", float: "a number", int: "a whole number", bool: "true or false"}
