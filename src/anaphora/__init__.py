@@ -1,6 +1,7 @@
 """anaphora: a chatbot that actually remembers.
 
-``from anaphora import Chatbot`` is all that most programs need. Names are loaded when they are first used, so importing costs nothing.
+``from anaphora import Chatbot`` is all that most programs need. Names are loaded when they are first used, so
+importing costs nothing.
 """
 
 from __future__ import annotations
@@ -53,7 +54,10 @@ if TYPE_CHECKING:
     from anaphora.sync import Conversation as Conversation
     from anaphora.sync import Reply as Reply
 
-__all__ = sorted([*_HOMES, "__version__"])
+__all__ = [  # noqa: PLE0604 -- the names of the table above
+    "__version__",
+    *_HOMES,
+]
 
 
 def __getattr__(name: str) -> Any:

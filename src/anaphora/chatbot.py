@@ -6,7 +6,7 @@ import os
 import secrets
 from collections.abc import Sequence
 from types import TracebackType
-from typing import Self, Unpack
+from typing import Self, Unpack, cast
 
 from anaphora.context.plan import Context, Memory
 from anaphora.context.window import Window
@@ -29,10 +29,11 @@ DEFAULT_MODEL = "local"
 class ChatbotOptions(AnswerOptions, total=False):
     """Everything a chatbot can be told at its start, beside its model.
 
-    ``system`` is the system prompt; None takes the one the model does best with, "" none at all. ``window`` says how much of a
-    conversation the model sees (default FitContext()). ``context_window`` (tokens) overrides what the provider says of its model.
-    ``base_url``, ``api_key`` and ``deadlines`` go to the provider. ``store`` keeps the conversations, under the name of ``owner``.
-    ``wait``: seconds to wait while another answer in the same conversation is being written, instead of raising ConversationBusy.
+    ``system`` is the system prompt; None takes the one the model does best with, "" none at all. ``window`` says how
+    much of a conversation the model sees (default FitContext()). ``context_window`` (tokens) overrides what the
+    provider says of its model. ``base_url``, ``api_key`` and ``deadlines`` go to the provider. ``store`` keeps the
+    conversations, under the name of ``owner``. ``wait``: seconds to wait while another answer in the same
+    conversation is being written, instead of raising ConversationBusy.
     """
 
     system: str | None
@@ -50,7 +51,8 @@ class ChatbotOptions(AnswerOptions, total=False):
 class AsyncChatbot:
     """A chatbot that remembers. ``model`` is ``"provider:model"`` or a Provider; nothing means the model inside the process.
 
-    Its own verbs work on a conversation of its own; ``conversation(name)`` gives others. Raises ConfigError at once for what cannot work.
+    Its own verbs work on a conversation of its own; ``conversation(name)`` gives others. Raises ConfigError at once
+    for what cannot work.
     """
 
     def __init__(self, model: str | Provider | None = None, **options: Unpack[ChatbotOptions]) -> None:
@@ -62,8 +64,8 @@ class AsyncChatbot:
             retries=options.get("retries", Retries()),
             system=options.get("system"),
         )
-        answer: AnswerOptions = {name: options[name] for name in AnswerOptions.__annotations__ if name in options}  # type: ignore[literal-required, misc]
-        self._options = chosen_options(Options(), answer)
+        answer = {name: value for name, value in options.items() if name in AnswerOptions.__annotations__}
+        self._options = chosen_options(Options(), cast("AnswerOptions", answer))
         self._owner = options.get("owner", "me")
         self._wait = options.get("wait", 0.0)
         self._conversations: dict[str, AsyncConversation] = {}

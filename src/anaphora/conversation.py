@@ -19,7 +19,6 @@ from anaphora.transcript import ConversationInfo, Entry
 from anaphora.transfer.plain import read_plain, write_plain
 from anaphora.turn import Ask, Setup, Turn
 
-
 Starter = Callable[[Mailbox], Turn]
 
 

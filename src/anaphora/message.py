@@ -1,11 +1,13 @@
-"""Messages and their parts: the values that everything else passes around. No identity, no order, no time: those are the store's."""
+"""Messages and their parts: the values that everything else passes around.
+
+No identity, no order, no time: those are the store's.
+"""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
-
 from typing import Any, Literal
 
 from anaphora.errors import InvalidMessage

@@ -1,4 +1,6 @@
-"""From ``provider:model`` to a provider, by the entry points of the group ``anaphora.providers``. Ours are entries like any other's.
+"""From ``provider:model`` to a provider, by the entry points of the group ``anaphora.providers``.
+
+Ours are entries like any other's.
 
 An entry point is a function ``(ModelRef, ProviderOptions) -> Provider``.
 """

@@ -106,8 +106,8 @@ class Mailbox:
 class AsyncReply:
     """An answer in flight. Iterate it for the text as it comes, or its ``events``; ``await reply.answer()`` for the whole.
 
-    Leaving early (``break``, an exception, ``aclose``) stops the provider and keeps what came. ``async with`` is optional; it waits until
-    that is stored.
+    Leaving early (``break``, an exception, ``aclose``) stops the provider and keeps what came. ``async with`` is
+    optional; it waits until that is stored.
     """
 
     def __init__(self, start: Callable[[Mailbox], Turn]) -> None:

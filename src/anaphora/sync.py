@@ -1,4 +1,6 @@
-"""The same verbs without await: a thin door to one event loop in a thread of its own. Works inside a running loop too (notebooks).
+"""The same verbs without await: a thin door to one event loop in a thread of its own.
+
+Works inside a running loop too (notebooks).
 
 A stream is not stepped from here: its turn runs whole in the loop, and its events come through a queue.
 """
@@ -9,7 +11,9 @@ import atexit
 import os
 from collections import deque
 from collections.abc import Callable, Coroutine, Iterator, Sequence
+from concurrent.futures import Future
 from contextlib import AbstractContextManager
+from functools import partial
 from queue import SimpleQueue
 from threading import Lock, get_ident
 from types import TracebackType
@@ -42,7 +46,7 @@ class _Door:
 
     def call(self, function: Callable[[], Coroutine[Any, Any, T]]) -> T:
         """Run a coroutine function there and wait; Ctrl-C while waiting cancels it there."""
-        future = self._open().start_task_soon(function)
+        future: Future[T] = self._open().start_task_soon(function)
         try:
             return future.result()
         except BaseException:
@@ -67,7 +71,7 @@ class _Door:
     def _close(self, context: AbstractContextManager[BlockingPortal], portal: BlockingPortal) -> None:
         """At the end of the program: cancel what runs, which keeps what came."""
         if self._process == os.getpid():
-            portal.call(portal.stop, True)
+            portal.call(partial(portal.stop, cancel_remaining=True))
             context.__exit__(None, None, None)
 
 
@@ -229,15 +233,18 @@ class Conversation:
         _door.call(lambda: self._inner.save(path))
 
     def load(self, path: str | os.PathLike[str]) -> int:
-        """Go on from a file that ``save`` or any other program wrote. Gives the number of messages. Raises TranscriptFileError."""
+        """Go on from a file that ``save`` or any other program wrote. Gives the number of messages.
+
+        Raises TranscriptFileError.
+        """
         return _door.call(lambda: self._inner.load(path))
 
 
 class Chatbot(Conversation):
     """A chatbot that remembers. ``model`` is ``"provider:model"`` or a Provider; nothing means the model inside the process.
 
-    It is a conversation itself; ``conversation(name)`` gives others. The options are those of ChatbotOptions. ``with`` is optional.
-    Raises ConfigError at once for what cannot work.
+    It is a conversation itself; ``conversation(name)`` gives others. The options are those of ChatbotOptions.
+    ``with`` is optional. Raises ConfigError at once for what cannot work.
     """
 
     def __init__(self, model: str | Provider | None = None, **options: Unpack[ChatbotOptions]) -> None:

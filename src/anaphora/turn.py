@@ -7,10 +7,8 @@ from __future__ import annotations
 
 import random
 import time
-
 from contextlib import aclosing
 from dataclasses import dataclass, field, replace
-
 
 import anyio
 
@@ -35,7 +33,8 @@ _BUSY_POLL_SECONDS = 0.05
 class Ask:
     """What the turn is about: new words below the head, or (``again``) a user message that is already there.
 
-    ``buffered``: nothing is shown before the end, so a stream that broke may be tried again. ``wait``: seconds to wait for another writer.
+    ``buffered``: nothing is shown before the end, so a stream that broke may be tried again. ``wait``: seconds to
+    wait for another writer.
     """
 
     text: str = ""

@@ -1,4 +1,7 @@
-"""The command line: flags, what is asked, exit codes. Everything else is loaded only when it is needed, so ``--help`` is instant."""
+"""The command line: flags, what is asked, exit codes.
+
+Everything else is loaded only when it is needed, so ``--help`` is instant.
+"""
 
 from __future__ import annotations
 
@@ -25,9 +28,10 @@ examples:
   anaphora -p tutor                               chat with a persona
   anaphora --json "Name three rivers"             for programs
 
-models are written provider:model, for example openai:gpt-5.4-mini, groq:openai/gpt-oss-120b, together:…, openrouter:…,
-ollama:llama3, openai-compatible:NAME with --base-url, local (a small model inside this program), local:/path/model.gguf.
-Without -m: the settings file, else a provider whose key is set (OPENAI_API_KEY, GROQ_API_KEY, …), else a running Ollama, else local.
+models are written provider:model, for example openai:gpt-5.4-mini, groq:openai/gpt-oss-120b, together:…,
+openrouter:…, ollama:llama3, openai-compatible:NAME with --base-url, local (a small model inside this program),
+local:/path/model.gguf. Without -m: the settings file, else a provider whose key is set (OPENAI_API_KEY, GROQ_API_KEY,
+…), else a running Ollama, else local.
 
 in the chat: /help lists the commands, Ctrl-C stops an answer and keeps it, Ctrl-D leaves.
 exit codes: 0 done, 1 failed, 2 wrong usage or settings, 130 interrupted.

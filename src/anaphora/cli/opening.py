@@ -78,12 +78,19 @@ def choose_model(settings: Settings, persona: Persona | None = None) -> tuple[st
 
 def bot_options(settings: Settings, persona: Persona | None) -> ChatbotOptions:
     """Settings as options of a chatbot; the settings' own values win over the persona's."""
-    options = ChatbotOptions(store=InMemoryStore(), wait=5.0, context_window=settings.context_window, base_url=settings.base_url)
     system = settings.system if settings.system is not None or persona is None else persona.prompt
     temperature = settings.temperature if settings.temperature is not None or persona is None else persona.temperature
     max_tokens = settings.max_tokens if settings.max_tokens is not None or persona is None else persona.max_tokens
-    options.update(system=system, temperature=temperature, max_tokens=max_tokens, seed=settings.seed)
-    return options
+    return ChatbotOptions(
+        store=InMemoryStore(),
+        wait=5.0,
+        context_window=settings.context_window,
+        base_url=settings.base_url,
+        system=system,
+        temperature=temperature,
+        max_tokens=max_tokens,
+        seed=settings.seed,
+    )
 
 
 def notice(text: str) -> None:

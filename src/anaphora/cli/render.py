@@ -9,7 +9,11 @@ from __future__ import annotations
 import sys
 import time
 from types import TracebackType
-from typing import Self
+from typing import TYPE_CHECKING, Self
+
+if TYPE_CHECKING:
+    from rich.console import Group
+    from rich.markdown import Markdown
 
 from anaphora.cli.sanitize import sanitized
 from anaphora.events import Retrying, TextDelta, ThinkingDelta
@@ -109,7 +113,7 @@ class MarkdownView:
         self._console.print(_markdown(markdown))
         self._console.print()
 
-    def _visible(self) -> object:
+    def _visible(self) -> Group:
         """The last block, or its last lines if it is higher than the screen."""
         from rich.console import Group
         from rich.segment import Segments
@@ -129,7 +133,7 @@ class MarkdownView:
             self._console.print(_markdown(self._tail))
 
 
-def _markdown(text: str) -> object:
+def _markdown(text: str) -> Markdown:
     from rich.markdown import Markdown
 
     # No hyperlinks: the address stands beside the words, so that a link cannot pretend to be another.

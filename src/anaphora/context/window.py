@@ -1,8 +1,9 @@
 """Windows: policies that say where the verbatim part of a conversation begins.
 
-The cut moves in blocks: it stays where it is until a limit is passed and then jumps so that ``keep`` remains, because every move makes
-the provider read the kept part again. It is a pure function of the branch, walked once from its start, so it needs no
-stored state and is right on every branch. Two watermarks are known from kern-ai (PR #296) and nanobot (PR #4568).
+The cut moves in blocks: it stays where it is until a limit is passed and then jumps so that ``keep`` remains, because
+every move makes the provider read the kept part again. It is a pure function of the branch, walked once from its
+start, so it needs no stored state and is right on every branch. Two watermarks are known from kern-ai (PR #296) and
+nanobot (PR #4568).
 """
 
 from __future__ import annotations
@@ -22,9 +23,14 @@ class Sized(Protocol):
     """What a window needs to know of a message."""
 
     @property
-    def tokens(self) -> int: ...
+    def tokens(self) -> int:
+        """Its size in tokens."""
+        ...
+
     @property
-    def starts_turn(self) -> bool: ...
+    def starts_turn(self) -> bool:
+        """Whether a window may begin with it."""
+        ...
 
 
 class Window(Protocol):
@@ -142,6 +148,6 @@ def _check_limit(window: object, limit: int, keep: int | None) -> None:
     _check(window, keep is None or 1 <= keep <= limit, "keep must be between 1 and limit")
 
 
-def _check(window: object, condition: bool, rule: str) -> None:  # noqa: FBT001 -- a private assertion
+def _check(window: object, condition: bool, rule: str) -> None:
     if not condition:
         raise ConfigError(f"{window!r}: {rule}.")

@@ -7,7 +7,9 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class Vendor:
-    """A service that speaks the OpenAI dialect. ``key_variable`` None: it wants no key. ``model`` is what is taken where none is named.
+    """A service that speaks the OpenAI dialect. ``key_variable`` None: it wants no key.
+
+    ``model`` is what is taken where none is named.
 
     ``max_tokens_field`` is how the answer's limit is written; OpenAI's thinking models refuse the old name.
     """

@@ -39,7 +39,7 @@ class OpenAICompatible:
         self.base_url = vendor.base_url or ""
         self._vendor = vendor
         self._context_window = options.context_window
-        deadlines = options.deadlines or Deadlines(first_byte=vendor.first_byte or Deadlines.first_byte)
+        deadlines = options.deadlines or (Deadlines(first_byte=vendor.first_byte) if vendor.first_byte else Deadlines())
         headers = {"authorization": f"Bearer {key}"} if key else {}
         self._http = HTTPTransport(self.base_url, headers, deadlines, loopback=loopback)
 
@@ -78,7 +78,10 @@ class OpenAICompatible:
             raise unreadable(self._who(""), "", b"a list of models of another shape") from None
 
     async def ask(self, path: str, body: Json | None = None) -> Json:
-        """A small JSON question (GET, or POST with a body) to a path below the base URL, or to a whole URL. Raises ProviderError."""
+        """A small JSON question (GET, or POST with a body) to a path below the base URL, or to a whole URL.
+
+        Raises ProviderError.
+        """
         who = self._who("")
         answer = await self._http.ask(who, path, None if body is None else json.dumps(body).encode())
         try:

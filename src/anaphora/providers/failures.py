@@ -72,7 +72,8 @@ def from_error_object(who: Answerer, value: Any) -> ProviderError:
     error = value if isinstance(value, dict) else {"message": str(value)}
     message = str(error.get("message") or error.get("detail") or "no reason given")[:_EXCERPT]
     code = error.get("code")
-    status = int(code) if str(code).isascii() and str(code).isdigit() and 400 <= int(code) <= 599 else None
+    digits = str(code)
+    status = int(digits) if re.fullmatch("[45][0-9][0-9]", digits) else None
     kind = str(error.get("type") or "") if status else str(code or error.get("type") or "")
     if status is None:
         status = next((number for word, number in _STATUS_OF_KIND.items() if word in kind), 500)
@@ -113,6 +114,8 @@ _STATUS_OF_KIND = {
 def _by_status(status: int, who: Answerer, message: str, kind: str) -> tuple[type[ProviderError], str]:
     if status in {400, 413, 422} and _TOO_LONG.search(f"{kind} {message}"):
         return PromptTooLong, "the conversation is longer than the model's context window."
+    if status == 429 and "quota" in kind:
+        return RateLimited, "the quota is used up: check your plan and billing."
     match status:
         case 401:
             return AuthenticationFailed, f"the API key was not accepted. {_key_advice(who)}"
@@ -120,13 +123,9 @@ def _by_status(status: int, who: Answerer, message: str, kind: str) -> tuple[typ
             return AuthenticationFailed, f"this key is not allowed to do that. {_key_advice(who)}"
         case 404:
             return ModelNotFound, f"there is no model {who.model!r} here, or the base URL is wrong."
-        case 429 if "quota" in kind:
-            return RateLimited, "the quota is used up: check your plan and billing."
         case 429:
             return RateLimited, "too many requests: wait a moment and try again."
-        case 408:
-            return ServerFailed, "the request timed out there: try again."
-        case 529:
+        case 408 | 529:
             return ServerFailed, "the service is overloaded: try again in a moment."
         case _ if status >= 500:
             return ServerFailed, f"the service failed (HTTP {status}): this is not your fault, try again in a moment."

@@ -21,7 +21,7 @@ from anaphora.providers.failures import Answerer, from_response, unreadable
 from anaphora.tasks import spawn
 
 if TYPE_CHECKING:
-    import httpx2
+    import httpx2  # noqa: TC004 -- _import_httpx2 binds it when it is needed
 
 _MAX_ERROR_BODY = 64 << 10
 _MAX_JSON_BODY = 8 << 20
@@ -163,7 +163,7 @@ class _Watch:
     async def run(self) -> None:
         """Wait until something is overdue, then cut."""
         with self.scope:
-            while (now := time.monotonic()) < (due := min(self._due, self._end)):
+            while (now := time.monotonic()) < (due := min(self._due, self._end)):  # noqa: ASYNC110 -- it waits for the clock
                 await anyio.sleep(due - now)
             if due == self._end:
                 self.verdict = f"the answer took longer than {self._deadlines.total:g} seconds and was stopped."
@@ -219,7 +219,7 @@ def _our_errors(who: Answerer, silent: str, seconds: float, *, began: bool = Fal
 def _why_no_connection(who: Answerer, error: Exception) -> str:
     reason = str(error)
     if "CERTIFICATE" in reason.upper():
-        return f"{who.provider}: its certificate is not trusted ({reason}). Install your system's ca-certificates, or check the address."
+        return f"{who.provider}: its certificate is not trusted ({reason}). Check the address and the system's ca-certificates."
     if "Name or service not known" in reason or "getaddrinfo" in reason or "nodename" in reason:
         return f"{who.provider}: the host name is not known. Check the base URL and your network."
     if isinstance(error, httpx2.ConnectError):

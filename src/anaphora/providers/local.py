@@ -1,11 +1,11 @@
 """A model inside this process: llama.cpp's own server on a random loopback port, spoken to by the OpenAI dialect.
 
-Without a path it is the default model, fetched on first use (weights.py); how that one is asked is chosen by bench/local_quality.py.
+Without a path it is the default model, fetched on first use (weights.py); how that one is asked is chosen by
+bench/local_quality.py.
 """
 
 from __future__ import annotations
 
-import json
 import logging
 import secrets
 from collections.abc import AsyncGenerator
@@ -46,7 +46,6 @@ class Sampling:
     penalty_last_n: int = 64
     dry_multiplier: float = 0.8
     dry_allowed_length: int = 4
-    # Another file's weights keep llama.cpp's own values; only runaway repetition is stopped for all.
 
 
 _DEFAULT_SAMPLING = Sampling()
@@ -233,7 +232,7 @@ def _start(path: Path, context_window: int, key: str, sampling: Sampling | None)
         return xllamacpp.Server(params)
     except RuntimeError as error:
         raise LocalModelError(
-            f"local: {path} could not be loaded: the file is damaged, of a kind this llama.cpp does not know, or too large for the memory. "
-            "Download it again, or choose another model.",
+            f"local: {path} could not be loaded: the file is damaged, of a kind this llama.cpp does not know, or too large "
+            "for the memory. Download it again, or choose another model.",
             provider="local",
         ) from error

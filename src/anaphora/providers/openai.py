@@ -1,8 +1,8 @@
 """The OpenAI chat-completions dialect, as OpenAI writes it and as everybody else does.
 
-Quirks that are read without complaint: empty ``choices``, chunks without ``delta``, usage in a late chunk, in every chunk or under
-``x_groq``, reasoning under three names, text that repeats itself cumulatively, tool calls without index or with the same index,
-errors inside a success, a whole JSON answer where a stream was asked for.
+Quirks that are read without complaint: empty ``choices``, chunks without ``delta``, usage in a late chunk, in every
+chunk or under ``x_groq``, reasoning under three names, text that repeats itself cumulatively, tool calls without
+index or with the same index, errors inside a success, a whole JSON answer where a stream was asked for.
 """
 
 from __future__ import annotations
@@ -97,7 +97,10 @@ class OpenAIDecoder:
         return self._choice(choices[0]) if choices else ()
 
     def end(self) -> Sequence[ProviderEvent]:
-        """What was held back, then Ended. Raises StreamInterrupted if no finish reason came: [DONE] or end of file alone is a cut."""
+        """What was held back, then Ended.
+
+        Raises StreamInterrupted if no finish reason came: [DONE] or end of file alone is a cut.
+        """
         held = self._text.rest()
         if self._finish is None:
             raise StreamInterrupted(

@@ -39,7 +39,8 @@ def next_delay(error: ProviderError, attempt: int, retries: Retries, *, jitter: 
         return None
     if error.retry_after is not None:
         return error.retry_after if error.retry_after <= retries.longest_wait else None
-    return min(retries.first_delay * 2**attempt, retries.longest_delay) * (1 - jitter / 4)
+    own: float = min(retries.first_delay * 2**attempt, retries.longest_delay)
+    return own * (1 - jitter / 4)
 
 
 def retry_after(headers: Mapping[str, str]) -> float | None:

@@ -1,7 +1,8 @@
-"""A provider that answers from a script: the public double for tests, docs and demonstrations. It needs no network and no model.
+r"""A provider that answers from a script: the public double for tests, docs and demonstrations. It needs no network and no model.
 
-In Python: ``ScriptedProvider("Paris.", RateLimited("slow down"), "About two million.")`` gives one reply per call: words, an error
-to raise, or a list of steps. As text, for ``scripted:FILE``: one step a line, replies separated by a line ``---``::
+In Python: ``ScriptedProvider("Paris.", RateLimited("slow down"), "About two million.")`` gives one reply per call:
+words, an error to raise, or a list of steps. As text, for ``scripted:FILE``: one step a line, replies separated by a
+line ``---``::
 
     text: Paris.
     ---
@@ -17,8 +18,8 @@ to raise, or a list of steps. As text, for ``scripted:FILE``: one step a line, r
     ---
     error: rate_limited 2
 
-``cut`` ends the stream without a finish reason; ``finish: length`` sets another one; ``text:`` continues to the end of its line, with
-``\\n`` for a line break. ``scripted:`` without a file says back what it was told.
+``cut`` ends the stream without a finish reason; ``finish: length`` sets another one; ``text:`` continues to the end
+of its line, with ``\n`` for a line break. ``scripted:`` without a file says back what it was told.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """Server-sent events: bytes in, events out, as the WHATWG standard has it and browsers do it.
 
-Pure and incremental: the bytes may be split anywhere. ``id`` and ``retry`` fields are read over, since no chat API resumes by them.
-https://html.spec.whatwg.org/multipage/server-sent-events.html#parsing-an-event-stream
+Pure and incremental: the bytes may be split anywhere. ``id`` and ``retry`` fields are read over, since no chat API
+resumes by them. https://html.spec.whatwg.org/multipage/server-sent-events.html#parsing-an-event-stream
 """
 
 from __future__ import annotations
@@ -27,9 +27,9 @@ class SSEParser:
     def feed(self, chunk: bytes) -> list[tuple[str, str]]:
         """All events completed by this chunk, as (name, data). Raises UnreadableAnswer over the size limit."""
         # The usual case, whole one-line events in one read, without looking at every line.
-        if not (self._rest or self._data or self._name or self._after_cr or self._at_start or b"\r" in chunk):
-            if chunk.endswith(b"\n\n") and len(chunk) <= self._limit:
-                return self._feed_lines(chunk)
+        between = not (self._rest or self._data or self._name or self._after_cr or self._at_start)
+        if between and chunk.endswith(b"\n\n") and b"\r" not in chunk and len(chunk) <= self._limit:
+            return self._feed_lines(chunk)
         return self._feed_any(chunk)
 
     def _feed_lines(self, chunk: bytes) -> list[tuple[str, str]]:

