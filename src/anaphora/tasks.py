@@ -1,4 +1,4 @@
-"""Starts work that belongs to nobody's ``async with``, and reaches it from any thread: on asyncio a task, on trio a system task."""
+"""Starts work that belongs to nobody's ``async with``: on asyncio a task, on trio a system task."""
 
 from __future__ import annotations
 

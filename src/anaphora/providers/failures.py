@@ -1,4 +1,4 @@
-"""From what a provider says went wrong to our own errors: status, body and error objects in, a typed error with a sentence out."""
+"""From what a provider says went wrong (status, body, error objects) to our own errors, each with a sentence."""
 
 from __future__ import annotations
 

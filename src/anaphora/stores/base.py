@@ -37,7 +37,7 @@ class Draft:
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """New words or a final status for a pending message; with ``head`` the conversation goes on from it, in the same transaction."""
+    """New words or a final status for a pending message; with ``head`` the conversation goes on from it, all at once."""
 
     message: Message
     status: Status
