@@ -14,7 +14,7 @@ from anaphora.conversation import AnswerOptions, AsyncConversation, Starter, cho
 from anaphora.errors import ConfigError
 from anaphora.message import Options, Usage
 from anaphora.model import Model
-from anaphora.providers.base import Deadlines, Provider, ProviderOptions
+from anaphora.providers.base import Deadlines, ModelInfo, Provider, ProviderOptions
 from anaphora.providers.retry import Retries
 from anaphora.registry import open_model, parse_model
 from anaphora.reply import Answer, AsyncReply
@@ -89,9 +89,12 @@ class AsyncChatbot:
         """All conversations of this owner, most recently changed first."""
         return await self._setup.store.conversations(self._owner)
 
-    async def prepare(self) -> None:
-        """Connect and load now, so that the first answer need not wait for it. Raises ProviderError."""
-        await self._setup.model.prepare()
+    async def prepare(self) -> ModelInfo:
+        """Connect and load now, so that the first answer need not wait for it; tells what is known of the model.
+
+        Raises ProviderError.
+        """
+        return await self._setup.model.prepare()
 
     async def say(self, text: str, **options: Unpack[AnswerOptions]) -> Answer:
         """Say something and wait for the whole answer."""

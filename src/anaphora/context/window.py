@@ -8,15 +8,16 @@ nanobot (PR #4568).
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from operator import gt
 from typing import Protocol
 
 from anaphora.errors import ConfigError
 
 # Right after a move this share of the room is left. Each move reads that share again, so a window that fills n times costs
-# about n * share / (1 - share) of itself: one third at a quarter, the whole at a half (bench/prefill.py).
-KEEP_SHARE = 0.25
+# about n * share / (1 - share) of itself: a quarter at a fifth, the whole at a half (bench/prefill.py).
+KEEP_SHARE = 0.2
 
 
 class Sized(Protocol):
@@ -41,22 +42,33 @@ class Window(Protocol):
         ...
 
 
-def block_cut(branch: Sequence[Sized], weights: Iterable[int], limit: int, keep: int) -> int:
-    """Walk the branch; when more than ``limit`` is held, drop whole turns from the front until at most ``keep`` is left.
+@dataclass(frozen=True, slots=True)
+class Limit:
+    """What a window may hold: the sum of ``weight`` over its messages; once more than ``most``, it is cut back to ``keep``."""
+
+    weight: Callable[[Sized], int]
+    most: int
+    keep: int
+
+
+def block_cut(branch: Sequence[Sized], *limits: Limit) -> int:
+    """Walk the branch; when a limit is passed, drop whole turns from the front until what it keeps is left.
 
     The newest turn is never dropped.
     """
-    cut = held = turn = 0
-    kept: list[int] = []
-    for index, weight in enumerate(weights):
-        kept.append(weight)
-        held += weight
-        if branch[index].starts_turn:
+    held = [0] * len(limits)
+    cut = turn = 0
+    for index, item in enumerate(branch):
+        if item.starts_turn:
             turn = index
-        if held <= limit:
-            continue
-        while cut < turn and (held > keep or not branch[cut].starts_turn):
-            held -= kept[cut]
+        allowed = [limit.most for limit in limits]
+        for place, limit in enumerate(limits):
+            held[place] += limit.weight(item)
+            if held[place] > limit.most:
+                allowed[place] = limit.keep
+        while cut < turn and (any(map(gt, held, allowed)) or not branch[cut].starts_turn):
+            for place, limit in enumerate(limits):
+                held[place] -= limit.weight(branch[cut])
             cut += 1
     return cut
 
@@ -85,7 +97,7 @@ class FitContext:
 
     def cut(self, branch: Sequence[Sized], room: int, /) -> int:  # noqa: D102
         limit = room if self.limit is None else min(room, self.limit)
-        return block_cut(branch, (item.tokens for item in branch), limit, int(limit * self.keep))
+        return block_cut(branch, _in_tokens(limit, int(limit * self.keep)))
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,8 +112,7 @@ class LastTokens:
 
     def cut(self, branch: Sequence[Sized], room: int, /) -> int:  # noqa: D102
         keep = _half(self.limit) if self.keep is None else self.keep
-        cut = block_cut(branch, (item.tokens for item in branch), self.limit, keep)
-        return max(cut, FitContext().cut(branch, room))
+        return block_cut(branch, Limit(_tokens, self.limit, keep), _in_tokens(room))
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,8 +130,7 @@ class LastMessages:
 
     def cut(self, branch: Sequence[Sized], room: int, /) -> int:  # noqa: D102
         keep = _half(self.limit) if self.keep is None else self.keep
-        cut = block_cut(branch, (1 for _ in branch), self.limit, keep)
-        return max(cut, FitContext().cut(branch, room))
+        return block_cut(branch, Limit(_one, self.limit, keep), _in_tokens(room))
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,8 +145,23 @@ class LastTurns:
 
     def cut(self, branch: Sequence[Sized], room: int, /) -> int:  # noqa: D102
         keep = _half(self.limit) if self.keep is None else self.keep
-        cut = block_cut(branch, (int(item.starts_turn) for item in branch), self.limit, keep)
-        return max(cut, FitContext().cut(branch, room))
+        return block_cut(branch, Limit(_turn, self.limit, keep), _in_tokens(room))
+
+
+def _tokens(item: Sized) -> int:
+    return item.tokens
+
+
+def _one(_: Sized) -> int:
+    return 1
+
+
+def _turn(item: Sized) -> int:
+    return int(item.starts_turn)
+
+
+def _in_tokens(most: int, keep: int | None = None) -> Limit:
+    return Limit(_tokens, most, int(most * KEEP_SHARE) if keep is None else keep)
 
 
 def _half(limit: int) -> int:

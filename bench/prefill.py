@@ -1,0 +1,115 @@
+"""How many prompt tokens the engine really reads: the default window against the classic sliding one, on the real local model.
+
+    python bench/prefill.py [DIALOGUE.json] [--turns 100] [--budget 1200]
+
+The dialogue is a list of {"role", "content"}; without one the script makes its own. Every user message is said to a
+real chatbot; the model's answers are its own, but as long (in tokens) as the dialogue's, so that all policies
+remember equally much. What was read is llama.cpp's ``timings.prompt_n``. ``once`` is every token that the engine did
+not write itself, read once: the least there is. The last line is one JSON object; all figures are tokens.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import itertools
+import json
+from dataclasses import dataclass
+from pathlib import Path
+
+from anaphora import AsyncChatbot, FitContext, LastMessages
+from anaphora.context.window import Window
+from anaphora.events import Finished, Planned
+from anaphora.message import text_message
+
+LONGEST_ANSWER = 96
+MARGIN = 16
+
+
+@dataclass(slots=True)
+class Reading:
+    """What one policy cost over a dialogue."""
+
+    read: int = 0
+    cached: int = 0
+    once: int = 0
+    moves: int = 0
+
+
+def main() -> None:
+    """Run both policies and print what they read."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else "")
+    parser.add_argument("dialogue", nargs="?", help="a JSON list of role and content")
+    parser.add_argument("--turns", type=int, default=100)
+    parser.add_argument("--budget", type=int, default=1_200, help="tokens of prompt (default 1200)")
+    arguments = parser.parse_args()
+    dialogue = json.loads(Path(arguments.dialogue).read_text(encoding="utf-8")) if arguments.dialogue else made_dialogue()
+    pairs = list(turns(dialogue, arguments.turns))
+    sliding = asyncio.run(measure(pairs, LastMessages(20, keep=20), arguments.budget))
+    default = asyncio.run(measure(pairs, FitContext(), arguments.budget))
+    for name, reading in (("LastMessages(20, keep=20)", sliding), ("FitContext()", default)):
+        total = reading.read + reading.cached
+        print(
+            f"{name:26} read {reading.read:7}  from cache {reading.cached:7} ({reading.cached / total:.0%})  moves {reading.moves}"
+        )
+    figures = {
+        "turns": len(pairs),
+        "sliding_window": sliding.read,
+        "default": default.read,
+        "once": default.once,
+        "sliding_by_default": round(sliding.read / default.read, 2),
+        "default_by_once": round(default.read / default.once, 2),
+    }
+    print(json.dumps(figures))
+
+
+async def measure(pairs: list[tuple[str, str]], window: Window, budget: int) -> Reading:
+    """Say every question and count what the engine reads."""
+    reading = Reading()
+    context_window = budget + LONGEST_ANSWER + MARGIN
+    async with AsyncChatbot("local", window=window, context_window=context_window, max_tokens=LONGEST_ANSWER) as bot:
+        info = await bot.prepare()
+        if info.count is None:
+            raise SystemExit("the local model has no tokenizer to count with")
+        reading.once = await info.count(text_message("system", info.system))
+        cut: str | None = None
+        for question, answer in pairs:
+            length = min(max(await info.count(text_message("assistant", answer)) - 5, 1), LONGEST_ANSWER)
+            extra = {"max_tokens": length, "ignore_eos": True}
+            async for event in bot.stream(question, extra=extra).events:
+                if isinstance(event, Planned):
+                    reading.moves += cut not in {None, event.report.cut}
+                    cut = event.report.cut
+                if isinstance(event, Finished):
+                    timings = event.details["timings"]
+                    reading.read += timings["prompt_n"]
+                    reading.cached += timings["cache_n"]
+                    reading.once -= timings["predicted_n"]
+        reading.once += sum(entry.tokens for entry in await bot.history())
+    return reading
+
+
+def turns(dialogue: list[dict[str, str]], count: int) -> itertools.islice[tuple[str, str]]:
+    """The first user messages, each with the answer after it."""
+    pairs = (
+        (a["content"], b["content"]) for a, b in itertools.pairwise(dialogue) if (a["role"], b["role"]) == ("user", "assistant")
+    )
+    return itertools.islice(pairs, count)
+
+
+def made_dialogue() -> list[dict[str, str]]:
+    """A dialogue long enough, made of plain sentences that all differ."""
+    things = ("garden", "boat", "bakery", "library", "mountain", "violin", "orchard", "lighthouse", "market", "workshop")
+    result: list[dict[str, str]] = []
+    for number in range(400):
+        thing, other = things[number % 10], things[(number // 10) % 10]
+        question = (
+            f"On day {number} I went past the {thing} and thought of the {other} we spoke about. What would you have done there?"
+        )
+        answer = f"On day {number} I would have stayed at the {thing} for a while, looked around, and then told somebody at the {other} about it."
+        result += [{"role": "user", "content": question}, {"role": "assistant", "content": answer}]
+    return result
+
+
+if __name__ == "__main__":
+    main()
