@@ -48,7 +48,7 @@ def repair(branch: Sequence[Entry]) -> tuple[list[Piece], list[Note]]:
         if message is None:
             continue
         if message.role != "tool" and open_calls:
-            pieces.append(_missing_results(open_calls, pieces[-1].sources[-1], notes))
+            _add(pieces, _missing_results(open_calls, pieces[-1].sources[-1], notes))
             open_calls.clear()
         open_calls.update({call.id: call.name for call in message.tool_calls})
         for result in message.tool_results:
@@ -57,13 +57,22 @@ def repair(branch: Sequence[Entry]) -> tuple[list[Piece], list[Note]]:
             notes.append(Note(entry.id, f"left out: {message.role} message before the first user message"))
             open_calls.clear()
             continue
-        piece = Piece(message, entry.tokens, (entry.id,))
-        if pieces and pieces[-1].message.role == message.role:
-            pieces[-1] = _joined(pieces[-1], piece)
+        if _add(pieces, Piece(message, entry.tokens, (entry.id,))):
             notes.append(Note(entry.id, f"joined with the {message.role} message before it"))
-        else:
-            pieces.append(piece)
     return pieces, notes
+
+
+def _add(pieces: list[Piece], piece: Piece) -> bool:
+    """Append a piece, or join it to the one before if that has the same role; tells whether it was joined."""
+    if not pieces or pieces[-1].message.role != piece.message.role:
+        pieces.append(piece)
+        return False
+    first = pieces[-1]
+    parts: tuple[Part, ...] = (*first.message.parts, *piece.message.parts)
+    if first.message.text and piece.message.text:
+        parts = (*first.message.parts, Text("\n\n"), *piece.message.parts)
+    pieces[-1] = Piece(replace(first.message, parts=parts), first.tokens + piece.tokens, first.sources + piece.sources)
+    return True
 
 
 def _spoken(entry: Entry, open_calls: dict[str, str], notes: list[Note]) -> Message | None:
@@ -89,10 +98,3 @@ def _missing_results(open_calls: dict[str, str], after: str, notes: list[Note]) 
     notes.append(Note(after, "a tool call without a result got a placeholder"))
     message = Message("tool", tuple(ToolResult(call, NO_RESULT, name, failed=True) for call, name in open_calls.items()))
     return Piece(message, Estimate().count(message), (after,))
-
-
-def _joined(first: Piece, second: Piece) -> Piece:
-    parts: tuple[Part, ...] = first.message.parts + second.message.parts
-    if first.message.text and second.message.text:
-        parts = (*first.message.parts, Text("\n\n"), *second.message.parts)
-    return Piece(replace(first.message, parts=parts), first.tokens + second.tokens, first.sources + second.sources)

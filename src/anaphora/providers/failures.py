@@ -50,7 +50,7 @@ def from_response(who: Answerer, status: int, headers: Mapping[str, str], body: 
     error, message = _error_object(body)
     if not message and _is_html(headers, body):
         message = f"it answered with a web page instead of JSON ({_title(body)})"
-    error_class, advice = _by_status(status, who, message, str(error.get("code") or error.get("type") or ""))
+    error_class, advice = _by_status(status, who, message, f"{error.get('code')} {error.get('type')}")
     sentence = f"{who.provider}: {advice}" + (f" It says: {message}" if message else "")
     wait = retry_after(headers)
     if wait is not None and error_class is RateLimited:
@@ -74,7 +74,7 @@ def from_error_object(who: Answerer, value: Any) -> ProviderError:
     code = error.get("code")
     digits = str(code)
     status = int(digits) if re.fullmatch("[45][0-9][0-9]", digits) else None
-    kind = str(error.get("type") or "") if status else str(code or error.get("type") or "")
+    kind = f"{code} {error.get('type')}"
     if status is None:
         status = next((number for word, number in _STATUS_OF_KIND.items() if word in kind), 500)
     error_class, advice = _by_status(status, who, message, kind)

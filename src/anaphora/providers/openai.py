@@ -94,7 +94,7 @@ class OpenAIDecoder:
         # The hot path is a chunk with one choice and no news but its delta.
         if not choices or chunk.get("usage") or "error" in chunk or not self._model or "x_groq" in chunk or "timings" in chunk:
             self._read_envelope(chunk)
-        return self._choice(choices[0]) if choices else ()
+        return self._choice(choices[0]) if choices and isinstance(choices, list) else ()
 
     def end(self) -> Sequence[ProviderEvent]:
         """What was held back, then Ended.

@@ -1,0 +1,41 @@
+from anaphora.events import Draft, Ended, TextDelta, ThinkingDelta, ToolCallDelta, joined
+from anaphora.message import Message, Text, Thinking, ToolCall
+
+
+def test_deltas_fold_to_a_message_with_thinking_first_and_calls_last():
+    draft = Draft()
+    for event in (
+        ToolCallDelta(1, "b", "second", "{}"),
+        TextDelta("Hel"),
+        ThinkingDelta("hm"),
+        TextDelta("lo"),
+        ToolCallDelta(0, "a", "first", '{"x"'),
+        ToolCallDelta(0, arguments=":1}"),
+    ):
+        draft.add(event)
+    calls = (ToolCall("a", "first", '{"x":1}'), ToolCall("b", "second", "{}"))
+    assert draft.message() == Message("assistant", (Thinking("hm"), Text("Hello"), *calls))
+
+
+def test_an_empty_draft_is_false_and_an_empty_message():
+    assert not Draft()
+    assert Draft().message() == Message("assistant", ())
+
+
+def test_a_character_split_over_two_deltas_is_joined():
+    draft = Draft()
+    draft.add(TextDelta("\ud83d"))
+    draft.add(TextDelta("\ude00"))
+    assert draft.message().text == "😀"
+
+
+def test_a_call_without_id_or_arguments_gets_them():
+    draft = Draft()
+    draft.add(ToolCallDelta(0, name="look"))
+    assert draft.message().tool_calls == (ToolCall("call_0", "look", "{}"),)
+
+
+def test_neighbouring_texts_are_joined_and_nothing_else_is():
+    events = [TextDelta("a"), TextDelta("b"), ThinkingDelta("c"), TextDelta("d"), TextDelta("e")]
+    assert joined(events) == [TextDelta("ab"), ThinkingDelta("c"), TextDelta("de")]
+    assert Ended("stop").usage is None
