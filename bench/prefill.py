@@ -2,10 +2,10 @@
 
     python bench/prefill.py [DIALOGUE.json] [--turns 100] [--budget 1200]
 
-The dialogue is a list of {"role", "content"}; without one the script makes its own. Every user message is said to a
-real chatbot; the model's answers are its own, but as long (in tokens) as the dialogue's, so that all policies
-remember equally much. What was read is llama.cpp's ``timings.prompt_n``. ``once`` is every token that the engine did
-not write itself, read once: the least there is. The last line is one JSON object; all figures are tokens.
+The dialogue is a list of {"role", "content"}; without one the script makes its own. Every user message is said to a real
+chatbot; the model's answers are its own, but as long (in tokens) as the dialogue's, so that all policies remember equally
+much. What was read is llama.cpp's ``timings.prompt_n``. ``once`` is every token of the conversation once; ``least`` leaves
+out those that the engine wrote itself and so need not read. The last line is one JSON object; all figures are tokens.
 """
 
 from __future__ import annotations
@@ -33,6 +33,7 @@ class Reading:
     read: int = 0
     cached: int = 0
     once: int = 0
+    least: int = 0
     moves: int = 0
 
 
@@ -57,6 +58,7 @@ def main() -> None:
         "sliding_window": sliding.read,
         "default": default.read,
         "once": default.once,
+        "least": default.least,
         "sliding_by_default": round(sliding.read / default.read, 2),
         "default_by_once": round(default.read / default.once, 2),
     }
@@ -84,8 +86,9 @@ async def measure(pairs: list[tuple[str, str]], window: Window, budget: int) -> 
                     timings = event.details["timings"]
                     reading.read += timings["prompt_n"]
                     reading.cached += timings["cache_n"]
-                    reading.once -= timings["predicted_n"]
+                    reading.least -= timings["predicted_n"]
         reading.once += sum(entry.tokens for entry in await bot.history())
+        reading.least += reading.once
     return reading
 
 
@@ -106,7 +109,9 @@ def made_dialogue() -> list[dict[str, str]]:
         question = (
             f"On day {number} I went past the {thing} and thought of the {other} we spoke about. What would you have done there?"
         )
-        answer = f"On day {number} I would have stayed at the {thing} for a while, looked around, and then told somebody at the {other} about it."
+        answer = (
+            f"On day {number} I would have stayed at the {thing} for a while, and then told somebody at the {other} about it."
+        )
         result += [{"role": "user", "content": question}, {"role": "assistant", "content": answer}]
     return result
 

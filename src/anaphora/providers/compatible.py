@@ -54,7 +54,7 @@ class OpenAICompatible:
         wire = OpenAIWire(who, max_tokens_field=self._vendor.max_tokens_field)
         encoded = wire.encode(request)
         decoder = wire.decoder()
-        parser = SSEParser()
+        parser = SSEParser(source=self.name)
         try:
             async with aclosing(self._http.post(who, encoded.path, encoded.headers, encoded.body)) as pieces:
                 async for kind, piece in pieces:

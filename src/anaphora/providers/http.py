@@ -102,26 +102,27 @@ class HTTPTransport:
         spawn(watch.run)
         try:
             with _our_errors(who, "it went silent in the middle of the answer", self._deadlines.between_chunks, began=True):
-                async for piece in response.aiter_bytes():
-                    watch.alive()
-                    yield piece
+                async with aclosing(response.aiter_bytes()) as pieces:
+                    async for piece in pieces:
+                        watch.alive()
+                        yield piece
         except StreamInterrupted as error:
-            if watch.verdict:
-                failure: type[ProviderError] = StreamInterrupted if watch.began else ProviderTimeout
-                raise failure(
-                    f"{who.provider}: {watch.verdict} Try again, or set a longer deadline.", provider=who.provider
-                ) from error
-            raise
+            # What the watch cut looks like a broken connection, or, without framing, like a clean end.
+            raise (watch.failure(who) or error) from error
         finally:
             watch.scope.cancel()
+        late = watch.failure(who)
+        if late is not None:
+            raise late
 
     async def _read(self, response: httpx2.Response, who: Answerer, limit: int) -> bytes:
         whole = b""
         with _our_errors(who, "it went silent in the middle of the answer", self._deadlines.between_chunks, began=True):
-            async for piece in response.aiter_bytes():
-                whole += piece
-                if len(whole) > limit:
-                    break
+            async with aclosing(response.aiter_bytes()) as pieces:
+                async for piece in pieces:
+                    whole += piece
+                    if len(whole) > limit:
+                        break
         return whole[:limit]
 
     def _open(self) -> httpx2.AsyncClient:
@@ -159,6 +160,13 @@ class _Watch:
         """A piece has come."""
         self.began = True
         self._due = time.monotonic() + self._deadlines.between_chunks
+
+    def failure(self, who: Answerer) -> ProviderError | None:
+        """What was overdue, if anything was."""
+        if not self.verdict:
+            return None
+        kind: type[ProviderError] = StreamInterrupted if self.began else ProviderTimeout
+        return kind(f"{who.provider}: {self.verdict} Try again, or set a longer deadline.", provider=who.provider)
 
     async def run(self) -> None:
         """Wait until something is overdue, then cut."""
@@ -216,8 +224,16 @@ def _our_errors(who: Answerer, silent: str, seconds: float, *, began: bool = Fal
         raise StreamInterrupted(f"{who.provider}: the answer could not be read ({error}).", provider=who.provider) from error
 
 
+def _innermost(error: BaseException) -> str:
+    """The words of the first cause that has any: on trio only the causes have them."""
+    cause: BaseException | None = error
+    while cause is not None and not str(cause):
+        cause = cause.__cause__ or cause.__context__
+    return "" if cause is None else str(cause)
+
+
 def _why_no_connection(who: Answerer, error: Exception) -> str:
-    reason = str(error)
+    reason = _innermost(error)
     if "CERTIFICATE" in reason.upper():
         return f"{who.provider}: its certificate is not trusted ({reason}). Check the address and the system's ca-certificates."
     if "Name or service not known" in reason or "getaddrinfo" in reason or "nodename" in reason:

@@ -13,9 +13,10 @@ _BOM = b"\xef\xbb\xbf"
 
 
 class SSEParser:
-    """One stream. ``feed`` it what arrives; a partial event at the end of the stream is dropped, as the standard asks."""
+    """One stream from ``source``. ``feed`` it what arrives; a partial event at the end of the stream is dropped, as the standard asks."""
 
-    def __init__(self, *, max_event_bytes: int = MAX_EVENT_BYTES) -> None:
+    def __init__(self, *, source: str = "the provider", max_event_bytes: int = MAX_EVENT_BYTES) -> None:
+        self._source = source
         self._limit = max_event_bytes
         self._rest = b""
         self._at_start = True
@@ -84,5 +85,5 @@ class SSEParser:
 
     def _too_large(self) -> UnreadableAnswer:
         return UnreadableAnswer(
-            f"the provider sent one event of more than {self._limit} bytes, which is no chat answer. Check the base URL."
+            f"{self._source}: one event of the answer has more than {self._limit} bytes, which is no chat. Check the base URL."
         )

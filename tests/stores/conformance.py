@@ -1,0 +1,169 @@
+"""What every store must do. A store's own test file subclasses this and says how to make one.
+
+It is written for the asynchronous protocol and runs on asyncio and trio.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import AsyncIterator
+
+import anyio
+import pytest
+
+from anaphora.errors import ConversationBusy, NotFound, StoreError
+from anaphora.message import Message, Text, Usage, text_message
+from anaphora.stores.base import Change, Draft, Scope, Store
+
+pytestmark = pytest.mark.anyio
+HERE = Scope("me", "c1")
+ASK = text_message("user", "What's the capital of France?")
+ANSWER = text_message("assistant", "Paris.")
+
+
+class StoreConformance(ABC):
+    @abstractmethod
+    def make(self) -> Store:
+        """An empty store."""
+
+    @pytest.fixture
+    async def store(self) -> AsyncIterator[Store]:
+        store = self.make()
+        yield store
+        await store.aclose()
+
+    async def test_a_message_comes_back_as_it_went_in(self, store: Store):
+        entry = await store.append(HERE, Draft(None, ASK, tokens=7, model="m"))
+        assert (entry.message, entry.status, entry.tokens, entry.parent, entry.model) == (ASK, "complete", 7, None, "m")
+        assert list(await store.branch(HERE, entry.id)) == [entry]
+
+    async def test_order_is_an_integer_that_grows(self, store: Store):
+        orders = [(await store.append(HERE, Draft(None, ASK))).order for _ in range(5)]
+        assert orders == sorted(set(orders))
+        assert all(isinstance(order, int) for order in orders)
+
+    async def test_a_branch_is_the_path_from_the_root(self, store: Store):
+        root = await store.append(HERE, Draft(None, ASK))
+        left = await store.append(HERE, Draft(root.id, ANSWER))
+        right = await store.append(HERE, Draft(root.id, text_message("assistant", "Lyon?")))
+        assert [entry.id for entry in await store.branch(HERE, left.id)] == [root.id, left.id]
+        assert [entry.id for entry in await store.children(HERE, root.id)] == [left.id, right.id]
+        assert [entry.id for entry in await store.children(HERE, None)] == [root.id]
+        assert list(await store.branch(HERE, None)) == []
+
+    async def test_the_head_moves_only_when_told(self, store: Store):
+        ask = await store.append(HERE, Draft(None, ASK))
+        assert (await store.info(HERE)).head is None
+        pending = await store.append(HERE, Draft(ask.id, Message("assistant", ()), status="pending"))
+        await store.change(HERE, pending.id, Change(ANSWER, "complete", head=True))
+        assert (await store.info(HERE)).head == pending.id
+        await store.move_head(HERE, None)
+        assert (await store.info(HERE)).head is None
+
+    async def test_a_pending_message_grows_and_ends_once(self, store: Store):
+        pending = await store.append(HERE, Draft(None, Message("assistant", ()), status="pending"))
+        await store.change(HERE, pending.id, Change(text_message("assistant", "Par"), "pending"))
+        ended = await store.change(HERE, pending.id, Change(ANSWER, "complete", tokens=3, usage=Usage(5, 0, 3), model="m2"))
+        assert (ended.text, ended.status, ended.tokens, ended.usage, ended.model) == (
+            "Paris.",
+            "complete",
+            3,
+            Usage(5, 0, 3),
+            "m2",
+        )
+        with pytest.raises(StoreError, match="ended"):
+            await store.change(HERE, pending.id, Change(ANSWER, "complete"))
+        assert (await store.branch(HERE, pending.id))[0] == ended
+
+    async def test_a_size_can_be_measured_later(self, store: Store):
+        entry = await store.append(HERE, Draft(None, ASK, tokens=7))
+        await store.measure(HERE, entry.id, 9)
+        assert (await store.branch(HERE, entry.id))[0].tokens == 9
+
+    async def test_usage_adds_up_over_all_branches(self, store: Store):
+        for _ in range(2):
+            pending = await store.append(HERE, Draft(None, Message("assistant", ()), status="pending"))
+            await store.change(HERE, pending.id, Change(ANSWER, "failed", usage=Usage(10, 4, 2)))
+        assert (await store.info(HERE)).usage == Usage(20, 8, 4)
+
+    async def test_the_same_key_appends_nothing_twice(self, store: Store):
+        first = await store.append(HERE, Draft(None, ASK, key="k"))
+        assert await store.append(HERE, Draft(None, ANSWER, key="k")) == first
+        assert (await store.info(HERE)).messages == 1
+
+    async def test_what_does_not_exist_is_said_so(self, store: Store):
+        for verb in (
+            store.branch(HERE, "nope"),
+            store.move_head(HERE, "nope"),
+            store.measure(HERE, "nope", 1),
+            store.append(HERE, Draft("nope", ASK)),
+            store.change(HERE, "nope", Change(ASK, "complete")),
+        ):
+            with pytest.raises(NotFound):
+                await verb
+
+    async def test_one_writer_at_a_time(self, store: Store):
+        lease = await store.acquire(HERE, seconds=30)
+        with pytest.raises(ConversationBusy, match="busy"):
+            await store.acquire(HERE, seconds=30)
+        await store.renew(lease, seconds=30)
+        await store.release(lease)
+        await store.release(await store.acquire(HERE, seconds=30))
+
+    async def test_conversations_are_held_apart(self, store: Store):
+        await store.acquire(HERE, seconds=30)
+        await store.acquire(Scope("me", "c2"), seconds=30)
+        entry = await store.append(HERE, Draft(None, ASK))
+        with pytest.raises(NotFound):
+            await store.branch(Scope("me", "c2"), entry.id)
+
+    async def test_a_lease_runs_out_and_its_old_holder_is_told(self, store: Store):
+        old = await store.acquire(HERE, seconds=0.01)
+        await anyio.sleep(0.05)
+        new = await store.acquire(HERE, seconds=30)
+        with pytest.raises(ConversationBusy):
+            await store.renew(old, seconds=30)
+        await store.release(old)
+        with pytest.raises(ConversationBusy):
+            await store.acquire(HERE, seconds=30)
+        await store.release(new)
+
+    async def test_what_a_dead_writer_left_pending_is_interrupted_for_the_next(self, store: Store):
+        await store.acquire(HERE, seconds=0.01)
+        pending = await store.append(HERE, Draft(None, Message("assistant", (Text("Par"),)), status="pending"))
+        await anyio.sleep(0.05)
+        await store.acquire(HERE, seconds=30)
+        (entry,) = await store.branch(HERE, pending.id)
+        assert (entry.status, entry.text) == ("interrupted", "Par")
+
+    async def test_owners_do_not_see_each_other(self, store: Store):
+        entry = await store.append(HERE, Draft(None, ASK))
+        other = Scope("you", "c1")
+        with pytest.raises(NotFound):
+            await store.branch(other, entry.id)
+        assert (await store.info(other)).messages == 0
+        assert [info.id for info in await store.conversations("me")] == ["c1"]
+        assert (await store.conversations("nobody")) == []
+
+    async def test_conversations_are_listed_newest_first(self, store: Store):
+        for name in ("a", "b", "a"):
+            await store.append(Scope("me", name), Draft(None, ASK))
+            await anyio.sleep(0.01)
+        assert [(info.id, info.messages) for info in await store.conversations("me")] == [("a", 2), ("b", 1)]
+
+    async def test_title_and_system_prompt_are_kept(self, store: Store):
+        await store.describe(HERE, title="Paris")
+        await store.describe(HERE, system="Be brief.")
+        info = await store.info(HERE)
+        assert (info.title, info.system) == ("Paris", "Be brief.")
+
+    async def test_many_writers_at_once_lose_nothing(self, store: Store):
+        async def write(number: int) -> None:
+            await store.append(HERE, Draft(None, text_message("user", str(number))))
+
+        async with anyio.create_task_group() as tasks:
+            for number in range(50):
+                tasks.start_soon(write, number)
+        entries = await store.children(HERE, None)
+        assert sorted(int(entry.text) for entry in entries) == list(range(50))
+        assert [entry.order for entry in entries] == sorted({entry.order for entry in entries})
