@@ -103,6 +103,22 @@ class Mailbox:
         return joined(events) if len(events) > 1 else events
 
 
+class _Bell:
+    """Wakes a reader. The turn holds this and not the reply, so that a reply nobody reads any more is noticed."""
+
+    def __init__(self) -> None:
+        self._rung = anyio.Event()
+
+    def ring(self) -> None:
+        self._rung.set()
+
+    async def wait(self) -> None:
+        rung = self._rung
+        await rung.wait()
+        if self._rung is rung:
+            self._rung = anyio.Event()
+
+
 class AsyncReply:
     """An answer in flight. Iterate it for the text as it comes, or its ``events``; ``await reply.answer()`` for the whole.
 
@@ -111,13 +127,10 @@ class AsyncReply:
     """
 
     def __init__(self, start: Callable[[Mailbox], Turn]) -> None:
-        self._ready = anyio.Event()
-        self._mailbox = Mailbox(self._wake)
+        self._bell = _Bell()
+        self._mailbox = Mailbox(self._bell.ring)
         self._turn = start(self._mailbox)
         self._batch: deque[Event] = deque()
-
-    def _wake(self) -> None:
-        self._ready.set()
 
     @property
     def events(self) -> AsyncEvents:
@@ -147,7 +160,7 @@ class AsyncReply:
         self._turn.stop()
         with anyio.CancelScope(shield=True):
             while not self._mailbox.closed:
-                await self._wait()
+                await self._bell.wait()
 
     async def _next(self) -> Event | None:
         """The next event; None after the last. Raises what ended the answer."""
@@ -159,12 +172,8 @@ class AsyncReply:
                 if self._mailbox.error is not None:
                     raise self._mailbox.error
                 return None
-            await self._wait()
+            await self._bell.wait()
         return self._batch.popleft()
-
-    async def _wait(self) -> None:
-        await self._ready.wait()
-        self._ready = anyio.Event()
 
     async def __aenter__(self) -> Self:
         return self

@@ -86,9 +86,10 @@ class Reply:
 
     def __init__(self, starter: Starter) -> None:
         self._ready: SimpleQueue[None] = SimpleQueue()
-        self._mailbox = Mailbox(lambda: self._ready.put(None))
+        # The turn must not hold the reply, so that one nobody reads any more is noticed.
+        self._mailbox = Mailbox(partial(self._ready.put, None))
         self._batch: deque[Event] = deque()
-        self._turn: Turn = _door.call(lambda: _begun(starter, self._mailbox))
+        self._turn: Turn = _door.call(partial(_begun, starter, self._mailbox))
 
     @property
     def events(self) -> Iterator[Event]:
@@ -113,7 +114,7 @@ class Reply:
         """Stop the answer if it still runs, and wait until what came is stored."""
         self._turn.stop()
         while not self._mailbox.closed and not _door.is_here():
-            self._ready.get()
+            self._wait()
 
     def _next(self) -> Event | None:
         try:
@@ -125,11 +126,17 @@ class Reply:
                     if self._mailbox.error is not None:
                         raise self._mailbox.error
                     return None
-                self._ready.get()
+                self._wait()
             return self._batch.popleft()
         except (KeyboardInterrupt, SystemExit):
             self.close()
             raise
+
+    def _wait(self) -> None:
+        self._ready.get()
+        if self._mailbox.closed:
+            # For whoever else waits.
+            self._ready.put(None)
 
     def __enter__(self) -> Self:
         return self

@@ -97,15 +97,25 @@ class Turn:
             self._mailbox.close(error)
 
     async def _locked(self) -> None:
-        if self._after is not None and self._after.stopping:
-            await self._after.done.wait()
         store = self._setup.store
+        await self._in_line()
         lease = await self._acquire()
         try:
             await self._answer(lease)
         finally:
             with anyio.CancelScope(shield=True):
                 await store.release(lease)
+
+    async def _in_line(self) -> None:
+        """Turns of one conversation object go in the order they were begun; one that was left early is waited for."""
+        before = self._after
+        self._after = None
+        if before is None or before.done.is_set():
+            return
+        if not before.stopping and not self._ask.wait:
+            raise ConversationBusy("the answer before is still being written: wait for it to end, or pass wait=SECONDS.")
+        with anyio.move_on_after(None if before.stopping else self._ask.wait):
+            await before.done.wait()
 
     async def _acquire(self) -> Lease:
         end = time.monotonic() + self._ask.wait

@@ -151,6 +151,13 @@ class StoreConformance(ABC):
             await anyio.sleep(0.01)
         assert [(info.id, info.messages) for info in await store.conversations("me")] == [("a", 2), ("b", 1)]
 
+    async def test_looking_at_a_conversation_does_not_make_it(self, store: Store):
+        await store.info(HERE)
+        await store.branch(HERE, None)
+        await store.children(HERE, None)
+        await store.release(await store.acquire(HERE, seconds=1))
+        assert list(await store.conversations("me")) == []
+
     async def test_title_and_system_prompt_are_kept(self, store: Store):
         await store.describe(HERE, title="Paris")
         await store.describe(HERE, system="Be brief.")

@@ -42,17 +42,26 @@ def show(reply: Reply) -> Answer:
 
 
 def _show_plain(reply: Reply) -> Answer:
-    ends_with_newline = True
-    for text in reply:
-        clean = sanitized(text)
-        if clean:
+    last = "\n"
+    try:
+        for text in reply:
+            clean = sanitized(text)
             sys.stdout.write(clean)
             sys.stdout.flush()
-            ends_with_newline = clean.endswith("\n")
-    if not ends_with_newline:
+            last = clean[-1:] or last
+    except BrokenPipeError:
+        raise
+    except BaseException:
+        _end_line(last)
+        raise
+    _end_line(last)
+    return reply.answer()
+
+
+def _end_line(last: str) -> None:
+    if last != "\n":
         sys.stdout.write("\n")
         sys.stdout.flush()
-    return reply.answer()
 
 
 class MarkdownView:
@@ -70,30 +79,45 @@ class MarkdownView:
             Text(), console=self._console, auto_refresh=False, transient=True, redirect_stdout=False, redirect_stderr=False
         )
         self._tail = ""
-        self._thinking = False
+        self._thought = ""
         self._drawn = 0.0
 
     def add(self, text: str) -> None:
         """More words of the answer."""
-        if self._thinking:
-            self._thinking = False
-            self._console.print()
+        self._end_thought()
         self._tail += text
         if "\n" in text:
             self._commit()
+        self._draw()
+
+    def think(self, text: str) -> None:
+        """Words of the thinking, dim; whole lines are printed at once."""
+        *lines, self._thought = (self._thought + text).split("\n")
+        for line in lines:
+            self.say(line)
+        self._draw()
+
+    def say(self, text: str) -> None:
+        """A dim line between."""
+        self._console.print(text, style="dim", markup=False)
+
+    def _end_thought(self) -> None:
+        if self._thought:
+            thought, self._thought = self._thought, ""
+            self._clear()
+            self.say(thought)
+            self._console.print()
+
+    def _draw(self) -> None:
         now = time.monotonic()
         if now - self._drawn >= _FRAME_SECONDS:
             self._drawn = now
             self._live.update(self._visible(), refresh=True)
 
-    def think(self, text: str) -> None:
-        """Words of the thinking, dim."""
-        self._thinking = True
-        self._console.print(text, style="dim", end="", markup=False)
+    def _clear(self) -> None:
+        from rich.text import Text
 
-    def say(self, text: str) -> None:
-        """A dim line between."""
-        self._console.print(text, style="dim", markup=False)
+        self._live.update(Text(), refresh=True)
 
     def _commit(self) -> None:
         """Print all top-level blocks but the last, which may still grow."""
@@ -107,9 +131,7 @@ class MarkdownView:
         self._print(done)
 
     def _print(self, markdown: str) -> None:
-        from rich.text import Text
-
-        self._live.update(Text(), refresh=True)
+        self._clear()
         self._console.print(_markdown(markdown))
         self._console.print()
 
@@ -117,17 +139,19 @@ class MarkdownView:
         """The last block, or its last lines if it is higher than the screen."""
         from rich.console import Group
         from rich.segment import Segments
+        from rich.text import Text
 
-        lines = self._console.render_lines(_markdown(self._tail), pad=False)
+        growing = Text(self._thought, style="dim") if self._thought else _markdown(self._tail)
+        lines = self._console.render_lines(growing, pad=False)
         room = max(self._console.height - 1, 1)
-        newline = [Segments([*line]) for line in lines[-room:]]
-        return Group(*newline)
+        return Group(*(Segments(line) for line in lines[-room:]))
 
     def __enter__(self) -> Self:
         self._live.start()
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        self._end_thought()
         self._live.stop()
         if self._tail.strip():
             self._console.print(_markdown(self._tail))

@@ -16,7 +16,7 @@ from anaphora.transcript import ConversationInfo, Entry
 
 @dataclass(frozen=True, slots=True)
 class Scope:
-    """Whose conversation, and which. A conversation exists from the first time anything is done in it."""
+    """Whose conversation, and which. It exists from the first time anything is written in it."""
 
     owner: str
     conversation: str
@@ -106,7 +106,7 @@ class Store(Protocol):
         ...
 
     async def conversations(self, owner: str, /) -> Sequence[ConversationInfo]:
-        """The owner's conversations, most recently changed first."""
+        """The owner's conversations that have messages, most recently changed first."""
         ...
 
     async def aclose(self) -> None:

@@ -125,7 +125,7 @@ class InMemoryStore:
 
     async def branch(self, scope: Scope, message_id: str | None, /) -> Sequence[Entry]:
         with self._lock:
-            conversation = self._of(scope)
+            conversation = self._seen(scope)
             path: list[Entry] = []
             while message_id is not None:
                 path.append(self._entry(conversation, message_id))
@@ -134,12 +134,12 @@ class InMemoryStore:
 
     async def children(self, scope: Scope, message_id: str | None, /) -> Sequence[Entry]:
         with self._lock:
-            conversation = self._of(scope)
+            conversation = self._seen(scope)
             return [conversation.entries[child] for child in conversation.children.get(message_id, ())]
 
     async def info(self, scope: Scope, /) -> ConversationInfo:
         with self._lock:
-            return self._info(scope, self._of(scope))
+            return self._info(scope, self._seen(scope))
 
     async def describe(self, scope: Scope, /, *, title: str | None = None, system: str | None = None) -> None:
         with self._lock:
@@ -149,17 +149,22 @@ class InMemoryStore:
 
     async def conversations(self, owner: str, /) -> Sequence[ConversationInfo]:
         with self._lock:
-            found = [self._info(scope, item) for scope, item in self._conversations.items() if scope.owner == owner]
+            found = [
+                self._info(scope, item) for scope, item in self._conversations.items() if scope.owner == owner and item.entries
+            ]
         return sorted(found, key=lambda info: info.updated, reverse=True)
 
     async def aclose(self) -> None:
         """Nothing to let go of."""
 
     def _of(self, scope: Scope) -> _Conversation:
-        if scope not in self._conversations:
-            now = time.time()
-            self._conversations[scope] = _Conversation(created=now, updated=now)
-        return self._conversations[scope]
+        """The conversation, made if it is new."""
+        return self._conversations.setdefault(scope, self._seen(scope))
+
+    def _seen(self, scope: Scope) -> _Conversation:
+        """The conversation to look at: looking does not make one."""
+        now = time.time()
+        return self._conversations.get(scope) or _Conversation(created=now, updated=now)
 
     @staticmethod
     def _entry(conversation: _Conversation, message_id: str) -> Entry:

@@ -1,0 +1,106 @@
+"""Runs the terminal program as a user does: as a process, with pipes, or in a terminal that is emulated."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+import pexpect
+import pyte
+
+PROGRAM = [sys.executable, "-m", "anaphora"]
+
+
+def run(
+    *arguments: str | bytes, stdin: bytes | None = None, environment: Mapping[str, str] | None = None
+) -> subprocess.CompletedProcess[str]:
+    """Run to the end. Without ``stdin`` there is none to read."""
+    done = subprocess.run(
+        [*PROGRAM, *arguments],
+        input=stdin if stdin is not None else b"",
+        capture_output=True,
+        timeout=60,
+        check=False,
+        env={**os.environ, **(environment or {})},
+    )
+    return subprocess.CompletedProcess([], done.returncode, done.stdout.decode(), done.stderr.decode())
+
+
+class Terminal:
+    """A terminal of 80 by 24 with the program in it. Waiting is for what stands on the screen, never for time alone."""
+
+    def __init__(self, *arguments: str, environment: Mapping[str, str] | None = None, seconds: float = 10) -> None:
+        self._seconds = seconds
+        self.screen = pyte.HistoryScreen(80, 24, history=1_000, ratio=1.0)
+        self._stream = pyte.ByteStream(self.screen)
+        self.raw = b""
+        self.child = pexpect.spawn(
+            PROGRAM[0],
+            [*PROGRAM[1:], *arguments],
+            dimensions=(24, 80),
+            env={**os.environ, "TERM": "xterm-256color", "PROMPT_TOOLKIT_NO_CPR": "1", **(environment or {})},
+            timeout=seconds,
+        )
+
+    @property
+    def text(self) -> str:
+        """Everything on the screen and above it."""
+        above = ["".join(line[column].data for column in range(80)) for line in self.screen.history.top]
+        return "\n".join(line.rstrip() for line in [*above, *self.screen.display])
+
+    def wait_for(self, words: str, *, times: int = 1) -> None:
+        """Until the words stand there so often."""
+        end = time.monotonic() + self._seconds
+        while self.text.count(words) < times:
+            assert time.monotonic() < end, f"{words!r} is not there:\n{self.text}"
+            self._read()
+
+    def type(self, text: str) -> None:
+        """Press keys."""
+        self.child.send(text)
+
+    def enter(self, text: str) -> None:
+        """A line and the enter key."""
+        self.type(text + "\r")
+
+    def exit_code(self) -> int:
+        """Wait for the end."""
+        end = time.monotonic() + self._seconds
+        while self.child.isalive():
+            assert time.monotonic() < end, f"still running:\n{self.text}"
+            self._read()
+        self._read()
+        self.child.close()
+        return int(self.child.exitstatus if self.child.exitstatus is not None else -(self.child.signalstatus or 0))
+
+    def _read(self) -> None:
+        try:
+            data = self.child.read_nonblocking(65536, timeout=0.05)
+        except (pexpect.TIMEOUT, pexpect.EOF):
+            return
+        self.raw += data
+        self._stream.feed(data)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        self.child.close(force=True)
+
+
+def script(folder: Path, source: str) -> str:
+    """A model that answers from a script."""
+    path = folder / "script"
+    path.write_text(source, encoding="utf-8")
+    return f"scripted:{path}"
+
+
+def scripted(folder: Path, *replies: Sequence[str]) -> str:
+    """A model that answers from lines of steps."""
+    return script(folder, "\n---\n".join("\n".join(reply) for reply in replies))

@@ -1,0 +1,181 @@
+import json
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from anaphora import __version__
+from tests.cli.program import PROGRAM, Terminal, run, scripted
+from tests.loopback import Loopback, http
+
+
+def test_version_and_help():
+    assert run("--version").stdout == f"anaphora {__version__}\n"
+    shown = run("--help")
+    assert shown.returncode == 0
+    for words in ("examples:", "cat notes.txt | anaphora", "ollama:llama3", "exit codes"):
+        assert words in shown.stdout
+
+
+@pytest.mark.parametrize("flag", ["--help", "--version"])
+def test_help_and_version_load_next_to_nothing(flag: str):
+    code = f"import sys\nsys.argv = ['anaphora', '{flag}']\nfrom anaphora.cli.main import main\ntry: main()\nexcept SystemExit: pass\nprint(sorted(sys.modules))"
+    modules = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
+    for heavy in ("'httpx2'", "'rich'", "'prompt_toolkit'", "'anyio'", "'dataclasses'", "'asyncio'", "'json'"):
+        assert heavy not in modules
+
+
+def test_one_question_one_answer():
+    done = run("-m", "scripted:", "What's", "up?")
+    assert (done.stdout, done.returncode) == ("You said: What's up?\n", 0)
+
+
+def test_text_from_a_pipe_is_the_question_or_is_added_to_it():
+    assert run("-m", "scripted:", stdin=b"hello\n").stdout == "You said: hello\n"
+    assert run("-m", "scripted:", "Summarise:", stdin=b"line 1\nline 2\n").stdout == "You said: Summarise:\n\nline 1\nline 2\n"
+
+
+def test_json_for_programs():
+    value = json.loads(run("-m", "scripted:", "--json", "hi").stdout)
+    assert value["text"] == "You said: hi"
+    assert value["status"] == "complete"
+    assert value["usage"]["output_tokens"] == 3
+
+
+def test_an_answer_can_be_shown_whole():
+    assert run("-m", "scripted:", "--no-stream", "hi").stdout == "You said: hi\n"
+
+
+def test_flags_reach_the_service(loopback: Loopback):
+    loopback.answer(http(b'{"choices": [{"message": {"content": "ok"}, "finish_reason": "stop"}]}'))
+    done = run(
+        "--base-url",
+        loopback.url,
+        "-m",
+        "gpt-x",
+        "-s",
+        "Be brief.",
+        "--temperature",
+        "0",
+        "--max-tokens",
+        "9",
+        "--seed",
+        "4",
+        "hi",
+    )
+    assert done.stdout == "ok\n"
+    body = loopback.seen[0].json
+    assert (body["model"], body["temperature"], body["max_tokens"], body["seed"]) == ("gpt-x", 0, 9, 4)
+    assert body["messages"][0] == {"role": "system", "content": "Be brief."}
+
+
+def test_a_persona_is_a_system_prompt_with_options(loopback: Loopback):
+    loopback.answer(http(b'{"choices": [{"message": {"content": "ok"}, "finish_reason": "stop"}]}'))
+    assert run("--base-url", loopback.url, "-m", "gpt-x", "-p", "code-reviewer", "x = 1").returncode == 0
+    body = loopback.seen[0].json
+    assert body["temperature"] == 0
+    assert body["messages"][0]["content"].startswith("You review code.")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "words"),
+    [
+        (["-m", "opnai:x", "hi"], 2, "Did you mean openai:x"),
+        (["-m", "openai:x", "hi"], 2, "OPENAI_API_KEY"),
+        (["-m", "local:/no/such.gguf", "hi"], 1, "No such file"),
+        (["-m", "x", "--base-url", "http://127.0.0.1:1/v1", "hi"], 1, "Is the server running"),
+        (["--base-url", "http://127.0.0.1:1/v1", "hi"], 2, "-m NAME"),
+        (["-m", "scripted:", " "], 2, "empty"),
+        (["-m", "scripted:", "-p", "tutr", "hi"], 2, "Did you mean tutor"),
+        (["-m", "scripted:", "--temperature", "9", "hi"], 2, "between 0 and 2"),
+        (["--no-such-flag"], 2, "unrecognized arguments"),
+        (["--temperature", "warm", "hi"], 2, "invalid float value"),
+        (["-m", "scripted:", "--context-window", "300", "x " * 4_000], 1, "too many"),
+    ],
+)
+def test_bad_input_is_one_clear_line_and_the_right_exit_code(arguments: list[str], code: int, words: str):
+    done = run(*arguments)
+    assert done.returncode == code
+    assert words in done.stderr
+    assert "Traceback" not in done.stderr
+    assert done.stdout == ""
+
+
+def test_input_that_is_not_utf8_is_refused_with_its_place():
+    done = run("-m", "scripted:", stdin=b"abc\xff")
+    assert done.returncode == 2
+    assert "byte 0xff at position 4" in done.stderr
+
+
+def test_an_argument_that_is_not_utf8_is_refused():
+    done = run("-m", "scripted:", b"abc\xff")
+    assert done.returncode == 2
+    assert "not valid Unicode" in done.stderr
+
+
+def test_a_chat_without_a_terminal_is_refused():
+    done = subprocess.run([*PROGRAM, "-m", "scripted:"], stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False)
+    assert done.returncode == 2
+    assert "needs a terminal" in done.stderr
+
+
+def test_a_reader_that_has_had_enough_ends_it_quietly(tmp_path: Path):
+    model = scripted(tmp_path, ["text: " + "many words " * 20_000])
+    done = subprocess.run(
+        f"{' '.join(PROGRAM)} -m {model} hi | head -c 20", shell=True, capture_output=True, text=True, check=False, timeout=60
+    )
+    assert (done.stdout, done.stderr) == ("many words many word", "")
+
+
+def test_what_came_before_a_fault_is_shown(tmp_path: Path):
+    done = run("-m", scripted(tmp_path, ["text: The Eiff", "cut"]), "hi")
+    assert done.returncode == 1
+    assert done.stdout == "The Eiff\n"
+    assert "broke off" in done.stderr
+
+
+def test_ctrl_c_ends_with_130_and_shows_what_came(tmp_path: Path):
+    process = subprocess.Popen(
+        [*PROGRAM, "-m", scripted(tmp_path, ["text: Once", "delay: 30"]), "story"], stdout=subprocess.PIPE, stderr=subprocess.PIPE
+    )
+    assert process.stdout is not None
+    assert os.read(process.stdout.fileno(), 4) == b"Once"
+    process.send_signal(signal.SIGINT)
+    out, err = process.communicate(timeout=20)
+    assert process.returncode == 130
+    assert b"Traceback" not in err
+
+
+def test_what_a_model_sends_cannot_command_the_terminal(tmp_path: Path):
+    evil = "a\x1b]0;owned\x07b\x1b[2Jc\x9b31md\u202ee\u2066f"
+    done = run("-m", scripted(tmp_path, [f"text: {evil}"]), "hi")
+    assert done.stdout == "a]0;ownedb[2Jc31mdef\n"
+
+
+def test_the_choice_of_a_model_is_shown(tmp_path: Path):
+    model = scripted(tmp_path, ["text: ok"])
+    assert "ANAPHORA_MODEL" not in os.environ
+    done = run("hi", environment={"ANAPHORA_MODEL": model})
+    assert (done.stdout, done.stderr) == ("ok\n", "")
+
+
+def test_in_a_terminal_an_answer_is_rendered_and_its_cost_is_told(tmp_path: Path):
+    with Terminal("-m", scripted(tmp_path, ["text: This is **bold**.\\n\\n- one\\n- two\\n"]), "hi") as terminal:
+        assert terminal.exit_code() == 0
+        assert "This is bold." in terminal.text
+        assert "• one" in terminal.text
+        assert "tokens in" in terminal.text
+
+
+def test_no_key_is_ever_written_anywhere(loopback: Loopback, tmp_path: Path):
+    environment = {"OPENAI_API_KEY": "sk-canary-12345", "HOME": str(tmp_path)}
+    loopback.answer(http(b'{"error": {"message": "Incorrect API key provided"}}', status=401))
+    done = run("-m", "openai:x", "--base-url", loopback.url, "hi", environment=environment)
+    assert loopback.seen[0].headers["authorization"] == "Bearer sk-canary-12345"
+    assert done.returncode == 1
+    assert "OPENAI_API_KEY" in done.stderr
+    assert "canary" not in done.stdout + done.stderr
+    assert not any(b"canary" in path.read_bytes() for path in tmp_path.rglob("*") if path.is_file())

@@ -1,0 +1,118 @@
+import pytest
+
+from anaphora import AsyncChatbot, Retries, ScriptedProvider
+from anaphora.errors import ConfigError, InvalidMessage, ServerFailed
+from anaphora.message import Options, Usage
+from anaphora.providers.scripted import Cut
+
+pytestmark = pytest.mark.anyio
+
+
+async def texts(bot: AsyncChatbot) -> list[str]:
+    return [entry.text for entry in await bot.history()]
+
+
+async def test_undo_takes_back_a_turn_and_deletes_nothing():
+    async with AsyncChatbot(ScriptedProvider("one", "two", "other")) as bot:
+        await bot.say("first")
+        await bot.say("second")
+        undone = await bot.undo()
+        assert undone is not None
+        assert undone.text == "second"
+        assert await texts(bot) == ["first", "one"]
+        await bot.say("another")
+        assert await texts(bot) == ["first", "one", "another", "other"]
+        assert (await bot.conversation().info()).messages == 6
+
+
+async def test_undo_at_the_start_does_nothing():
+    async with AsyncChatbot(ScriptedProvider()) as bot:
+        assert await bot.undo() is None
+
+
+async def test_retry_answers_the_same_message_and_keeps_the_old_answer():
+    async with AsyncChatbot(ScriptedProvider("one", "better")) as bot:
+        await bot.say("first")
+        assert (await bot.retry(temperature=1.0)).text == "better"
+        assert await texts(bot) == ["first", "better"]
+        assert (await bot.conversation().info()).messages == 3
+
+
+async def test_retry_after_a_failure_answers_what_failed():
+    async with AsyncChatbot(
+        ScriptedProvider("one", ServerFailed("x", retryable=False), [Cut()], "two"), retries=Retries(attempts=0)
+    ) as bot:
+        await bot.say("first")
+        for message in ("second", "third"):
+            with pytest.raises(Exception, match="x|broke off"):
+                async for _ in bot.stream(message):
+                    pass
+        assert (await bot.retry()).text == "two"
+        assert await texts(bot) == ["first", "one", "third", "two"]
+
+
+async def test_retry_can_be_watched():
+    async with AsyncChatbot(ScriptedProvider("one", "better")) as bot:
+        await bot.say("first")
+        reply = await bot.conversation().retry_stream()
+        assert "".join([text async for text in reply]) == "better"
+
+
+async def test_retry_without_a_message_is_refused():
+    async with AsyncChatbot(ScriptedProvider()) as bot:
+        with pytest.raises(InvalidMessage, match="no message yet"):
+            await bot.retry()
+
+
+@pytest.mark.parametrize("text", ["", "  \n"])
+async def test_an_empty_message_is_refused_and_nothing_is_kept(text: str):
+    async with AsyncChatbot(ScriptedProvider()) as bot:
+        with pytest.raises(InvalidMessage):
+            await bot.say(text)
+        assert await texts(bot) == []
+
+
+async def test_usage_counts_every_answer_also_those_retried():
+    async with AsyncChatbot(ScriptedProvider("one", "two")) as bot:
+        first = await bot.say("first")
+        second = await bot.retry()
+        assert first.usage is not None
+        assert second.usage is not None
+        assert await bot.usage() == first.usage + second.usage != Usage()
+
+
+async def test_the_system_prompt_can_be_the_bots_the_conversations_or_the_models():
+    provider = ScriptedProvider("a", "b", "c", system="the model's own")
+    async with AsyncChatbot(provider) as bot:
+        assert await bot.conversation().system() == "the model's own"
+        await bot.conversation().set_system("mine")
+        await bot.say("hi")
+        await bot.conversation("other").say("hi")
+    async with AsyncChatbot(ScriptedProvider(system="the model's own"), system="") as bot:
+        assert await bot.conversation().system() == ""
+    assert [request.messages[0].text for request in provider.requests] == ["mine", "the model's own"]
+
+
+async def test_options_of_the_bot_are_overridden_by_those_of_the_call():
+    provider = ScriptedProvider("a", "b")
+    async with AsyncChatbot(provider, temperature=0.5, stop="END", extra={"top_k": 1}) as bot:
+        await bot.say("hi")
+        await bot.say("hi", temperature=0.1, seed=3, extra={"top_p": 1})
+    assert provider.requests[0].options == Options(temperature=0.5, stop=("END",), extra={"top_k": 1})
+    assert provider.requests[1].options == Options(temperature=0.1, seed=3, stop=("END",), extra={"top_k": 1, "top_p": 1})
+
+
+@pytest.mark.parametrize("options", [{"temperature": 3}, {"max_tokens": 0}, {"temprature": 1}])
+async def test_an_option_that_cannot_be_is_refused(options):
+    async with AsyncChatbot(ScriptedProvider("a")) as bot:
+        with pytest.raises(ConfigError):
+            await bot.say("hi", **options)
+
+
+async def test_the_context_can_be_looked_at_any_time():
+    async with AsyncChatbot(ScriptedProvider("a"), system="Be brief.") as bot:
+        assert [message.role for message in (await bot.context()).messages] == ["system"]
+        await bot.say("hi")
+        context = await bot.context()
+        assert [message.role for message in context.messages] == ["system", "user", "assistant"]
+        assert context.report.tokens > 0
