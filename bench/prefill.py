@@ -49,10 +49,8 @@ def main() -> None:
     sliding = asyncio.run(measure(pairs, LastMessages(20, keep=20), arguments.budget))
     default = asyncio.run(measure(pairs, FitContext(), arguments.budget))
     for name, reading in (("LastMessages(20, keep=20)", sliding), ("FitContext()", default)):
-        total = reading.read + reading.cached
-        print(
-            f"{name:26} read {reading.read:7}  from cache {reading.cached:7} ({reading.cached / total:.0%})  moves {reading.moves}"
-        )
+        share = reading.cached / (reading.read + reading.cached)
+        print(f"{name:26} read {reading.read:7}  from cache {reading.cached:7} ({share:.0%})  moves {reading.moves}")
     figures = {
         "turns": len(pairs),
         "sliding_window": sliding.read,

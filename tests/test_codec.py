@@ -40,8 +40,8 @@ def test_a_wrong_part_is_named(value: object, reason: str):
 
 
 def test_parts_must_be_a_list():
-    with pytest.raises(ValueError, match="must be a list, not true|a boolean"):
-        parts_from_json(True)
+    with pytest.raises(ValueError, match=r"must be a list"):
+        parts_from_json(1)
 
 
 def test_usage_survives_and_what_is_unknown_is_left_out():

@@ -44,7 +44,7 @@ async def test_retry_after_a_failure_answers_what_failed():
     ) as bot:
         await bot.say("first")
         for message in ("second", "third"):
-            with pytest.raises(Exception, match="x|broke off"):
+            with pytest.raises(Exception, match=r"x|broke off"):
                 async for _ in bot.stream(message):
                     pass
         assert (await bot.retry()).text == "two"

@@ -1,4 +1,4 @@
-from anaphora.events import Draft, Ended, TextDelta, ThinkingDelta, ToolCallDelta, joined
+from anaphora.events import Draft, Ended, Event, TextDelta, ThinkingDelta, ToolCallDelta, joined
 from anaphora.message import Message, Text, Thinking, ToolCall
 
 
@@ -36,6 +36,6 @@ def test_a_call_without_id_or_arguments_gets_them():
 
 
 def test_neighbouring_texts_are_joined_and_nothing_else_is():
-    events = [TextDelta("a"), TextDelta("b"), ThinkingDelta("c"), TextDelta("d"), TextDelta("e")]
+    events: list[Event] = [TextDelta("a"), TextDelta("b"), ThinkingDelta("c"), TextDelta("d"), TextDelta("e")]
     assert joined(events) == [TextDelta("ab"), ThinkingDelta("c"), TextDelta("de")]
     assert Ended("stop").usage is None

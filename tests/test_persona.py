@@ -26,7 +26,7 @@ def test_a_persona_may_be_a_prompt_alone():
 def test_an_unknown_name_suggests_the_nearest():
     with pytest.raises(ConfigError, match="Did you mean tutor"):
         load_persona("tutr")
-    with pytest.raises(ConfigError, match="There are: .*tutor"):
+    with pytest.raises(ConfigError, match=r"There are: .*tutor"):
         load_persona("zzz")
 
 

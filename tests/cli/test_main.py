@@ -6,10 +6,10 @@ import sys
 from pathlib import Path
 
 import pytest
-
-from anaphora import __version__
 from tests.cli.program import PROGRAM, Terminal, run, scripted
 from tests.loopback import Loopback, http
+
+from anaphora import __version__
 
 
 def test_version_and_help():
@@ -22,7 +22,10 @@ def test_version_and_help():
 
 @pytest.mark.parametrize("flag", ["--help", "--version"])
 def test_help_and_version_load_next_to_nothing(flag: str):
-    code = f"import sys\nsys.argv = ['anaphora', '{flag}']\nfrom anaphora.cli.main import main\ntry: main()\nexcept SystemExit: pass\nprint(sorted(sys.modules))"
+    code = (
+        f"import sys\nsys.argv = ['anaphora', '{flag}']\nfrom anaphora.cli.main import main\n"
+        "try: main()\nexcept SystemExit: pass\nprint(sorted(sys.modules))"
+    )
     modules = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
     for heavy in ("'httpx2'", "'rich'", "'prompt_toolkit'", "'anyio'", "'dataclasses'", "'asyncio'", "'json'"):
         assert heavy not in modules
@@ -144,7 +147,7 @@ def test_ctrl_c_ends_with_130_and_shows_what_came(tmp_path: Path):
     assert process.stdout is not None
     assert os.read(process.stdout.fileno(), 4) == b"Once"
     process.send_signal(signal.SIGINT)
-    out, err = process.communicate(timeout=20)
+    _out, err = process.communicate(timeout=20)
     assert process.returncode == 130
     assert b"Traceback" not in err
 

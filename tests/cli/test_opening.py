@@ -1,16 +1,14 @@
 import json
-from contextlib import closing
-from urllib.parse import urlsplit
+from dataclasses import replace
 
 import pytest
+from tests.loopback import Loopback, http
 
-from anaphora.cli import opening
 from anaphora.cli.opening import bot_options, choose_model
 from anaphora.errors import ConfigError
 from anaphora.persona import Persona
 from anaphora.providers.catalog import VENDORS
 from anaphora.settings import Settings
-from tests.loopback import Loopback, http
 
 
 @pytest.fixture
@@ -52,8 +50,7 @@ def test_an_ollama_without_models_is_no_choice(ollama: Loopback, answer: bytes):
 
 
 def test_else_the_small_one_in_the_program_and_honestly(monkeypatch: pytest.MonkeyPatch):
-    with closing(opening.HTTPConnection(urlsplit("http://127.0.0.1:1").netloc)):
-        monkeypatch.setitem(VENDORS, "ollama", type(VENDORS["ollama"])("ollama", "http://127.0.0.1:1/v1", None))
+    monkeypatch.setitem(VENDORS, "ollama", replace(VENDORS["ollama"], base_url="http://127.0.0.1:1/v1"))
     model, why = choose_model(Settings())
     assert model == "local"
     assert "often wrong" in why

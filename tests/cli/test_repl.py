@@ -5,7 +5,6 @@ from pathlib import Path
 
 import pytest
 from platformdirs import user_state_path
-
 from tests.cli.program import Terminal, scripted
 
 

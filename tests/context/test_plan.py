@@ -1,6 +1,7 @@
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from tests.context.branches import any_branch, dialogue, entries
 
 from anaphora.context.plan import ASSUMED_WINDOW, Budget, Memory, Prompt, budget_for, plan
 from anaphora.context.window import FitContext, FullHistory, LastMessages, LastTokens, LastTurns
@@ -8,7 +9,6 @@ from anaphora.errors import ContextTooLong
 from anaphora.message import Message, ToolCall, ToolResult, text_message
 from anaphora.tokens import Estimate
 from anaphora.transcript import Entry
-from tests.context.branches import any_branch, dialogue, entries
 
 SYSTEM = Prompt("Be brief.", 7)
 memories = st.sampled_from(
@@ -97,7 +97,7 @@ def test_the_invariants_hold_for_any_branch(branch: list[Entry], memory: Memory,
     try:
         context = plan(branch, system=SYSTEM, memory=memory, budget=budget(room))
     except ContextTooLong as error:
-        assert error.tokens > error.limit
+        assert error.tokens > error.limit  # noqa: PT017 - either outcome keeps the invariants
         return
     roles = [message.role for message in context.messages]
     assert roles[0] == "system"

@@ -1,9 +1,11 @@
+import itertools
+
 from hypothesis import given
+from tests.context.branches import any_branch, dialogue, entries
 
 from anaphora.context.repair import NO_RESULT, repair
 from anaphora.message import Message, Text, Thinking, ToolCall, ToolResult, text_message
 from anaphora.transcript import Entry
-from tests.context.branches import any_branch, dialogue, entries
 
 CALL = Message("assistant", (ToolCall("a", "look"),))
 RESULT = Message("tool", (ToolResult("a", "seen"),))
@@ -64,7 +66,7 @@ def test_whatever_the_branch_roles_are_in_an_order_every_provider_accepts(branch
     assert roles[0] == "user"
     assert roles[-1] == "user"
     assert "system" not in roles
-    assert all(first != second for first, second in zip(roles, roles[1:], strict=False))
+    assert all(first != second for first, second in itertools.pairwise(roles))
 
 
 @given(any_branch)

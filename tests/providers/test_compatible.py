@@ -1,12 +1,12 @@
 import json
 
 import pytest
+from tests.loopback import Loopback, http, stream
 
 from anaphora import AsyncChatbot
 from anaphora.errors import ConfigError, MissingKey, ModelNotFound, UnreadableAnswer
 from anaphora.providers.base import ModelRef, ProviderOptions
 from anaphora.providers.compatible import open_provider
-from tests.loopback import Loopback, http, stream
 
 pytestmark = pytest.mark.anyio
 MODELS = http(json.dumps({"data": [{"id": "llama-3.3-70b"}, {"id": "qwen-3-32b"}]}).encode())

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import anyio
 import pytest
+from tests.loopback import Loopback, Reset, chunked, delta, head, http, stream
 
 from anaphora.errors import (
     AuthenticationFailed,
@@ -22,7 +23,6 @@ from anaphora.message import text_message
 from anaphora.providers.base import Deadlines, ModelRef, ProviderOptions, Request
 from anaphora.providers.compatible import OpenAICompatible, open_provider
 from anaphora.providers.http import HTTPTransport
-from tests.loopback import Loopback, Reset, chunked, delta, head, http, stream
 
 pytestmark = pytest.mark.anyio
 ASK = Request("m", (text_message("user", "hi"),))
@@ -118,7 +118,8 @@ async def test_silence_in_the_middle_is_an_interruption(loopback: Loopback, prov
 async def test_a_drip_ends_at_the_deadline_for_the_whole(loopback: Loopback):
     deadlines = Deadlines(connect=2, first_byte=2, between_chunks=2, total=0.5)
     provider = open_provider(ModelRef("openai-compatible", "m"), ProviderOptions(base_url=loopback.url, deadlines=deadlines))
-    loopback.answer(head(), *([b": x\n\n", 0.05] * 40))
+    drip: list[bytes | float] = [b": x\n\n", 0.05]
+    loopback.answer(head(), *(drip * 40))
     _, _, error = await said(provider)
     await provider.aclose()
     assert isinstance(error, StreamInterrupted)

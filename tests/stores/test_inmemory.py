@@ -1,8 +1,8 @@
 import pytest
+from tests.stores.conformance import StoreConformance
 
 from anaphora.stores.base import Store
 from anaphora.stores.inmemory import InMemoryStore
-from tests.stores.conformance import StoreConformance
 
 pytestmark = pytest.mark.anyio
 

@@ -65,7 +65,7 @@ class Cut:
 
 
 Step = ProviderEvent | Delay | Cut | ProviderError
-Reply = str | ProviderError | Sequence[Step]
+ScriptedReply = str | ProviderError | Sequence[Step]
 
 _FAULTS: dict[str, tuple[type[ProviderError], str]] = {
     "rate_limited": (RateLimited, "too many requests: wait a moment and try again."),
@@ -89,7 +89,11 @@ class ScriptedProvider:
 
     name = "scripted"
 
-    def __init__(self, *replies: Reply, echo: bool = False, context_window: int | None = 128_000, system: str = "") -> None:
+    def __init__(
+        self, *replies: ScriptedReply, echo: bool = False, context_window: int | None = 128_000, system: str = ""
+    ) -> None:
+        self, *replies: ScriptedReply, echo: bool = False, context_window: int | None = 128_000, system: str = ""
+    ) -> None:
         self.requests: list[Request] = []
         self._replies = iter(replies)
         self._echo = echo

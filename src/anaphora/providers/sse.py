@@ -13,7 +13,7 @@ _BOM = b"\xef\xbb\xbf"
 
 
 class SSEParser:
-    """One stream from ``source``. ``feed`` it what arrives; a partial event at the end of the stream is dropped, as the standard asks."""
+    """One stream from ``source``; a partial event at its end is dropped, as the standard asks."""
 
     def __init__(self, *, source: str = "the provider", max_event_bytes: int = MAX_EVENT_BYTES) -> None:
         self._source = source
