@@ -20,8 +20,6 @@ def dialogue(*sizes: int) -> list[Item]:
 
 items = st.lists(st.builds(Item, st.integers(0, 50), st.booleans()), max_size=60)
 branches = items.map(lambda rest: [Item(5, starts_turn=True), *rest])
-    lambda rest: [Item(5, starts_turn=True), *rest]
-)
 windows = st.one_of(
     st.just(FitContext()),
     st.builds(FitContext, st.integers(1, 300), st.floats(0.05, 1)),

@@ -92,8 +92,6 @@ class ScriptedProvider:
     def __init__(
         self, *replies: ScriptedReply, echo: bool = False, context_window: int | None = 128_000, system: str = ""
     ) -> None:
-        self, *replies: ScriptedReply, echo: bool = False, context_window: int | None = 128_000, system: str = ""
-    ) -> None:
         self.requests: list[Request] = []
         self._replies = iter(replies)
         self._echo = echo
