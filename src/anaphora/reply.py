@@ -62,6 +62,7 @@ class Mailbox:
         self.error: BaseException | None = None
         self.closed = False
         self.answer: Answer | None = None
+        self.awaited = False
         self._wake = wake
         self._events: deque[Event] = deque()
         self._report: Report | None = None
@@ -69,6 +70,30 @@ class Mailbox:
 
     def put(self, event: Event) -> None:
         """One more event."""
+        if type(event) is not TextDelta:
+            self._note(event)
+        self._events.append(event)
+        if self.awaited:
+            self.awaited = False
+            self._wake()
+
+    def close(self, error: BaseException | None) -> None:
+        """No more events; ``error`` is raised for the reader after the last one."""
+        self.error = error
+        self.closed = True
+        self._wake()
+
+    def take(self) -> list[Event]:
+        """All that is there, oldest first. If nothing is, the next event, or the end, wakes the reader."""
+        # Said before looking, so that what comes in between is not missed.
+        self.awaited = True
+        events: list[Event] = []
+        while self._events:
+            events.append(self._events.popleft())
+        return joined(events) if len(events) > 1 else events
+
+    def _note(self, event: Event) -> None:
+        """Keep what the answer will tell at its end."""
         match event:
             case Planned(report):
                 self._report = report
@@ -86,21 +111,6 @@ class Mailbox:
                     self._report,
                     tuple(self._retried),
                 )
-        self._events.append(event)
-        self._wake()
-
-    def close(self, error: BaseException | None) -> None:
-        """No more events; ``error`` is raised for the reader after the last one."""
-        self.error = error
-        self.closed = True
-        self._wake()
-
-    def take(self) -> list[Event]:
-        """All that is there, oldest first."""
-        events: list[Event] = []
-        while self._events:
-            events.append(self._events.popleft())
-        return joined(events) if len(events) > 1 else events
 
 
 class _Bell:

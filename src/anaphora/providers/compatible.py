@@ -56,13 +56,15 @@ class OpenAICompatible:
         decoder = wire.decoder()
         parser = SSEParser(source=self.name)
         try:
-            async with aclosing(self._http.post(who, encoded.path, encoded.headers, encoded.body)) as pieces:
-                async for kind, piece in pieces:
-                    if kind == "application/json":
-                        for event in decoder.feed(piece.decode("utf-8", "replace")):
-                            yield event
-                        continue
-                    for _, data in parser.feed(piece):
+            async with await self._http.post(who, encoded.path, encoded.headers, encoded.body) as body:
+                if "event-stream" in body.kind:
+                    async with aclosing(body.pieces()) as pieces:
+                        async for piece in pieces:
+                            for _, data in parser.feed(piece):
+                                for event in decoder.feed(data):
+                                    yield event
+                else:
+                    for data in _mislabelled(who, body.kind, await body.whole(), parser):
                         for event in decoder.feed(data):
                             yield event
         except ModelNotFound as error:
@@ -113,6 +115,19 @@ class OpenAICompatible:
         return ModelNotFound(
             f"{error} Did you mean {' or '.join(near)}?", provider=self.name, status=error.status, request_id=error.request_id
         )
+
+
+def _mislabelled(who: Answerer, kind: str, whole: bytes, parser: SSEParser) -> list[str]:
+    """The chunks of an answer that does not say it is a stream: one JSON object, or a stream all the same.
+
+    Raises UnreadableAnswer for anything else.
+    """
+    start = whole.lstrip()[:1]
+    if start == b"{":
+        return [whole.decode("utf-8", "replace")]
+    if start in {b"d", b":"}:
+        return [data for _, data in parser.feed(whole)]
+    raise unreadable(who, kind, whole)
 
 
 def _key(vendor: Vendor, options: ProviderOptions) -> str | None:

@@ -29,6 +29,8 @@ _FINISHES: Mapping[str, Finish] = {
     "tool_use": "tool_calls",
     "safety": "content_filter",
 }
+# What json.loads does, without its detours.
+_raw_decode = json.JSONDecoder().raw_decode
 _VENDOR_DETAILS = ("timings", "system_fingerprint", "provider", "service_tier")
 
 
@@ -78,7 +80,9 @@ class OpenAIDecoder:
     def feed(self, data: str, /) -> Sequence[ProviderEvent]:
         """The data of one event in, deltas out."""
         try:
-            chunk = json.loads(data)
+            chunk, end = _raw_decode(data)
+            if end != len(data):
+                chunk = json.loads(data)
         except (ValueError, RecursionError):
             if data.strip() in {"[DONE]", ""}:
                 return ()

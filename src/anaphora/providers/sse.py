@@ -20,6 +20,7 @@ class SSEParser:
         self._limit = max_event_bytes
         self._rest = b""
         self._at_start = True
+        self._between = False
         self._after_cr = False
         self._name = ""
         self._data: list[bytes] = []
@@ -28,10 +29,13 @@ class SSEParser:
     def feed(self, chunk: bytes) -> list[tuple[str, str]]:
         """All events completed by this chunk, as (name, data). Raises UnreadableAnswer over the size limit."""
         # The usual case, whole one-line events in one read, without looking at every line.
-        between = not (self._rest or self._data or self._name or self._after_cr or self._at_start)
-        if between and chunk.endswith(b"\n\n") and b"\r" not in chunk and len(chunk) <= self._limit:
+        if self._between and chunk.endswith(b"\n\n") and b"\r" not in chunk and len(chunk) <= self._limit:
+            if chunk.startswith(b"data: ") and chunk.find(b"\n") == len(chunk) - 2:
+                return [("message", chunk[6:-2].decode("utf-8", "replace"))]
             return self._feed_lines(chunk)
-        return self._feed_any(chunk)
+        events = self._feed_any(chunk)
+        self._between = not (self._rest or self._data or self._name or self._after_cr or self._at_start)
+        return events
 
     def _feed_lines(self, chunk: bytes) -> list[tuple[str, str]]:
         events: list[tuple[str, str]] = []
