@@ -92,9 +92,10 @@ class Draft:
 
     def add(self, event: TextDelta | ThinkingDelta | ToolCallDelta) -> None:
         """Take in one delta."""
+        if type(event) is TextDelta:
+            self._texts.append(event.text)
+            return
         match event:
-            case TextDelta(text):
-                self._texts.append(text)
             case ThinkingDelta(text):
                 self._thoughts.append(text)
             case ToolCallDelta(index, call_id, name, arguments):

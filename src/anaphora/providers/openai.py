@@ -17,6 +17,7 @@ from anaphora.events import Ended, ProviderEvent, TextDelta, ThinkingDelta, Tool
 from anaphora.message import Finish, Image, Message, Text, ToolResult, Usage
 from anaphora.providers.base import Request
 from anaphora.providers.failures import Answerer, from_error_object, unreadable
+from anaphora.providers.frame import TextFrame
 from anaphora.providers.wire import WireDecoder, WireRequest
 
 _FINISHES: Mapping[str, Finish] = {
@@ -70,6 +71,7 @@ class OpenAIDecoder:
 
     def __init__(self, who: Answerer) -> None:
         self._who = who
+        self._frame = TextFrame()
         self._text = _TextFold()
         self._calls = _ToolCallFold()
         self._finish: Finish | None = None
@@ -79,6 +81,10 @@ class OpenAIDecoder:
 
     def feed(self, data: str, /) -> Sequence[ProviderEvent]:
         """The data of one event in, deltas out."""
+        text = self._frame.text(data)
+        if text:
+            text = self._text.add(text)
+            return (TextDelta(text),) if text else ()
         try:
             chunk, end = _raw_decode(data)
             if end != len(data):
@@ -95,10 +101,15 @@ class OpenAIDecoder:
         if not isinstance(chunk, dict):
             raise unreadable(self._who, "", data.encode("utf-8", "replace"))
         choices = chunk.get("choices")
-        # The hot path is a chunk with one choice and no news but its delta.
-        if not choices or chunk.get("usage") or "error" in chunk or not self._model or "x_groq" in chunk or "timings" in chunk:
+        news = not self._model or chunk.get("usage") or "error" in chunk or "x_groq" in chunk or "timings" in chunk
+        if news or not choices:
             self._read_envelope(chunk)
-        return self._choice(choices[0]) if choices and isinstance(choices, list) else ()
+        if not choices or not isinstance(choices, list):
+            return ()
+        events = self._choice(choices[0])
+        if not news and len(choices) == 1 and len(events) == 1 and type(events[0]) is TextDelta:
+            self._frame.learn(data, events[0].text)
+        return events
 
     def end(self) -> Sequence[ProviderEvent]:
         """What was held back, then Ended.
