@@ -10,19 +10,31 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
+import shutil
 import statistics
 import subprocess
 import sys
 import time
 from pathlib import Path
 
-BIN = Path(sys.executable).parent
+PATH = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])
+
+
+def found(program: str) -> str:
+    """Where a program is: beside this Python first."""
+    path = shutil.which(program, path=PATH)
+    if path is None:
+        raise SystemExit(f'there is no {program}: pip install ".[bench]"')
+    return path
+
+
 COMMANDS = {
     "python": [sys.executable, "-c", "pass"],
-    "version": [str(BIN / "anaphora"), "--version"],
-    "help": [str(BIN / "anaphora"), "--help"],
+    "version": [found("anaphora"), "--version"],
+    "help": [found("anaphora"), "--help"],
     "import": [sys.executable, "-c", "import anaphora"],
-    "llm_version": [str(BIN / "llm"), "--version"],
+    "llm_version": [found("llm"), "--version"],
 }
 
 
