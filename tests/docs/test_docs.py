@@ -78,6 +78,22 @@ def check(output: str, lines: list[str], *, exactly: bool) -> None:
             position = found + len(words) if exactly else position
 
 
+def ran(command: list[str], folder: Path, environment: dict[str, str]) -> str:
+    """What a command prints; it must end well."""
+    done = subprocess.run(
+        command,
+        cwd=folder,
+        env={**os.environ, **environment},
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
 @pytest.fixture
 def environment(tmp_path: Path, loopback: Loopback) -> dict[str, str]:
     """A folder with a file or two, keys, and services that answer from this machine."""
@@ -106,12 +122,9 @@ def test_the_python_of_a_page_runs_from_its_top_to_its_end(page: Path, tmp_path:
     program = tmp_path / "page.py"
     source = "".join(block.text + "\nprint()\n" for block in shown)
     program.write_text(source.replace(SERVER, environment["SERVER"]), encoding="utf-8")
-    done = subprocess.run(
-        [sys.executable, program], cwd=tmp_path, env={**os.environ, **environment}, capture_output=True, text=True, timeout=120
-    )
-    assert done.returncode == 0, done.stderr
+    output = ran([sys.executable, str(program)], tmp_path, environment)
     for block in shown:
-        check(done.stdout, expected(block), exactly=block.needs != "local")
+        check(output, expected(block), exactly=block.needs != "local")
 
 
 @pytest.mark.local
@@ -122,17 +135,7 @@ def test_every_command_does_its_work(block: Block, tmp_path: Path, environment: 
         return  # this is it
     if block.needs != "vendors":
         environment = without_keys(environment)
-    done = subprocess.run(
-        ["bash", "-eo", "pipefail", "-c", commands],
-        cwd=tmp_path,
-        env={**os.environ, **environment},
-        stdin=subprocess.DEVNULL,
-        capture_output=True,
-        text=True,
-        timeout=120,
-    )
-    assert done.returncode == 0, done.stderr
-    assert done.stdout.strip()
+    assert ran(["bash", "-eo", "pipefail", "-c", commands], tmp_path, environment).strip()
 
 
 @pytest.mark.local
@@ -192,10 +195,6 @@ def test_every_bench_script_is_named_beside_its_numbers(script: Path):
     assert f"bench/{script.name}" in (ROOT / "docs" / "benchmarks.md").read_text(encoding="utf-8")
 
 
-def test_the_examples_run(environment: dict[str, str]):
+def test_the_examples_run(tmp_path: Path, environment: dict[str, str]):
     for example in sorted((ROOT / "examples").glob("*.py")):
-        done = subprocess.run(
-            [sys.executable, example, "scripted:"], env={**os.environ, **environment}, capture_output=True, text=True, timeout=60
-        )
-        assert done.returncode == 0, done.stderr
-        assert "You said: " in done.stdout
+        assert "You said: " in ran([sys.executable, str(example), "scripted:"], tmp_path, environment)

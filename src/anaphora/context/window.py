@@ -101,76 +101,55 @@ class FitContext:
 
 
 @dataclass(frozen=True, slots=True)
-class LastTokens:
-    """At most ``limit`` tokens; after a move ``keep`` tokens (by default half). ``keep=limit`` slides turn by turn."""
+class _Counting:
+    """A window over so many of something: ``limit`` at most, and ``keep`` after a move (by default half)."""
 
     limit: int
     keep: int | None = None
 
     def __post_init__(self) -> None:
-        _check_limit(self, self.limit, self.keep)
+        _check(self, self.limit >= 1, "limit must be at least 1")
+        _check(self, self.keep is None or 1 <= self.keep <= self.limit, "keep must be between 1 and limit")
 
-    def cut(self, branch: Sequence[Sized], room: int, /) -> int:  # noqa: D102
-        keep = _half(self.limit) if self.keep is None else self.keep
-        return block_cut(branch, Limit(_tokens, self.limit, keep), _in_tokens(room))
+    def cut(self, branch: Sequence[Sized], room: int, /) -> int:
+        keep = max(self.limit // 2, 1) if self.keep is None else self.keep
+        return block_cut(branch, Limit(self._weight, self.limit, keep), _in_tokens(room))
+
+    @staticmethod
+    def _weight(item: Sized, /) -> int:
+        raise NotImplementedError
 
 
-@dataclass(frozen=True, slots=True)
-class LastMessages:
+class LastTokens(_Counting):
+    """At most ``limit`` tokens; after a move ``keep`` tokens (by default half). ``keep=limit`` slides turn by turn."""
+
+    __slots__ = ()
+    _weight = staticmethod(lambda item: item.tokens)
+
+
+class LastMessages(_Counting):
     """At most ``limit`` messages; after a move ``keep`` of them (by default half). ``keep=limit`` is the classic sliding window.
 
     A window begins with a user's message, so it may hold one less.
     """
 
-    limit: int
-    keep: int | None = None
-
-    def __post_init__(self) -> None:
-        _check_limit(self, self.limit, self.keep)
-
-    def cut(self, branch: Sequence[Sized], room: int, /) -> int:  # noqa: D102
-        keep = _half(self.limit) if self.keep is None else self.keep
-        return block_cut(branch, Limit(_one, self.limit, keep), _in_tokens(room))
+    __slots__ = ()
+    _weight = staticmethod(lambda _: 1)
 
 
-@dataclass(frozen=True, slots=True)
-class LastTurns:
+class LastTurns(_Counting):
     """At most ``limit`` turns, the new one included; after a move ``keep`` of them (by default half)."""
 
-    limit: int
-    keep: int | None = None
-
-    def __post_init__(self) -> None:
-        _check_limit(self, self.limit, self.keep)
-
-    def cut(self, branch: Sequence[Sized], room: int, /) -> int:  # noqa: D102
-        keep = _half(self.limit) if self.keep is None else self.keep
-        return block_cut(branch, Limit(_turn, self.limit, keep), _in_tokens(room))
+    __slots__ = ()
+    _weight = staticmethod(lambda item: int(item.starts_turn))
 
 
 def _tokens(item: Sized) -> int:
     return item.tokens
 
 
-def _one(_: Sized) -> int:
-    return 1
-
-
-def _turn(item: Sized) -> int:
-    return int(item.starts_turn)
-
-
 def _in_tokens(most: int, keep: int | None = None) -> Limit:
     return Limit(_tokens, most, int(most * KEEP_SHARE) if keep is None else keep)
-
-
-def _half(limit: int) -> int:
-    return max(limit // 2, 1)
-
-
-def _check_limit(window: object, limit: int, keep: int | None) -> None:
-    _check(window, limit >= 1, "limit must be at least 1")
-    _check(window, keep is None or 1 <= keep <= limit, "keep must be between 1 and limit")
 
 
 def _check(window: object, condition: bool, rule: str) -> None:
