@@ -113,8 +113,9 @@ def run(code: str, *, interrupt: bool = False) -> subprocess.CompletedProcess[st
         [sys.executable, "-c", textwrap.dedent(code)], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
     )
     assert process.stdout is not None
-    first = process.stdout.readline()
+    first = ""
     if interrupt:
+        first = process.stdout.readline()
         os.kill(process.pid, signal.SIGINT)
     out, err = process.communicate(timeout=20)
     return subprocess.CompletedProcess([], process.returncode, first + out, err)
