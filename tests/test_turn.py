@@ -29,7 +29,7 @@ QUICK = Retries(first_delay=0.001)
 
 async def everything(bot: AsyncChatbot) -> list[tuple[str, str, str]]:
     """The whole tree of the bot's own conversation: role, text, status, in order."""
-    store, scope = bot._setup.store, bot._own._scope
+    store, scope = bot._setup.store, bot._scope
 
     async def below(parent: str | None) -> list[Entry]:
         found: list[Entry] = []

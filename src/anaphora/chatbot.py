@@ -2,25 +2,23 @@
 
 from __future__ import annotations
 
-import os
 import secrets
 from collections.abc import Sequence
 from types import TracebackType
 from typing import Self, Unpack, cast
 
-from anaphora.context.plan import Context, Memory
-from anaphora.context.window import Window
-from anaphora.conversation import AnswerOptions, AsyncConversation, Starter, chosen_options
+from anaphora.context.plan import Memory
+from anaphora.context.window import FitContext, Window
+from anaphora.conversation import AnswerOptions, AsyncConversation, chosen_options
 from anaphora.errors import ConfigError
-from anaphora.message import Options, Usage
+from anaphora.message import Options, valid_text
 from anaphora.model import Model
 from anaphora.providers.base import Deadlines, ModelInfo, Provider, ProviderOptions
 from anaphora.providers.retry import Retries
 from anaphora.registry import open_model, parse_model
-from anaphora.reply import Answer, AsyncReply
 from anaphora.stores.base import Scope, Store
 from anaphora.stores.inmemory import InMemoryStore
-from anaphora.transcript import ConversationInfo, Entry
+from anaphora.transcript import ConversationInfo
 from anaphora.turn import Setup
 
 DEFAULT_MODEL = "local"
@@ -48,28 +46,29 @@ class ChatbotOptions(AnswerOptions, total=False):
     wait: float
 
 
-class AsyncChatbot:
+class AsyncChatbot(AsyncConversation):
     """A chatbot that remembers. ``model`` is ``"provider:model"`` or a Provider; nothing means the model inside the process.
 
-    Its own verbs work on a conversation of its own; ``conversation(name)`` gives others. Raises ConfigError at once
-    for what cannot work.
+    It is a conversation itself; ``conversation(name)`` gives others. Raises ConfigError at once for what cannot work.
     """
 
     def __init__(self, model: str | Provider | None = None, **options: Unpack[ChatbotOptions]) -> None:
         _check_names(options)
-        self._setup = Setup(
+        system = options.get("system")
+        store = options.get("store")
+        setup = Setup(
             model=_model(model, options),
-            store=options.get("store") or InMemoryStore(),
-            memory=Memory(options["window"]) if "window" in options else Memory(),
-            retries=options.get("retries", Retries()),
-            system=options.get("system"),
+            store=store or InMemoryStore(),
+            memory=Memory(options.get("window") or FitContext()),
+            retries=options.get("retries") or Retries(),
+            system=None if system is None else valid_text(system, "the system prompt"),
         )
         answer = {name: value for name, value in options.items() if name in AnswerOptions.__annotations__}
-        self._options = chosen_options(Options(), cast("AnswerOptions", answer))
-        self._owner = options.get("owner", "me")
-        self._wait = options.get("wait", 0.0)
-        self._conversations: dict[str, AsyncConversation] = {}
-        self._own = self.conversation(f"conv_{secrets.token_hex(8)}")
+        chosen = chosen_options(Options(), cast("AnswerOptions", answer))
+        scope = Scope(options.get("owner") or "me", f"conv_{secrets.token_hex(8)}")
+        super().__init__(setup, scope, options=chosen, wait=options.get("wait") or 0.0)
+        self._owns_store = store is None
+        self._conversations: dict[str, AsyncConversation] = {self.id: self}
 
     @property
     def model(self) -> str:
@@ -79,15 +78,15 @@ class AsyncChatbot:
     def conversation(self, name: str | None = None) -> AsyncConversation:
         """The conversation of that name, begun if there is none; without a name the bot's own."""
         if name is None:
-            return self._own
+            return self
         if name not in self._conversations:
-            scope = Scope(self._owner, name)
+            scope = Scope(self._scope.owner, name)
             self._conversations[name] = AsyncConversation(self._setup, scope, options=self._options, wait=self._wait)
         return self._conversations[name]
 
     async def conversations(self) -> Sequence[ConversationInfo]:
         """All conversations of this owner, most recently changed first."""
-        return await self._setup.store.conversations(self._owner)
+        return await self._setup.store.conversations(self._scope.owner)
 
     async def prepare(self) -> ModelInfo:
         """Connect and load now, so that the first answer need not wait for it; tells what is known of the model.
@@ -96,52 +95,13 @@ class AsyncChatbot:
         """
         return await self._setup.model.prepare()
 
-    async def say(self, text: str, **options: Unpack[AnswerOptions]) -> Answer:
-        """Say something and wait for the whole answer."""
-        return await self._own.say(text, **options)
-
-    def stream(self, text: str, **options: Unpack[AnswerOptions]) -> AsyncReply:
-        """Say something and get the answer as it comes."""
-        return self._own.stream(text, **options)
-
-    def starter(self, text: str, *, buffered: bool = False, **options: Unpack[AnswerOptions]) -> Starter:
-        """See AsyncConversation.starter."""
-        return self._own.starter(text, buffered=buffered, **options)
-
-    async def retry(self, **options: Unpack[AnswerOptions]) -> Answer:
-        """Answer the last message anew."""
-        return await self._own.retry(**options)
-
-    async def undo(self) -> Entry | None:
-        """Go back to before the user's last message."""
-        return await self._own.undo()
-
-    async def history(self) -> Sequence[Entry]:
-        """The messages so far, oldest first."""
-        return await self._own.history()
-
-    async def usage(self) -> Usage:
-        """Tokens of all answers so far."""
-        return await self._own.usage()
-
-    async def context(self) -> Context:
-        """What the model would see now, with a report."""
-        return await self._own.context()
-
-    async def save(self, path: str | os.PathLike[str]) -> None:
-        """Write the conversation as the plain JSON list."""
-        await self._own.save(path)
-
-    async def load(self, path: str | os.PathLike[str]) -> int:
-        """Go on from a file."""
-        return await self._own.load(path)
-
     async def aclose(self) -> None:
-        """Stop what still runs, keep what came, let go of connections."""
-        for conversation in self._conversations.values():
+        """Stop what still runs, keep what came, let go of connections. A store that was given stays open for whoever gave it."""
+        for conversation in list(self._conversations.values()):
             await conversation.stop()
         await self._setup.model.provider.aclose()
-        await self._setup.store.aclose()
+        if self._owns_store:
+            await self._setup.store.aclose()
 
     async def __aenter__(self) -> Self:
         return self

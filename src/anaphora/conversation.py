@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import json
+import math
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import AsyncGenerator, Callable, Sequence
+from contextlib import asynccontextmanager
 from dataclasses import replace
 from functools import partial
 from typing import Any, TypedDict, Unpack
 
 import anyio
+import anyio.to_thread
 
 from anaphora.context.plan import Context, plan
 from anaphora.errors import ConfigError, InvalidMessage
-from anaphora.message import Options, Usage, checked_text
+from anaphora.message import Options, Usage, checked_text, valid_text
 from anaphora.reply import Answer, AsyncReply, Mailbox
 from anaphora.stores.base import Draft, Scope
 from anaphora.transcript import ConversationInfo, Entry
@@ -44,7 +48,7 @@ class AsyncConversation:
         self._scope = scope
         self._options = options
         self._wait = wait
-        self._turn: Turn | None = None
+        self._turns: list[Turn] = []
 
     async def say(self, text: str, **options: Unpack[AnswerOptions]) -> Answer:
         """Say something and wait for the whole answer. Raises what went wrong; the transcript keeps the words all the same."""
@@ -70,17 +74,19 @@ class AsyncConversation:
         """The same for a retry. Raises InvalidMessage if there is nothing to answer."""
         await self._settled()
         message = await self._last_asked()
-        if message is None:
+        if message is None or not message.text.strip():
             raise InvalidMessage("there is no message yet to answer anew.")
         return partial(self._begin, self._ask(options, again=message, buffered=buffered))
 
     async def undo(self) -> Entry | None:
         """Go back to before the last message of the user, which is given back; None at the very start. Nothing is deleted."""
-        branch = await self.history()
-        asked = next((entry for entry in reversed(branch) if entry.role == "user"), None)
-        if asked is not None:
-            await self._setup.store.move_head(self._scope, asked.parent)
-        return asked
+        await self._settled()
+        async with self._writing():
+            branch = await self.history()
+            asked = next((entry for entry in reversed(branch) if entry.role == "user"), None)
+            if asked is not None:
+                await self._setup.store.move_head(self._scope, asked.parent)
+            return asked
 
     async def history(self) -> Sequence[Entry]:
         """The messages of the current branch, oldest first."""
@@ -96,7 +102,9 @@ class AsyncConversation:
         """What the model would see now, with a report. Raises ContextTooLong."""
         system = await self._setup.system_prompt(self._scope)
         budget = await self._setup.model.budget(self._options.max_tokens)
-        return plan(await self.history(), system=system, memory=self._setup.memory, budget=budget)
+        await self._settled()
+        branch = await self._setup.branch(self._scope, (await self.info()).head)
+        return plan(branch, system=system, memory=self._setup.memory, budget=budget)
 
     async def info(self) -> ConversationInfo:
         """What the store knows of this conversation."""
@@ -107,52 +115,63 @@ class AsyncConversation:
         return (await self._setup.system_prompt(self._scope)).text
 
     async def set_system(self, text: str) -> None:
-        """Give this conversation its own system prompt; an empty one means none."""
-        await self._setup.store.describe(self._scope, system=text)
+        """Give this conversation its own system prompt; an empty one means none. Raises InvalidMessage."""
+        await self._setup.store.describe(self._scope, system=valid_text(text, "the system prompt"))
 
     async def save(self, path: str | os.PathLike[str]) -> None:
         """Write the current branch as the plain JSON list. Raises TranscriptFileError."""
-        write_plain(path, await self.system(), await self.history())
+        system, branch = await self.system(), await self.history()
+        await anyio.to_thread.run_sync(write_plain, path, system, branch)
 
     async def load(self, path: str | os.PathLike[str]) -> int:
         """Go on from a file that ``save`` or any other program wrote; what was here stays as another branch.
 
         Gives the number of messages. Raises TranscriptFileError, and then nothing has changed.
         """
-        system, messages = read_plain(path)
+        system, messages = await anyio.to_thread.run_sync(read_plain, path)
         store = self._setup.store
-        lease = await store.acquire(self._scope, seconds=60.0)
-        try:
+        async with self._writing():
             parent: str | None = None
             for item in messages:
-                tokens = await self._setup.model.count(item.message)
-                draft = Draft(parent, item.message, item.status, tokens, usage=item.usage, model=item.model)
+                size = await self._setup.model.size(item.message)
+                draft = Draft(parent, item.message, item.status, size, usage=item.usage, model=item.model)
                 parent = (await store.append(self._scope, draft)).id
             await store.move_head(self._scope, parent)
             if system:
                 await store.describe(self._scope, system=system)
-        finally:
-            await store.release(lease)
         return len(messages)
+
+    @asynccontextmanager
+    async def _writing(self) -> AsyncGenerator[None, None]:
+        """Be the one writer. Raises ConversationBusy."""
+        lease = await self._setup.store.acquire(self._scope, seconds=60.0)
+        try:
+            yield
+        finally:
+            with anyio.CancelScope(shield=True):
+                await self._setup.store.release(lease)
 
     def _ask(self, options: AnswerOptions, *, buffered: bool, text: str = "", again: Entry | None = None) -> Ask:
         return Ask(text, again, chosen_options(self._options, options), buffered, self._wait)
 
     def _begin(self, ask: Ask, mailbox: Mailbox) -> Turn:
-        self._turn = Turn(self._setup, self._scope, ask, mailbox, after=self._turn)
-        return self._turn
+        self._turns = [turn for turn in self._turns if not turn.done.is_set()]
+        turn = Turn(self._setup, self._scope, ask, mailbox, after=self._turns[-1] if self._turns else None)
+        self._turns.append(turn)
+        return turn
 
     async def stop(self) -> None:
-        """Stop an answer that still runs, keeping what came."""
-        if self._turn is not None and not self._turn.done.is_set():
-            self._turn.stop()
-            with anyio.CancelScope(shield=True):
-                await self._turn.done.wait()
+        """Stop all answers that still run, keeping what came."""
+        for turn in self._turns:
+            turn.stop()
+        await self._settled()
 
     async def _settled(self) -> None:
-        """Wait until a turn that was left early is stored."""
-        if self._turn is not None and self._turn.stopping:
-            await self._turn.done.wait()
+        """Wait until turns that were left early are stored."""
+        with anyio.CancelScope(shield=True):
+            for turn in list(self._turns):
+                if turn.stopping:
+                    await turn.done.wait()
 
     async def _last_asked(self) -> Entry | None:
         """The user's message that a retry answers: the newest below the head that got no whole answer, else the branch's last."""
@@ -174,13 +193,26 @@ def chosen_options(base: Options, options: AnswerOptions) -> Options:
         raise ConfigError(f"unknown option {', '.join(sorted(unknown))}: use {', '.join(AnswerOptions.__annotations__)}.")
     changes: dict[str, Any] = dict(options)
     if "stop" in changes:
-        stop = changes["stop"]
+        stop = changes["stop"] or ()
         changes["stop"] = (stop,) if isinstance(stop, str) else tuple(stop)
     if "extra" in changes:
-        changes["extra"] = {**base.extra, **changes["extra"]}
+        changes["extra"] = {**base.extra, **(changes["extra"] or {})}
     result = replace(base, **changes)
-    if result.max_tokens is not None and result.max_tokens < 1:
-        raise ConfigError("max_tokens must be at least 1.")
-    if result.temperature is not None and not 0 <= result.temperature <= 2:
-        raise ConfigError("temperature must be between 0 and 2.")
+    _check_number("max_tokens", result.max_tokens, int, at_least=1)
+    _check_number("seed", result.seed, int)
+    _check_number("temperature", result.temperature, float, at_least=0, at_most=2)
+    try:
+        json.dumps(result.extra)
+    except (TypeError, ValueError) as error:
+        raise ConfigError(f"extra must hold what JSON can: {error}.") from error
     return result
+
+
+def _check_number(name: str, value: Any, kind: type, *, at_least: float = -math.inf, at_most: float = math.inf) -> None:
+    """Raises ConfigError for a value that no provider would take; None is not set."""
+    if value is None:
+        return
+    fits = isinstance(value, int | kind) and not isinstance(value, bool)
+    if not fits or not at_least <= value <= at_most:
+        limits = f" from {at_least:g}" * (at_least > -math.inf) + f" to {at_most:g}" * (at_most < math.inf)
+        raise ConfigError(f"{name} must be a {'whole ' * (kind is int)}number{limits}, not {value!r}.")

@@ -137,11 +137,18 @@ def checked_text(text: str) -> str:
         raise InvalidMessage(f"a message must be text, not {type(text).__name__}.")
     if not text.strip():
         raise InvalidMessage("the message is empty: write something, or leave with Ctrl-D.")
+    return valid_text(text, "the message")
+
+
+def valid_text(text: str, what: str) -> str:
+    """The text with split surrogate pairs joined. Raises InvalidMessage, naming ``what`` it is, if half a character is left."""
+    if _SURROGATE.search(text) is None:
+        return text
     joined = text.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "surrogatepass")
     lone = _SURROGATE.search(joined)
     if lone is not None:
         raise InvalidMessage(
-            f"the message is not valid Unicode: half a character (U+{ord(lone[0]):04X}) at position {lone.start() + 1}. "
+            f"{what} is not valid Unicode: half a character (U+{ord(lone[0]):04X}) at position {lone.start() + 1}. "
             "It was probably read with the wrong encoding; read it as UTF-8 and send it again."
         )
     return joined

@@ -9,6 +9,7 @@ from anaphora.errors import PromptTooLong, ProviderError
 from anaphora.message import Message, Options, Usage, text_message
 from anaphora.providers.base import ModelInfo, Provider, Request
 from anaphora.tokens import Estimate
+from anaphora.transcript import Size
 
 
 class Model:
@@ -20,6 +21,7 @@ class Model:
         self.estimate = Estimate()
         self._context_window = context_window
         self._info: ModelInfo | None = None
+        self._prompt: Prompt | None = None
 
     def __str__(self) -> str:
         return f"{self.provider.name}:{self.name}" if self.name else self.provider.name
@@ -34,18 +36,26 @@ class Model:
         """The system prompt with its size; None takes the one this model does best with."""
         info = await self.prepare()
         chosen = info.system if text is None else text
-        message = text_message("system", chosen) if chosen else Message("system", ())
-        return Prompt(chosen, await self.count(message))
+        # Counted once: if its size followed the estimate, the room for the window would move, and with it the cut.
+        if self._prompt is None or self._prompt.text != chosen:
+            message = text_message("system", chosen) if chosen else Message("system", ())
+            self._prompt = Prompt(chosen, (await self.size(message)).tokens)
+        return self._prompt
 
-    async def count(self, message: Message) -> int:
-        """The tokens of a message: exact where the provider has a tokenizer, else the estimate learned so far."""
+    async def counter(self) -> str:
+        """What counts exactly for this model; empty if nothing does."""
+        info = await self.prepare()
+        return str(self) if info.count is not None else ""
+
+    async def size(self, message: Message) -> Size:
+        """The size of a message: exact where the provider has a tokenizer, else by the estimate learned so far."""
         info = await self.prepare()
         if info.count is not None:
             try:
-                return await info.count(message)
+                return Size(await info.count(message), str(self))
             except ProviderError:
                 pass
-        return self.estimate.count(message)
+        return Size(self.estimate.count(message))
 
     async def budget(self, max_tokens: int | None) -> Budget:
         """The room for a prompt."""

@@ -175,10 +175,12 @@ class AsyncReply:
     async def _next(self) -> Event | None:
         """The next event; None after the last. Raises what ended the answer."""
         while not self._batch:
+            # Asked before looking: what is put between the two is not lost.
+            closed = self._mailbox.closed
             self._batch.extend(self._mailbox.take())
             if self._batch:
                 break
-            if self._mailbox.closed:
+            if closed:
                 if self._mailbox.error is not None:
                     raise self._mailbox.error
                 return None

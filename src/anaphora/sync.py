@@ -65,14 +65,15 @@ class _Door:
                 self._portal = self._context.__enter__()
                 self._process = os.getpid()
                 self._thread = self._portal.call(get_ident)
-                atexit.register(self._close, self._context, self._portal)
+                atexit.register(_close, os.getpid(), self._context, self._portal)
             return self._portal
 
-    def _close(self, context: AbstractContextManager[BlockingPortal], portal: BlockingPortal) -> None:
-        """At the end of the program: cancel what runs, which keeps what came."""
-        if self._process == os.getpid():
-            portal.call(partial(portal.stop, cancel_remaining=True))
-            context.__exit__(None, None, None)
+
+def _close(process: int, context: AbstractContextManager[BlockingPortal], portal: BlockingPortal) -> None:
+    """At the end of the program: cancel what runs, which keeps what came. A forked child leaves its parent's door alone."""
+    if process == os.getpid():
+        portal.call(partial(portal.stop, cancel_remaining=True))
+        context.__exit__(None, None, None)
 
 
 _door = _Door()
@@ -119,10 +120,12 @@ class Reply:
     def _next(self) -> Event | None:
         try:
             while not self._batch:
+                # Asked before looking: what is put between the two is not lost.
+                closed = self._mailbox.closed
                 self._batch.extend(self._mailbox.take())
                 if self._batch:
                     break
-                if self._mailbox.closed:
+                if closed:
                     if self._mailbox.error is not None:
                         raise self._mailbox.error
                     return None
@@ -256,7 +259,7 @@ class Chatbot(Conversation):
 
     def __init__(self, model: str | Provider | None = None, **options: Unpack[ChatbotOptions]) -> None:
         self._bot = AsyncChatbot(model, **options)
-        super().__init__(self._bot.conversation())
+        super().__init__(self._bot)
 
     @property
     def model(self) -> str:

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
-from threading import get_ident
-from typing import Any
+from collections.abc import Awaitable, Callable, Coroutine
+from typing import Any, TypeVar
+
+import anyio
 
 Post = Callable[[Callable[[], object]], None]
+
+T = TypeVar("T")
 
 _running: set[asyncio.Task[Any]] = set()
 
@@ -17,7 +20,6 @@ def spawn(work: Callable[[], Awaitable[None]]) -> Post:
 
     Gives a function that runs another function in that loop, from whatever thread it is called.
     """
-    home = get_ident()
     try:
         loop = asyncio.get_running_loop()
     except RuntimeError:
@@ -33,9 +35,6 @@ def spawn(work: Callable[[], Awaitable[None]]) -> Post:
         post = loop.call_soon_threadsafe
 
     def run_there(function: Callable[[], object]) -> None:
-        if get_ident() == home:
-            function()
-            return
         try:
             post(function)
         except RuntimeError:
@@ -43,6 +42,22 @@ def spawn(work: Callable[[], Awaitable[None]]) -> Post:
             return
 
     return run_there
+
+
+async def alongside(background: Callable[[], Coroutine[Any, Any, None]], work: Callable[[], Awaitable[T]]) -> T:
+    """Run ``work`` while ``background`` runs, and end that with it. Raises what ``work`` raises, as it is."""
+    failure: Exception | None = None
+    result: list[T] = []
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(background)
+        try:
+            result.append(await work())
+        except Exception as error:  # noqa: BLE001 -- the group would wrap it
+            failure = error
+        tasks.cancel_scope.cancel()
+    if failure is not None:
+        raise failure
+    return result[0]
 
 
 async def _awaited(work: Callable[[], Awaitable[None]]) -> None:

@@ -8,11 +8,22 @@ from anaphora.message import Message, Role, Status, Usage
 
 
 @dataclass(frozen=True, slots=True)
+class Size:
+    """How long a message is, in tokens, and whose tokenizer counted them; an empty ``counter`` is an estimate."""
+
+    tokens: int = 0
+    counter: str = ""
+
+
+UNMEASURED = Size()
+
+
+@dataclass(frozen=True, slots=True)
 class Entry:
     """A message as the store keeps it.
 
     ``order`` is an integer per conversation and the only order there is; ``created`` (seconds since 1970) is for people.
-    ``tokens`` is measured once, when the message is appended or ends.
+    ``size`` is measured once, when the message is appended or ends, and again if a model with another tokenizer takes over.
     """
 
     id: str
@@ -20,11 +31,16 @@ class Entry:
     order: int
     message: Message
     status: Status
-    tokens: int
+    size: Size
     created: float
     usage: Usage | None = None
     model: str = ""
     key: str | None = None
+
+    @property
+    def tokens(self) -> int:
+        """Its size in tokens."""
+        return self.size.tokens
 
     @property
     def role(self) -> Role:

@@ -7,13 +7,15 @@ from __future__ import annotations
 
 import random
 import time
+from collections.abc import Sequence
 from contextlib import aclosing
 from dataclasses import dataclass, field, replace
+from functools import partial
 
 import anyio
 
 from anaphora.context.plan import Budget, Context, Memory, Prompt, plan
-from anaphora.errors import ContextTooLong, ConversationBusy, PromptTooLong, ProviderError, StoreError
+from anaphora.errors import ContextTooLong, ConversationBusy, PromptTooLong, ProviderError, StoreError, StreamInterrupted
 from anaphora.events import Draft as AnswerDraft
 from anaphora.events import Ended, Finished, Planned, Retrying
 from anaphora.message import Message, Options, Status, text_message
@@ -21,8 +23,8 @@ from anaphora.model import Model
 from anaphora.providers.retry import Retries, next_delay
 from anaphora.reply import Mailbox
 from anaphora.stores.base import Change, Draft, Lease, Scope, Store
-from anaphora.tasks import Post, spawn
-from anaphora.transcript import Entry
+from anaphora.tasks import Post, alongside, spawn
+from anaphora.transcript import Entry, Size
 
 _LEASE_SECONDS = 30.0
 _FLUSH_SECONDS = 0.5
@@ -59,6 +61,22 @@ class Setup:
         own = (await self.store.info(scope)).system
         return await self.model.system_prompt(self.system if own is None else own)
 
+    async def branch(self, scope: Scope, message_id: str | None) -> Sequence[Entry]:
+        """The path to a message. What another model's tokenizer counted is counted anew, if this one's can."""
+        branch = await self.store.branch(scope, message_id)
+        counter = await self.model.counter()
+        if not counter:
+            return branch
+        return [entry if entry.size.counter == counter else await self.measured(scope, entry) for entry in branch]
+
+    async def measured(self, scope: Scope, entry: Entry) -> Entry:
+        """The same message with the size this model counts."""
+        size = await self.model.size(entry.message)
+        if size == entry.size:
+            return entry
+        await self.store.measure(scope, entry.id, size)
+        return replace(entry, size=size)
+
 
 class Turn:
     """A turn in its own task. ``done`` is set when everything about it is stored and the conversation is free again."""
@@ -76,6 +94,7 @@ class Turn:
         self._begun = time.monotonic()
         self._first: float | None = None
         self._ended: Ended | None = None
+        self._pending: Entry | None = None
         self._post: Post = spawn(self._run)
 
     def stop(self) -> None:
@@ -101,7 +120,7 @@ class Turn:
         await self._in_line()
         lease = await self._acquire()
         try:
-            await self._answer(lease)
+            await alongside(partial(self._keep, lease), self._answer)
         finally:
             with anyio.CancelScope(shield=True):
                 await store.release(lease)
@@ -127,54 +146,47 @@ class Turn:
                     raise
             await anyio.sleep(_BUSY_POLL_SECONDS)
 
-    async def _answer(self, lease: Lease) -> None:
+    async def _answer(self) -> None:
         store, model = self._setup.store, self._setup.model
         with anyio.CancelScope(shield=True):
             user = self._ask.again or await self._append_user()
-        user = await self._measured(user)
+        user = await self._setup.measured(self._scope, user)
         context, budget = await self._plan(user)
         pending = await store.append(self._scope, Draft(user.id, self._draft.message(), status="pending", model=str(model)))
-        outcome: BaseException | None = None
-        whole = False
+        self._pending = pending
+        outcome: Exception | None = None
+        stopped = True
         try:
-            async with anyio.create_task_group() as tasks:
-                tasks.start_soon(self._keep, lease, pending)
-                outcome = await self._attempts(user, context, budget)
-                whole = True
-                tasks.cancel_scope.cancel()
+            await self._attempts(user, context, budget)
+            stopped = False
+        except Exception as error:
+            # Also a provider that breaks its contract must not break the transcript.
+            outcome, stopped = error, False
+            raise
         finally:
+            self._pending = None
             with anyio.CancelScope(shield=True):
-                await self._finish(pending, outcome, stopped=not whole)
-        if outcome is not None:
-            raise outcome
+                await self._finish(pending, outcome, stopped=stopped)
 
     async def _append_user(self) -> Entry:
         """The user's words, durable before anything else; connecting and counting exactly come after."""
         message = text_message("user", self._ask.text)
         info = await self._setup.store.info(self._scope)
         return await self._setup.store.append(
-            self._scope, Draft(info.head, message, tokens=self._setup.model.estimate.count(message))
+            self._scope, Draft(info.head, message, size=Size(self._setup.model.estimate.count(message)))
         )
-
-    async def _measured(self, user: Entry) -> Entry:
-        """The same message with the size its model counts."""
-        tokens = await self._setup.model.count(user.message)
-        if tokens == user.tokens:
-            return user
-        await self._setup.store.measure(self._scope, user.id, tokens)
-        return replace(user, tokens=tokens)
 
     async def _plan(self, user: Entry) -> tuple[Context, Budget]:
         setup = self._setup
-        branch = await setup.store.branch(self._scope, user.id)
+        branch = await setup.branch(self._scope, user.id)
         system = await setup.system_prompt(self._scope)
         budget = await setup.model.budget(self._ask.options.max_tokens)
         context = plan(branch, system=system, memory=setup.memory, budget=budget)
         self._mailbox.put(Planned(context.report))
         return context, budget
 
-    async def _attempts(self, user: Entry, context: Context, budget: Budget) -> Exception | None:
-        """Ask until an answer is whole or hope is gone; the error that ended it, or None."""
+    async def _attempts(self, user: Entry, context: Context, budget: Budget) -> None:
+        """Ask until an answer is whole. Raises the error that ended hope."""
         attempt = 0
         trimmed = False
         while True:
@@ -182,31 +194,26 @@ class Turn:
                 await self._attempt(context)
             except PromptTooLong as error:
                 if trimmed or self._shown():
-                    return error
+                    raise
                 self._setup.model.learn_window(error)
-                shorter = await self._shorter(user, context, budget, error)
-                if shorter is None:
-                    return error
-                context, trimmed = shorter, True
-                continue
+                context, trimmed = await self._shorter(user, context, budget, error), True
             except ProviderError as error:
                 delay = None if self._shown() else next_delay(error, attempt, self._setup.retries, jitter=random.random())
                 if delay is None:
-                    return error
+                    raise
                 attempt += 1
                 self._mailbox.put(Retrying(error, delay))
                 await anyio.sleep(delay)
-            except Exception as error:  # noqa: BLE001 -- a provider that breaks its contract must not break the transcript
-                return error
             else:
                 self._setup.model.learn(context.messages, self._ended.usage if self._ended else None)
-                return None
+                return
             # A retry never joins two different answers.
             self._draft = AnswerDraft()
 
     async def _attempt(self, context: Context) -> None:
         model, draft, mailbox = self._setup.model, self._draft, self._mailbox
         show = not self._ask.buffered
+        self._ended = None
         async with aclosing(model.provider.stream(model.request(context.messages, self._ask.options))) as events:
             async for event in events:
                 if isinstance(event, Ended):
@@ -217,12 +224,18 @@ class Turn:
                 draft.add(event)
                 if show:
                     mailbox.put(event)
+        if self._ended is None:
+            name = model.provider.name
+            raise StreamInterrupted(f"{name}: the answer stopped without saying why. Try again.", provider=name)
 
     def _shown(self) -> bool:
         return bool(self._draft) and not self._ask.buffered
 
-    async def _shorter(self, user: Entry, context: Context, budget: Budget, error: PromptTooLong) -> Context | None:
-        """The same branch in a smaller view, by the provider's numbers; by half if it gave none. None if it cannot be smaller."""
+    async def _shorter(self, user: Entry, context: Context, budget: Budget, error: PromptTooLong) -> Context:
+        """The same branch in a smaller view, by the provider's numbers; by half if it gave none.
+
+        Raises the error if it cannot be smaller.
+        """
         sent = context.report.tokens
         target = sent // 2
         if error.prompt_tokens and error.context_window:
@@ -233,12 +246,12 @@ class Turn:
         try:
             result = plan(branch, system=system, memory=self._setup.memory, budget=smaller)
         except ContextTooLong:
-            return None
+            raise error from None
         self._mailbox.put(Planned(result.report))
         return result
 
-    async def _keep(self, lease: Lease, pending: Entry) -> None:
-        """While the answer comes: write down what there is, and hold the lease."""
+    async def _keep(self, lease: Lease) -> None:
+        """While the turn runs: hold the lease, and write down what there is of the answer."""
         written: Message | None = None
         renewed = time.monotonic()
         while True:
@@ -246,8 +259,8 @@ class Turn:
             with anyio.CancelScope(shield=True):
                 try:
                     message = self._draft.message()
-                    if message != written:
-                        await self._setup.store.change(self._scope, pending.id, Change(message, "pending"))
+                    if self._pending is not None and message != written:
+                        await self._setup.store.change(self._scope, self._pending.id, Change(message, "pending"))
                         written = message
                     if time.monotonic() - renewed > _LEASE_SECONDS / 3:
                         await self._setup.store.renew(lease, seconds=_LEASE_SECONDS)
@@ -256,7 +269,7 @@ class Turn:
                     # The end of the turn writes once more and tells.
                     continue
 
-    async def _finish(self, pending: Entry, error: BaseException | None, *, stopped: bool) -> None:
+    async def _finish(self, pending: Entry, error: Exception | None, *, stopped: bool) -> None:
         message = self._draft.message()
         status = _final_status(error, stopped=stopped, any_words=bool(message.parts))
         ended = self._ended if status == "complete" else None
@@ -264,7 +277,7 @@ class Turn:
         change = Change(
             message,
             status,
-            tokens=await self._setup.model.count(message),
+            size=await self._setup.model.size(message),
             usage=usage,
             head=status == "complete" or (status == "stopped" and bool(message.parts)),
         )
@@ -290,7 +303,7 @@ class Turn:
         self._mailbox.put(Finished(Message("assistant", ()), "stopped", seconds=time.monotonic() - self._begun))
 
 
-def _final_status(error: BaseException | None, *, stopped: bool, any_words: bool) -> Status:
+def _final_status(error: Exception | None, *, stopped: bool, any_words: bool) -> Status:
     if stopped:
         return "stopped"
     if error is None:

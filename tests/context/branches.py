@@ -8,13 +8,15 @@ from hypothesis import strategies as st
 
 from anaphora.message import Message, Part, Text, Thinking, ToolCall, ToolResult, text_message
 from anaphora.tokens import Estimate
-from anaphora.transcript import Entry
+from anaphora.transcript import Entry, Size
 
 
 def entries(*messages: Message) -> list[Entry]:
     """Messages as a store would give them, sized by the estimate."""
     return [
-        Entry(f"m{number}", f"m{number - 1}" if number else None, number, message, "complete", Estimate().count(message), 0.0)
+        Entry(
+            f"m{number}", f"m{number - 1}" if number else None, number, message, "complete", Size(Estimate().count(message)), 0.0
+        )
         for number, message in enumerate(messages)
     ]
 

@@ -14,6 +14,7 @@ import pytest
 from anaphora.errors import ConversationBusy, NotFound, StoreError
 from anaphora.message import Message, Text, Usage, text_message
 from anaphora.stores.base import Change, Draft, Scope, Store
+from anaphora.transcript import Size
 
 pytestmark = pytest.mark.anyio
 HERE = Scope("me", "c1")
@@ -33,7 +34,7 @@ class StoreConformance(ABC):
         await store.aclose()
 
     async def test_a_message_comes_back_as_it_went_in(self, store: Store):
-        entry = await store.append(HERE, Draft(None, ASK, tokens=7, model="m"))
+        entry = await store.append(HERE, Draft(None, ASK, size=Size(7), model="m"))
         assert (entry.message, entry.status, entry.tokens, entry.parent, entry.model) == (ASK, "complete", 7, None, "m")
         assert list(await store.branch(HERE, entry.id)) == [entry]
 
@@ -63,11 +64,13 @@ class StoreConformance(ABC):
     async def test_a_pending_message_grows_and_ends_once(self, store: Store):
         pending = await store.append(HERE, Draft(None, Message("assistant", ()), status="pending"))
         await store.change(HERE, pending.id, Change(text_message("assistant", "Par"), "pending"))
-        ended = await store.change(HERE, pending.id, Change(ANSWER, "complete", tokens=3, usage=Usage(5, 0, 3), model="m2"))
-        assert (ended.text, ended.status, ended.tokens, ended.usage, ended.model) == (
+        ended = await store.change(
+            HERE, pending.id, Change(ANSWER, "complete", size=Size(3, "m2"), usage=Usage(5, 0, 3), model="m2")
+        )
+        assert (ended.text, ended.status, ended.size, ended.usage, ended.model) == (
             "Paris.",
             "complete",
-            3,
+            Size(3, "m2"),
             Usage(5, 0, 3),
             "m2",
         )
@@ -76,9 +79,9 @@ class StoreConformance(ABC):
         assert (await store.branch(HERE, pending.id))[0] == ended
 
     async def test_a_size_can_be_measured_later(self, store: Store):
-        entry = await store.append(HERE, Draft(None, ASK, tokens=7))
-        await store.measure(HERE, entry.id, 9)
-        assert (await store.branch(HERE, entry.id))[0].tokens == 9
+        entry = await store.append(HERE, Draft(None, ASK, size=Size(7)))
+        await store.measure(HERE, entry.id, Size(9, "m"))
+        assert (await store.branch(HERE, entry.id))[0].size == Size(9, "m")
 
     async def test_usage_adds_up_over_all_branches(self, store: Store):
         for _ in range(2):
@@ -95,7 +98,7 @@ class StoreConformance(ABC):
         for verb in (
             store.branch(HERE, "nope"),
             store.move_head(HERE, "nope"),
-            store.measure(HERE, "nope", 1),
+            store.measure(HERE, "nope", Size(1)),
             store.append(HERE, Draft("nope", ASK)),
             store.change(HERE, "nope", Change(ASK, "complete")),
         ):

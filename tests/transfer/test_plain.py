@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from anaphora.errors import TranscriptFileError
 from anaphora.message import Image, Message, Text, Thinking, ToolCall, ToolResult, Usage, text_message
-from anaphora.transcript import Entry
+from anaphora.transcript import Entry, Size
 from anaphora.transfer.plain import read_plain, write_plain
 
 texts = st.text(st.characters(exclude_categories=["Cs"]), min_size=1)
@@ -22,7 +22,7 @@ messages = st.one_of(
 
 
 def entry(message: Message, usage: Usage | None = None) -> Entry:
-    return Entry("m", None, 1, message, "complete", 0, 0.0, usage, "model-1" if usage else "")
+    return Entry("m", None, 1, message, "complete", Size(), 0.0, usage, "model-1" if usage else "")
 
 
 def written(path: Path, system: str, *items: Message) -> list[dict[str, object]]:

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from anaphora.message import Message, Status, Usage
-from anaphora.transcript import ConversationInfo, Entry
+from anaphora.transcript import UNMEASURED, ConversationInfo, Entry, Size
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,7 +29,7 @@ class Draft:
     parent: str | None
     message: Message
     status: Status = "complete"
-    tokens: int = 0
+    size: Size = UNMEASURED
     usage: Usage | None = None
     model: str = ""
     key: str | None = None
@@ -41,7 +41,7 @@ class Change:
 
     message: Message
     status: Status
-    tokens: int = 0
+    size: Size = UNMEASURED
     usage: Usage | None = None
     model: str = ""
     head: bool = False
@@ -81,8 +81,8 @@ class Store(Protocol):
         """Give a pending message its next words or its end. A message that has ended is never changed: StoreError."""
         ...
 
-    async def measure(self, scope: Scope, message_id: str, tokens: int, /) -> None:
-        """Set the size of a message, in tokens, as its model counts it. Raises NotFound."""
+    async def measure(self, scope: Scope, message_id: str, size: Size, /) -> None:
+        """Set the size of a message, as its model counts it. Raises NotFound."""
         ...
 
     async def move_head(self, scope: Scope, message_id: str | None, /) -> None:

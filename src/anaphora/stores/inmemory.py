@@ -11,7 +11,7 @@ from threading import Lock
 from anaphora.errors import ConversationBusy, NotFound, StoreError
 from anaphora.message import Usage
 from anaphora.stores.base import Change, Draft, Lease, Scope
-from anaphora.transcript import ConversationInfo, Entry
+from anaphora.transcript import ConversationInfo, Entry, Size
 
 
 @dataclass(slots=True)
@@ -76,7 +76,7 @@ class InMemoryStore:
                 order=len(conversation.entries) + 1,
                 message=draft.message,
                 status=draft.status,
-                tokens=draft.tokens,
+                size=draft.size,
                 created=time.time(),
                 usage=draft.usage,
                 model=draft.model,
@@ -99,7 +99,7 @@ class InMemoryStore:
                 entry,
                 message=change.message,
                 status=change.status,
-                tokens=change.tokens,
+                size=change.size,
                 usage=change.usage,
                 model=change.model or entry.model,
             )
@@ -111,10 +111,10 @@ class InMemoryStore:
             conversation.updated = time.time()
             return entry
 
-    async def measure(self, scope: Scope, message_id: str, tokens: int, /) -> None:
+    async def measure(self, scope: Scope, message_id: str, size: Size, /) -> None:
         with self._lock:
             conversation = self._of(scope)
-            conversation.entries[message_id] = replace(self._entry(conversation, message_id), tokens=tokens)
+            conversation.entries[message_id] = replace(self._entry(conversation, message_id), size=size)
 
     async def move_head(self, scope: Scope, message_id: str | None, /) -> None:
         with self._lock:
