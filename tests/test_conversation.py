@@ -1,9 +1,12 @@
+import anyio
 import pytest
 
 from anaphora import AsyncChatbot, Retries, ScriptedProvider
-from anaphora.errors import ConfigError, InvalidMessage, ServerFailed
+from anaphora.conversation import AnswerOptions
+from anaphora.errors import ConfigError, ConversationBusy, InvalidMessage, ServerFailed
+from anaphora.events import TextDelta
 from anaphora.message import Options, Usage
-from anaphora.providers.scripted import Cut
+from anaphora.providers.scripted import Cut, Delay, ScriptedReply
 
 pytestmark = pytest.mark.anyio
 
@@ -116,3 +119,41 @@ async def test_the_context_can_be_looked_at_any_time():
         context = await bot.context()
         assert [message.role for message in context.messages] == ["system", "user", "assistant"]
         assert context.report.tokens > 0
+
+
+async def test_undo_waits_for_nobody_and_changes_nothing_while_an_answer_comes():
+    async with AsyncChatbot(ScriptedProvider("one", [TextDelta("two"), Delay(5)])) as bot:
+        await bot.say("a")
+        async with bot.stream("b"):
+            await anyio.sleep(0.05)
+            with pytest.raises(ConversationBusy):
+                await bot.undo()
+
+
+async def test_closing_stops_all_answers_in_line():
+    slow: ScriptedReply = [TextDelta("one"), Delay(0.3), TextDelta(" end")]
+    bot = AsyncChatbot(ScriptedProvider(slow, slow), wait=5)
+    first, second = bot.stream("a"), bot.stream("b")
+    await anyio.sleep(0.05)
+    await bot.aclose()
+    assert (await first.answer()).status == "stopped"
+    assert (await second.answer()).status == "stopped"
+
+
+async def test_what_is_none_is_not_set():
+    async with AsyncChatbot(ScriptedProvider(echo=True), window=None, retries=None, stop=None, extra=None) as bot:  # type: ignore[arg-type]
+        assert (await bot.say("hi", stop=None, temperature=None)).text == "You said: hi"  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("options", [{"temperature": "0.5"}, {"max_tokens": 1.5}, {"seed": True}, {"extra": {"a": {1}}}])
+async def test_an_option_no_provider_would_take_is_refused_at_once(options: AnswerOptions):
+    with pytest.raises(ConfigError):
+        AsyncChatbot(ScriptedProvider(), **options)
+
+
+async def test_a_system_prompt_with_half_a_character_is_refused():
+    with pytest.raises(InvalidMessage, match="the system prompt is not valid"):
+        AsyncChatbot(ScriptedProvider(), system="half \ud83d")
+    async with AsyncChatbot(ScriptedProvider()) as bot:
+        with pytest.raises(InvalidMessage):
+            await bot.set_system("\udc00")

@@ -5,13 +5,14 @@ import subprocess
 import sys
 import textwrap
 import threading
+import time
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
 from anaphora import Chatbot, ScriptedProvider
 from anaphora.errors import ServerFailed, StreamInterrupted
-from anaphora.events import Finished, Planned, TextDelta
+from anaphora.events import Event, Finished, Planned, TextDelta
 from anaphora.providers.scripted import Cut, Delay
 
 
@@ -150,6 +151,38 @@ def test_a_program_that_ends_in_the_middle_of_an_answer_ends():
         """
     )
     assert (done.stdout, done.stderr, done.returncode) == ("Once\n", "", 0)
+
+
+def test_a_forked_child_ends_like_any_program():
+    done = run(
+        """
+        import os
+        import sys
+        import warnings
+        warnings.simplefilter("ignore", DeprecationWarning)
+        from anaphora import Chatbot, ScriptedProvider
+        Chatbot(ScriptedProvider("a")).say("hi")
+        if (child := os.fork()) == 0:
+            Chatbot(ScriptedProvider("b")).say("hi")
+            sys.exit(7)
+        print(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]))
+        """
+    )
+    assert done.stdout == "7\n", done.stderr
+
+
+def test_words_that_come_just_before_the_end_are_not_lost():
+    reply = Chatbot(ScriptedProvider("all of it")).stream("hi")
+    mailbox, take = reply._mailbox, reply._mailbox.take
+
+    def take_then_let_the_turn_end() -> list[Event]:
+        events = take()
+        while not mailbox.closed:
+            time.sleep(0.001)
+        return events
+
+    mailbox.take = take_then_let_the_turn_end  # type: ignore[method-assign]
+    assert "".join(reply) == "all of it"
 
 
 def test_a_forked_child_has_a_door_of_its_own():

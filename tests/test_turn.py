@@ -1,9 +1,9 @@
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Sequence
 
 import anyio
 import pytest
 
-from anaphora import AsyncChatbot, InMemoryStore, LastTurns, Retries, ScriptedProvider
+from anaphora import AsyncChatbot, InMemoryStore, Retries, ScriptedProvider
 from anaphora.errors import (
     AuthenticationFailed,
     ContextTooLong,
@@ -15,8 +15,7 @@ from anaphora.errors import (
     StoreError,
     StreamInterrupted,
 )
-from anaphora.events import Ended, Event, Finished, Planned, ProviderEvent, Retrying, TextDelta
-from anaphora.message import Usage
+from anaphora.events import Event, Finished, Planned, ProviderEvent, Retrying, TextDelta
 from anaphora.providers.base import ModelInfo, Request
 from anaphora.providers.scripted import Cut, Delay, ScriptedReply
 from anaphora.reply import AsyncReply
@@ -295,29 +294,55 @@ async def test_the_answer_is_shown_even_if_it_cannot_be_stored():
             assert [text async for text in reply] == ["words"]
 
 
-async def test_the_estimate_learns_from_what_is_reported():
-    steps: list[ScriptedReply] = [[TextDelta("ok"), Ended("stop", Usage(1_000, 0, 1))] for _ in range(4)]
-    async with AsyncChatbot(ScriptedProvider(*steps)) as bot:
-        for _ in range(4):
-            await bot.say("x" * 2_000)
-        assert bot._setup.model.estimate.samples > 0
+async def test_after_trimming_the_two_answers_are_not_joined():
+    provider = ScriptedProvider("ok", [TextDelta("half "), PromptTooLong("too long", provider="scripted")], "whole")
+    async with AsyncChatbot(provider) as bot:
+        await bot.say("first")
+        assert (await bot.say("second")).text == "whole"
 
 
-async def test_a_window_shapes_what_is_sent_and_loses_nothing():
-    provider = ScriptedProvider(echo=True)
-    async with AsyncChatbot(provider, window=LastTurns(1), system="Be brief.") as bot:
-        for number in range(4):
-            await bot.say(str(number))
-        assert [message.text for message in provider.requests[-1].messages] == ["Be brief.", "3"]
-        assert len(await bot.history()) == 8
+async def test_an_answer_that_stops_without_saying_why_is_no_whole_answer():
+    class Silent(ScriptedProvider):
+        async def stream(self, request: Request, /) -> AsyncGenerator[ProviderEvent, None]:
+            yield TextDelta("half an ans")
+
+    async with AsyncChatbot(Silent(), retries=Retries(attempts=0)) as bot:
+        with pytest.raises(StreamInterrupted):
+            await bot.say("hi")
+        assert await everything(bot) == [("user", "hi", "complete"), ("assistant", "half an ans", "interrupted")]
 
 
-async def test_from_turn_to_turn_the_beginning_of_the_prompt_stays_the_same():
-    provider = ScriptedProvider(*["a short answer"] * 60, context_window=1_000)
-    async with AsyncChatbot(provider, system="Be brief.", max_tokens=100) as bot:
-        moves = 0
-        for number in range(60):
-            await bot.say(f"question {number} with some more words")
-        for before, after in zip(provider.requests, provider.requests[1:], strict=False):
-            moves += after.messages[: len(before.messages)] != before.messages
-        assert 1 <= moves <= 6
+async def test_a_store_that_fails_in_the_middle_is_told_as_it_is_and_nobody_stopped_anything():
+    class Forgetful(InMemoryStore):
+        reads = 0
+
+        async def branch(self, scope: Scope, message_id: str | None, /) -> Sequence[Entry]:
+            self.reads += 1
+            if self.reads == 2:
+                raise StoreError("disk gone")
+            return await super().branch(scope, message_id)
+
+    provider = ScriptedProvider(PromptTooLong("too long", provider="scripted"), "never asked")
+    async with AsyncChatbot(provider, store=Forgetful()) as bot:
+        with pytest.raises(StoreError, match="disk gone"):
+            await bot.say("hi")
+        assert await everything(bot) == [("user", "hi", "complete"), ("assistant", "", "failed")]
+
+
+async def test_the_lease_is_held_while_the_model_is_being_loaded(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr("anaphora.turn._LEASE_SECONDS", 0.2)
+    monkeypatch.setattr("anaphora.turn._FLUSH_SECONDS", 0.02)
+
+    class Slow(ScriptedProvider):
+        async def prepare(self, model: str, /) -> ModelInfo:
+            await anyio.sleep(0.5)
+            return await super().prepare(model)
+
+    store = InMemoryStore()
+    slow = AsyncChatbot(Slow("A"), store=store).conversation("c")
+    quick = AsyncChatbot(ScriptedProvider("B"), store=store).conversation("c")
+    reply = slow.stream("from a")
+    await anyio.sleep(0.35)
+    with pytest.raises(ConversationBusy):
+        await quick.say("from b")
+    assert (await reply.answer()).text == "A"

@@ -115,7 +115,8 @@ class Draft:
         if self._texts:
             parts.append(Text(repaired_text("".join(self._texts))))
         for index, (call_id, name, arguments) in sorted(self._calls.items()):
-            parts.append(ToolCall(call_id or f"call_{index}", name, arguments or "{}"))
+            whole = (repaired_text(field) for field in (call_id or f"call_{index}", name, arguments or "{}"))
+            parts.append(ToolCall(*whole))
         return Message("assistant", tuple(parts))
 
 

@@ -12,14 +12,14 @@ import os
 from collections import deque
 from collections.abc import Callable, Coroutine, Iterator, Sequence
 from concurrent.futures import Future
-from contextlib import AbstractContextManager
 from functools import partial
 from queue import SimpleQueue
-from threading import Lock, get_ident
+from threading import Lock, Thread, get_ident
 from types import TracebackType
 from typing import Any, Self, TypeVar, Unpack
 
-from anyio.from_thread import BlockingPortal, start_blocking_portal
+import anyio
+from anyio.from_thread import BlockingPortal
 
 from anaphora.chatbot import AsyncChatbot, ChatbotOptions
 from anaphora.context.plan import Context
@@ -42,7 +42,6 @@ class _Door:
         self._process = 0
         self._portal: BlockingPortal | None = None
         self._thread = 0
-        self._context: AbstractContextManager[BlockingPortal] | None = None
 
     def call(self, function: Callable[[], Coroutine[Any, Any, T]]) -> T:
         """Run a coroutine function there and wait; Ctrl-C while waiting cancels it there."""
@@ -61,19 +60,27 @@ class _Door:
         with self._lock:
             # A forked child has the parent's objects but not its threads.
             if self._portal is None or self._process != os.getpid():
-                self._context = start_blocking_portal(name="anaphora")
-                self._portal = self._context.__enter__()
+                started: Future[BlockingPortal] = Future()
+                thread = Thread(target=anyio.run, args=(_serve, started), name="anaphora", daemon=True)
+                thread.start()
+                self._portal = started.result()
                 self._process = os.getpid()
-                self._thread = self._portal.call(get_ident)
-                atexit.register(_close, os.getpid(), self._context, self._portal)
+                self._thread = thread.ident or 0
+                atexit.register(_close, os.getpid(), thread, self._portal)
             return self._portal
 
 
-def _close(process: int, context: AbstractContextManager[BlockingPortal], portal: BlockingPortal) -> None:
+async def _serve(started: Future[BlockingPortal]) -> None:
+    async with BlockingPortal() as portal:
+        started.set_result(portal)
+        await portal.sleep_until_stopped()
+
+
+def _close(process: int, thread: Thread, portal: BlockingPortal) -> None:
     """At the end of the program: cancel what runs, which keeps what came. A forked child leaves its parent's door alone."""
     if process == os.getpid():
         portal.call(partial(portal.stop, cancel_remaining=True))
-        context.__exit__(None, None, None)
+        thread.join()
 
 
 _door = _Door()

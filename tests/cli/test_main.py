@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 from tests.cli.program import PROGRAM, Terminal, run, scripted
-from tests.loopback import Loopback, http
+from tests.loopback import Loopback, http, stream
 
 from anaphora import __version__
 
@@ -93,7 +93,7 @@ def test_a_persona_is_a_system_prompt_with_options(loopback: Loopback):
         (["--base-url", "http://127.0.0.1:1/v1", "hi"], 2, "-m NAME"),
         (["-m", "scripted:", " "], 2, "empty"),
         (["-m", "scripted:", "-p", "tutr", "hi"], 2, "Did you mean tutor"),
-        (["-m", "scripted:", "--temperature", "9", "hi"], 2, "between 0 and 2"),
+        (["-m", "scripted:", "--temperature", "9", "hi"], 2, "from 0 to 2"),
         (["--no-such-flag"], 2, "unrecognized arguments"),
         (["--temperature", "warm", "hi"], 2, "invalid float value"),
         (["-m", "scripted:", "--context-window", "300", "x " * 4_000], 1, "too many"),
@@ -182,3 +182,34 @@ def test_no_key_is_ever_written_anywhere(loopback: Loopback, tmp_path: Path):
     assert "OPENAI_API_KEY" in done.stderr
     assert "canary" not in done.stdout + done.stderr
     assert not any(b"canary" in path.read_bytes() for path in tmp_path.rglob("*") if path.is_file())
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs /dev/full")
+def test_an_output_that_cannot_be_written_is_said_so():
+    with Path("/dev/full").open("wb") as full:
+        done = subprocess.run([*PROGRAM, "-m", "scripted:", "hi"], stdin=subprocess.DEVNULL, stdout=full, stderr=-1, check=False)
+    assert done.returncode == 1
+    assert done.stderr.decode() == "anaphora: the output cannot be written: No space left on device.\n"
+
+
+def test_a_closed_output_is_said_so():
+    done = subprocess.run(["sh", "-c", '"$@" >&-', "sh", *PROGRAM, "-m", "scripted:", "hi"], stdin=-3, stderr=-1, check=False)
+    assert done.returncode == 1
+    assert b"standard output is closed" in done.stderr
+
+
+def test_what_the_terminal_cannot_show_becomes_a_question_mark():
+    assert run("-m", "scripted:", "é", environment={"PYTHONIOENCODING": "ascii"}).stdout == "You said: ?\n"
+
+
+@pytest.mark.parametrize("proxy", ["socks5://127.0.0.1:1", "foo://x"])
+def test_a_proxy_that_cannot_be_used_is_named(proxy: str):
+    done = run("-m", "x", "--base-url", "http://example.test/v1", "hi", environment={"ALL_PROXY": proxy, "all_proxy": proxy})
+    assert done.returncode == 2
+    assert "the proxy in the environment" in done.stderr
+
+
+def test_a_server_on_this_machine_is_asked_without_a_proxy(loopback: Loopback):
+    loopback.answer(stream("here"))
+    done = run("-m", "x", "--base-url", loopback.url, "hi", environment={"HTTP_PROXY": "http://127.0.0.1:1"})
+    assert done.stdout == "here\n"

@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 from platformdirs import user_state_path
 from tests.cli.program import Terminal, scripted
+from tests.loopback import Loopback, delta, head, stream
 
 
 def test_a_conversation(tmp_path: Path):
@@ -191,3 +192,27 @@ def test_a_model_that_cannot_be_loaded_is_said_with_the_first_question_and_the_c
         terminal.wait_for("answers from now on")
         terminal.enter("/retry")
         terminal.wait_for("You said: hello")
+
+
+def test_another_model_gets_neither_the_address_nor_the_window_of_the_one_before(loopback: Loopback):
+    loopback.answer(stream("from here"))
+    with Terminal("-m", "x", "--base-url", loopback.url, environment={"GROQ_API_KEY": "gsk-secret"}) as terminal:
+        terminal.wait_for("\n>")
+        terminal.enter("/model groq:y")
+        terminal.wait_for("groq:y answers")
+        terminal.enter("/model scripted:")
+        terminal.wait_for("scripted answers")
+        terminal.enter("hi")
+        terminal.wait_for("You said: hi")
+        terminal.enter("/quit")
+        assert terminal.exit_code() == 0
+    assert loopback.seen == []
+
+
+def test_the_name_a_server_gives_its_model_cannot_command_the_terminal(loopback: Loopback):
+    loopback.answer(head() + delta("hi", "stop", model="m\x1b]0;pwned\x07\x1b[2J") + b"data: [DONE]\n\n")
+    with Terminal("-m", "x", "--base-url", loopback.url) as terminal:
+        terminal.wait_for("\n>")
+        terminal.enter("hi")
+        terminal.wait_for("m]0;pwned")
+        assert b"\x1b]0;pwned" not in terminal.raw

@@ -51,6 +51,15 @@ def test_the_wait_and_the_request_id_are_kept():
     assert "wait 3 seconds" in str(error)
 
 
+@pytest.mark.parametrize("body", [b"Invalid key: Bearer sk-secret-123", b'{"error": {"message": "bad key sk-secret-123"}}'])
+def test_a_key_that_a_server_echoes_is_masked(body: bytes):
+    who = Answerer("p", "P_API_KEY", "m", "sk-secret-123")
+    for error in (from_response(who, 401, {}, body), unreadable(who, "text/plain", body), from_error_object(who, body.decode())):
+        assert "secret" not in str(error)
+        assert "***" in str(error)
+    assert "secret" not in repr(who)
+
+
 def test_a_used_up_quota_is_told_apart_from_haste():
     assert "billing" in str(failed(429, {"error": {"message": "x", "code": "insufficient_quota"}}))
 

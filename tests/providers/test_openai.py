@@ -187,6 +187,29 @@ def test_two_deltas_that_repeat_once_are_words_not_accumulation():
     assert message.text == "nono no"
 
 
+def test_a_character_split_over_two_deltas_arrives_whole():
+    data = sse(chunk(content="a"), chunk(content="\ud83d"), chunk(content="\ude00b"), chunk(content="\ud83d"), chunk("stop"))
+    texts = [event.text for event in decoded(data) if isinstance(event, TextDelta)]
+    assert "".join(texts) == "a😀b\ufffd"
+    assert all(text == text.encode().decode() for text in texts)
+
+
+def test_blanks_around_json_do_no_harm():
+    padded = b"data:   \t" + json.dumps(chunk("stop", content="Paris.")).encode() + b" \n\n"
+    assert answer(decoded(padded))[0].text == "Paris."
+
+
+def test_an_empty_finish_reason_is_none():
+    with pytest.raises(StreamInterrupted):
+        decoded(sse(chunk("", content="Par")))
+
+
+def test_an_index_that_is_not_said_is_the_first():
+    odd = chunk("stop", content="Paris.")
+    odd["choices"][0]["index"] = None
+    assert answer(decoded(sse(odd)))[0].text == "Paris."
+
+
 def test_a_refusal_is_the_answers_text():
     message, _ = answer(decoded(sse(chunk(refusal="I cannot."), chunk("stop"))))
     assert message.text == "I cannot."

@@ -104,6 +104,19 @@ def test_a_malformed_file_is_refused_with_line_and_reason(tmp_path: Path, source
     assert str(path) in str(caught.value)
 
 
+def test_other_programs_shapes_of_tool_calls_are_read(tmp_path: Path):
+    call = {"id": "a", "function": {"name": "look", "arguments": {"city": "Paris"}}}
+    path = tmp_path / "chat.json"
+    items = [{"role": "assistant", "content": None, "tool_calls": [call]}, {"role": "function", "content": "sunny"}]
+    path.write_text(json.dumps({"tools": [], "messages": items}), encoding="utf-8")
+    _, (asked, told) = read_plain(path)
+    assert asked.message.tool_calls == (ToolCall("a", "look", '{"city": "Paris"}'),)
+    assert told.message.tool_results[0].text == "sunny"
+    path.write_text(json.dumps({"tools": [], "messages": [*items, 7]}), encoding="utf-8")
+    with pytest.raises(TranscriptFileError, match="line 1"):
+        read_plain(path)
+
+
 def test_a_file_that_is_not_there_or_not_text_is_said_so(tmp_path: Path):
     with pytest.raises(TranscriptFileError, match="No such file"):
         read_plain(tmp_path / "none.json")

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import os
 import secrets
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from anaphora.chatbot import ChatbotOptions
 from anaphora.cli.opening import Opened, open_model
 from anaphora.cli.sanitize import sanitized
 from anaphora.sync import Chatbot, Conversation, Reply
@@ -88,8 +90,13 @@ def _model(chat: Chat, name: str) -> None:
         chat.say(chat.bot.model)
         return
     before = chat.opened.bot
+    options = chat.opened.options
+    if before.model.partition(":")[0] != name.partition(":")[0]:
+        # What was said of the one service holds for no other: its address, and so where a key is sent; its window.
+        options = ChatbotOptions(**{**options, "base_url": None, "context_window": None})
     # The same store under another model: the conversation goes on.
-    chat.opened.bot = open_model(name, chat.opened.options, quiet=chat.opened.quiet)
+    chat.opened.bot = open_model(name, options, quiet=chat.opened.quiet)
+    chat.opened.options = options
     chat.conversation = chat.opened.bot.conversation(chat.conversation.id)
     before.close()
     chat.say(f"{chat.bot.model} answers from now on.")
@@ -103,7 +110,7 @@ def _save(chat: Chat, path: str) -> None:
     if not path:
         chat.say("Where to? /save FILE.json")
         return
-    chat.conversation.save(path)
+    chat.conversation.save(os.path.expanduser(path))  # noqa: PTH111 -- an unknown user's name stays as it is
     chat.say(f"Saved to {path}.")
 
 
@@ -111,7 +118,7 @@ def _load(chat: Chat, path: str) -> None:
     if not path:
         chat.say("From where? /load FILE.json")
         return
-    count = chat.conversation.load(path)
+    count = chat.conversation.load(os.path.expanduser(path))  # noqa: PTH111 -- the same
     chat.say(f"{count} messages loaded. Go on where they end.")
 
 

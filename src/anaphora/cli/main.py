@@ -6,6 +6,7 @@ Everything else is loaded only when it is needed, so ``--help`` is instant.
 from __future__ import annotations
 
 import argparse
+import io
 import os
 import sys
 from collections.abc import Sequence
@@ -65,8 +66,16 @@ def parser() -> argparse.ArgumentParser:
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the program; gives the exit code."""
+    for stream in (sys.stdout, sys.stderr):
+        # What this terminal cannot show becomes a question mark, never an error.
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="replace")
     arguments = parser().parse_args(argv)
     from anaphora.errors import AnaphoraError
+
+    if sys.stdout is None:
+        print("anaphora: standard output is closed: there is nowhere to write the answer.", file=sys.stderr)
+        return FAILED
 
     try:
         return _run(arguments)
@@ -76,7 +85,10 @@ def main(argv: Sequence[str] | None = None) -> int:
         print(file=sys.stderr)
         return INTERRUPTED
     except BrokenPipeError:
-        _leave_quietly()
+        _leave_quietly(OK)
+    except OSError as error:
+        print(f"anaphora: the output cannot be written: {error.strerror or error}.", file=sys.stderr)
+        _leave_quietly(FAILED)
 
 
 def report(error: AnaphoraError) -> int:
@@ -94,7 +106,7 @@ def _run(arguments: argparse.Namespace) -> int:
     piped = piped_text(sys.stdin)
     question = "\n\n".join(part for part in (" ".join(arguments.question), piped) if part)
     wants_chat = not arguments.question and piped is None
-    if wants_chat and not (sys.stdin is not None and sys.stdout.isatty()):
+    if wants_chat and not all(stream is not None and stream.isatty() for stream in (sys.stdin, sys.stdout)):
         print("anaphora: a chat needs a terminal. Give a question, or run it in a terminal.", file=sys.stderr)
         return USAGE
     from anaphora.cli.opening import open_bot
@@ -111,10 +123,10 @@ def _run(arguments: argparse.Namespace) -> int:
     return ask_once(opened, question, as_json=arguments.json)
 
 
-def _leave_quietly() -> NoReturn:
-    """Whoever read our output has had enough. Nothing may be written any more, not even by Python's own clean-up."""
+def _leave_quietly(code: int) -> NoReturn:
+    """Whoever read our output has had enough, or cannot take it. Not even Python's own clean-up may write any more."""
     os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-    sys.exit(OK)
+    sys.exit(code)
 
 
 if __name__ == "__main__":

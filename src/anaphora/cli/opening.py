@@ -7,11 +7,12 @@ import json
 import os
 import sys
 from dataclasses import dataclass, fields
-from http.client import HTTPConnection
+from http.client import HTTPConnection, HTTPException
 from urllib.parse import urlsplit
 
 from anaphora.chatbot import ChatbotOptions
 from anaphora.cli.download import fetch_with_progress
+from anaphora.cli.sanitize import sanitized
 from anaphora.errors import ConfigError
 from anaphora.persona import Persona, load_persona
 from anaphora.providers.catalog import VENDORS
@@ -96,7 +97,7 @@ def bot_options(settings: Settings, persona: Persona | None) -> ChatbotOptions:
 def notice(text: str) -> None:
     """A line for the person, dim, beside the answer."""
     dim, normal = ("\x1b[2m", "\x1b[0m") if sys.stderr.isatty() else ("", "")
-    print(f"{dim}{text}{normal}", file=sys.stderr, flush=True)
+    print(f"{dim}{sanitized(text)}{normal}", file=sys.stderr, flush=True)
 
 
 def _newest_ollama_model() -> str | None:
@@ -110,5 +111,5 @@ def _newest_ollama_model() -> str | None:
             return str(models[0]["name"]) if models else None
         finally:
             connection.close()
-    except (OSError, ValueError, KeyError, TypeError, IndexError):
+    except (OSError, HTTPException, ValueError, KeyError, TypeError, IndexError):
         return None

@@ -1,7 +1,7 @@
 """Shows an answer as it comes: plain text for pipes, Markdown for terminals.
 
 Markdown is committed block by block: what is complete is printed once and never touched again, so scrollback holds no duplicates
-and the work stays linear; only the last, unfinished block is drawn anew.
+and only the last, unfinished block is drawn anew, the more rarely the longer it takes.
 """
 
 from __future__ import annotations
@@ -80,7 +80,7 @@ class MarkdownView:
         )
         self._tail = ""
         self._thought = ""
-        self._drawn = 0.0
+        self._next_draw = 0.0
 
     def add(self, text: str) -> None:
         """More words of the answer."""
@@ -109,10 +109,12 @@ class MarkdownView:
             self._console.print()
 
     def _draw(self) -> None:
-        now = time.monotonic()
-        if now - self._drawn >= _FRAME_SECONDS:
-            self._drawn = now
+        begun = time.monotonic()
+        if begun >= self._next_draw:
             self._live.update(self._visible(), refresh=True)
+            # A long block takes long to draw; drawing it more rarely leaves the processor to the model.
+            now = time.monotonic()
+            self._next_draw = now + max(_FRAME_SECONDS, 10 * (now - begun))
 
     def _clear(self) -> None:
         from rich.text import Text

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from concurrent.futures import CancelledError
 from contextlib import suppress
 from pathlib import Path
 from threading import Thread
@@ -55,7 +56,8 @@ def chat(opened: Opened) -> int:
 
 def _connect(opened: Opened) -> None:
     """Begin to connect while the user types; what fails here is told with the first question."""
-    with suppress(AnaphoraError):
+    # Also what leaving the chat in the middle of it raises.
+    with suppress(Exception, CancelledError):
         opened.bot.prepare()
 
 

@@ -7,7 +7,8 @@ import re
 _HARMFUL = re.compile(
     "[\x00-\x08\x0b-\x1f\x7f-\x9f"  # control characters but tab and newline; ESC and CSI begin every escape sequence
     "\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069"  # bidi controls reorder what is seen
-    "\ufff9-\ufffb\U000e0000-\U000e007f]"  # annotations and tags hide text
+    "\ufff9-\ufffb\U000e0000-\U000e007f"  # annotations and tags hide text
+    "\ud800-\udfff]"  # halves of characters cannot be written at all
 )
 _LINE_ENDS = re.compile("\r\n|[\u2028\u2029\x85\x0b\x0c]")
 

@@ -41,11 +41,19 @@ class Budget:
 
 
 def budget_for(context_window: int | None, *, max_tokens: int | None, exact: bool) -> Budget:
-    """The budget for a model: ``context_window`` None is assumed small; a quarter (at most 4,096) is kept for the answer."""
+    """The budget for a model: ``context_window`` None is assumed small; a quarter (at most 4,096) is kept for the answer.
+
+    Raises ContextTooLong if the answer alone, as long as ``max_tokens`` allows, fills the window.
+    """
     size = ASSUMED_WINDOW if context_window is None else context_window
-    answer = min(size // 4, _MOST_ANSWER) if max_tokens is None else min(max_tokens, size)
+    answer = min(size // 4, _MOST_ANSWER) if max_tokens is None else max_tokens
+    if context_window is None:
+        # A guess must not refuse what was asked for.
+        answer = min(answer, size // 2)
     # An exact count still leaves out what a chat template puts around the whole.
     margin = 16 if exact else size // 20
+    if size <= answer + margin:
+        raise ContextTooLong("the answer's limit (max_tokens)", tokens=answer, limit=size - margin)
     return Budget(size, answer, margin, assumed=context_window is None, exact=exact)
 
 
@@ -66,13 +74,17 @@ class Context:
 
 
 def plan(branch: Sequence[Entry], *, system: Prompt, memory: Memory, budget: Budget) -> Context:
-    """The context of a branch (oldest first). Raises ContextTooLong naming the part that does not fit."""
+    """The context of a branch (oldest first). Raises ContextTooLong naming the part that does not fit.
+
+    Where the window is only assumed, the newest turn is sent however long it is: the provider knows better.
+    """
     pieces, notes = repair(branch)
     room = budget.prompt - system.tokens
     cut = memory.window.cut(pieces, room)
     window = pieces[cut:]
     used = sum(piece.tokens for piece in window)
-    if used > room:
+    is_newest_turn = sum(piece.starts_turn for piece in window) <= 1
+    if used > room and not (budget.assumed and is_newest_turn):
         raise _too_long(pieces, window, system, budget.prompt)
     shown = {source for piece in window for source in piece.sources}
     messages = tuple(piece.message for piece in window)

@@ -86,6 +86,6 @@ class ProviderOptions:
     """What may be set when a provider is opened; None takes what the catalog says."""
 
     base_url: str | None = None
-    api_key: str | None = None
+    api_key: str | None = field(default=None, repr=False)
     deadlines: Deadlines | None = None
     context_window: int | None = None

@@ -9,6 +9,8 @@ from contextlib import aclosing
 from dataclasses import replace
 from difflib import get_close_matches
 
+import anyio
+
 from anaphora.codec import Json
 from anaphora.errors import ConfigError, MissingKey, ModelNotFound, ProviderError, UnknownModel
 from anaphora.events import ProviderEvent
@@ -18,6 +20,9 @@ from anaphora.providers.failures import Answerer, unreadable
 from anaphora.providers.http import HTTPTransport
 from anaphora.providers.openai import OpenAIWire
 from anaphora.providers.sse import SSEParser
+
+# A hint is not worth a longer wait.
+_SUGGESTION_SECONDS = 5.0
 
 
 def open_provider(ref: ModelRef, options: ProviderOptions) -> OpenAICompatible:
@@ -34,14 +39,15 @@ def open_provider(ref: ModelRef, options: ProviderOptions) -> OpenAICompatible:
 class OpenAICompatible:
     """The Provider protocol over HTTP."""
 
-    def __init__(self, vendor: Vendor, key: str | None, options: ProviderOptions, *, loopback: bool = False) -> None:
+    def __init__(self, vendor: Vendor, key: str | None, options: ProviderOptions) -> None:
         self.name = vendor.name
         self.base_url = vendor.base_url or ""
         self._vendor = vendor
+        self._key = key or ""
         self._context_window = options.context_window
         deadlines = options.deadlines or (Deadlines(first_byte=vendor.first_byte) if vendor.first_byte else Deadlines())
         headers = {"authorization": f"Bearer {key}"} if key else {}
-        self._http = HTTPTransport(self.base_url, headers, deadlines, loopback=loopback)
+        self._http = HTTPTransport(self.base_url, headers, deadlines)
 
     async def prepare(self, model: str, /) -> ModelInfo:  # noqa: ARG002 -- the protocol's signature
         """Load the HTTP library. The service is not asked anything, so this works without a network."""
@@ -75,7 +81,7 @@ class OpenAICompatible:
     async def models(self) -> list[str]:
         """The names of the models the service offers. Raises ProviderError."""
         try:
-            return [item["id"] for item in (await self.ask("/models"))["data"]]
+            return [str(item["id"]) for item in (await self.ask("/models"))["data"]]
         except (KeyError, TypeError):
             raise unreadable(self._who(""), "", b"a list of models of another shape") from None
 
@@ -101,12 +107,14 @@ class OpenAICompatible:
         await self._http.aclose()
 
     def _who(self, model: str) -> Answerer:
-        return Answerer(self.name, self._vendor.key_variable, model)
+        return Answerer(self.name, self._vendor.key_variable, model, self._key)
 
     async def _with_suggestion(self, error: ModelNotFound, model: str) -> ModelNotFound:
-        """The same error, naming the nearest models that the service does have."""
+        """The same error, naming the nearest models that the service does have, if it says so soon."""
+        known: list[str] = []
         try:
-            known = await self.models()
+            with anyio.move_on_after(_SUGGESTION_SECONDS):
+                known = await self.models()
         except (ProviderError, UnknownModel):
             return error
         near = get_close_matches(model, known, n=3, cutoff=0.5) or known[:3]
@@ -122,10 +130,10 @@ def _mislabelled(who: Answerer, kind: str, whole: bytes, parser: SSEParser) -> l
 
     Raises UnreadableAnswer for anything else.
     """
-    start = whole.lstrip()[:1]
-    if start == b"{":
+    start = whole.lstrip()[:6]
+    if start.startswith(b"{"):
         return [whole.decode("utf-8", "replace")]
-    if start in {b"d", b":"}:
+    if start.startswith((b"data:", b"event:", b":")):
         return [data for _, data in parser.feed(whole)]
     raise unreadable(who, kind, whole)
 

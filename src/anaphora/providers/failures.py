@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from anaphora.errors import (
@@ -38,16 +38,24 @@ _EXCERPT = 300
 
 @dataclass(frozen=True, slots=True)
 class Answerer:
-    """Whom an error is about: the provider's name, the variable that holds its key (if any), the model asked for."""
+    """Whom an error is about: the provider's name, the variable that holds its key (if any), the model asked for.
+
+    ``key`` is the key itself, so that it can be taken out of what a server echoes.
+    """
 
     provider: str
     key_variable: str | None = None
     model: str = ""
+    key: str = field(default="", repr=False)
+
+    def masked(self, text: str) -> str:
+        """The text without the key."""
+        return text.replace(self.key, "***") if self.key else text
 
 
 def from_response(who: Answerer, status: int, headers: Mapping[str, str], body: bytes) -> ProviderError:
     """The error for a response that is not a success. ``headers`` in lower case."""
-    error, message = _error_object(body)
+    error, message = _error_object(who.masked(body.decode("utf-8", "replace")).encode())
     if not message and _is_html(headers, body):
         message = f"it answered with a web page instead of JSON ({_title(body)})"
     error_class, advice = _by_status(status, who, message, f"{error.get('code')} {error.get('type')}")
@@ -70,7 +78,7 @@ def from_response(who: Answerer, status: int, headers: Mapping[str, str], body: 
 def from_error_object(who: Answerer, value: Any) -> ProviderError:
     """The error for an error object inside an answer that began as a success."""
     error = value if isinstance(value, dict) else {"message": str(value)}
-    message = str(error.get("message") or error.get("detail") or "no reason given")[:_EXCERPT]
+    message = who.masked(str(error.get("message") or error.get("detail") or "no reason given"))[:_EXCERPT]
     code = error.get("code")
     digits = str(code)
     status = int(digits) if re.fullmatch("[45][0-9][0-9]", digits) else None
@@ -87,6 +95,7 @@ def from_error_object(who: Answerer, value: Any) -> ProviderError:
 
 def unreadable(who: Answerer, content_type: str, body: bytes) -> UnreadableAnswer:
     """The error for a success whose body is not of the protocol."""
+    body = who.masked(body.decode("utf-8", "replace")).encode()
     if _is_html({"content-type": content_type}, body):
         seen = f"a web page ({_title(body)})"
     else:

@@ -6,6 +6,7 @@ import ssl
 import time
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
 
 import anyio
 import anyio.lowlevel
@@ -23,13 +24,16 @@ if TYPE_CHECKING:
 class HTTPTransport:
     """Keeps connections to one base URL open. May be used from several event loops, one after the other."""
 
-    def __init__(self, base_url: str, headers: Mapping[str, str], deadlines: Deadlines, *, loopback: bool = False) -> None:
+    def __init__(self, base_url: str, headers: Mapping[str, str], deadlines: Deadlines) -> None:
         if not base_url.startswith(("http://", "https://")):
             raise ConfigError(f"the base URL {base_url!r} must begin with http:// or https://.")
+        try:
+            _ = urlsplit(base_url).port
+        except ValueError as error:
+            raise ConfigError(f"the base URL {base_url!r} is not one that can be used: {error}.") from error
         self._base_url = base_url.rstrip("/")
         self._headers = dict(headers)
         self._deadlines = deadlines
-        self._loopback = loopback
         self._client: httpx2.AsyncClient | None = None
         self._loop: object = None
 
@@ -68,10 +72,10 @@ class HTTPTransport:
     async def _send(
         self, who: Answerer, method: str, path: str, headers: Mapping[str, str], body: bytes | None
     ) -> httpx2.Response:
-        client = self._open()
         url = path if path.startswith("http") else self._base_url + path
-        first_byte = self._deadlines.first_byte
+        first_byte = min(self._deadlines.first_byte, self._deadlines.total)
         with our_errors(who):
+            client = self._open()
             timeout = httpx2.Timeout(None, connect=self._deadlines.connect)
             request = client.build_request(method, url, headers=dict(headers), content=body, timeout=timeout)
             try:
@@ -82,17 +86,22 @@ class HTTPTransport:
                 raise ProviderTimeout(f"{who.provider}: {late}", provider=who.provider) from None
 
     def _open(self) -> httpx2.AsyncClient:
-        """A client for the running event loop; one of a loop that has ended is let go."""
+        """A client for the running event loop; one of a loop that has ended is let go. Raises ConfigError for a bad proxy."""
         _import_httpx2()
         loop = anyio.lowlevel.current_token()
         if self._client is None or self._loop != loop:
-            self._client = httpx2.AsyncClient(
-                headers=self._headers,
-                verify=_trust(self._base_url),
-                # A proxy has no business between this process and itself.
-                trust_env=not self._loopback,
-                limits=httpx2.Limits(max_connections=None, max_keepalive_connections=20),
-            )
+            try:
+                self._client = httpx2.AsyncClient(
+                    headers=self._headers,
+                    verify=_trust(self._base_url),
+                    # A proxy has no business between this machine and itself.
+                    trust_env=not _is_loopback(self._base_url),
+                    limits=httpx2.Limits(max_connections=None, max_keepalive_connections=20),
+                )
+            except (ValueError, ImportError) as error:
+                raise ConfigError(
+                    f"the proxy in the environment (HTTPS_PROXY, ALL_PROXY) cannot be used ({error}): correct it, or unset it."
+                ) from error
             self._loop = loop
         return self._client
 
@@ -100,6 +109,11 @@ class HTTPTransport:
 def _import_httpx2() -> None:
     global httpx2  # noqa: PLW0603 -- a tenth of a second that only a program that calls a provider should pay
     import httpx2
+
+
+def _is_loopback(base_url: str) -> bool:
+    host = urlsplit(base_url).hostname or ""
+    return host == "localhost" or host.startswith("127.") or host == "::1"
 
 
 def _trust(base_url: str) -> ssl.SSLContext | bool:

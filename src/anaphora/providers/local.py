@@ -7,6 +7,7 @@ bench/local_quality.py.
 from __future__ import annotations
 
 import logging
+import os
 import secrets
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
@@ -68,7 +69,7 @@ def open_provider(ref: ModelRef, options: ProviderOptions) -> LocalProvider:
     """``local`` or ``local:/path/model.gguf``. Raises LocalModelError if the file is missing or no GGUF."""
     if not ref.model:
         return LocalProvider(None, options)
-    path = Path(ref.model).expanduser()
+    path = Path(os.path.expanduser(ref.model))  # noqa: PTH111 -- pathlib's raises for a user who does not exist
     _check_file(path)
     return LocalProvider(path.resolve(), options)
 
@@ -94,9 +95,7 @@ class LocalProvider:
                 self._engine = await anyio.to_thread.run_sync(self._start, path)
                 vendor = Vendor("local", self._engine.base_url, None)
                 deadlines = self._options.deadlines or _DEADLINES
-                self._inner = OpenAICompatible(
-                    vendor, self._engine.key, replace(self._options, deadlines=deadlines), loopback=True
-                )
+                self._inner = OpenAICompatible(vendor, self._engine.key, replace(self._options, deadlines=deadlines))
                 self._info = await self._learn(self._inner, is_default=self._path is None)
             return self._info
 
@@ -110,7 +109,7 @@ class LocalProvider:
         async with aclosing(self._inner.stream(replace(request, model="local", options=options))) as events:
             async for event in events:
                 yield event
-                if isinstance(event, TextDelta):
+                if self._path is None and isinstance(event, TextDelta):
                     tail = (tail + event.text)[-REPETITION_SPAN:]
                     if runs_in_circles(tail):
                         yield Ended("length", model="local", details={"stopped": "repetition"})
@@ -179,7 +178,8 @@ class TemplateCounter:
         if message.role == "system" and not message.parts:
             content = self._no_system
         else:
-            text = message.text or "".join(result.text for result in message.tool_results)
+            calls = "".join(f"{call.name}{call.arguments}" for call in message.tool_calls)
+            text = message.text + calls + "".join(result.text for result in message.tool_results)
             content = self._before.get(message.role, self._before["user"]) + text
         body = {"content": content, "add_special": False, "parse_special": True}
         answer = await self._inner.ask(f"{self._root}/tokenize", body)

@@ -14,7 +14,7 @@ from typing import Any, get_args
 
 from anaphora.errors import StreamInterrupted
 from anaphora.events import Ended, ProviderEvent, TextDelta, ThinkingDelta, ToolCallDelta
-from anaphora.message import Finish, Image, Message, Text, ToolResult, Usage
+from anaphora.message import Finish, Image, Message, Text, ToolResult, Usage, repaired_text
 from anaphora.providers.base import Request
 from anaphora.providers.failures import Answerer, from_error_object, unreadable
 from anaphora.providers.frame import TextFrame
@@ -30,8 +30,6 @@ _FINISHES: Mapping[str, Finish] = {
     "tool_use": "tool_calls",
     "safety": "content_filter",
 }
-# What json.loads does, without its detours.
-_raw_decode = json.JSONDecoder().raw_decode
 _VENDOR_DETAILS = ("timings", "system_fingerprint", "provider", "service_tier")
 
 
@@ -73,6 +71,7 @@ class OpenAIDecoder:
         self._who = who
         self._frame = TextFrame()
         self._text = _TextFold()
+        self._half = ""
         self._calls = _ToolCallFold()
         self._finish: Finish | None = None
         self._usage: Usage | None = None
@@ -83,12 +82,10 @@ class OpenAIDecoder:
         """The data of one event in, deltas out."""
         text = self._frame.text(data)
         if text:
-            text = self._text.add(text)
+            text = self._new(text)
             return (TextDelta(text),) if text else ()
         try:
-            chunk, end = _raw_decode(data)
-            if end != len(data):
-                chunk = json.loads(data)
+            chunk = json.loads(data)
         except (ValueError, RecursionError):
             if data.strip() in {"[DONE]", ""}:
                 return ()
@@ -116,13 +113,25 @@ class OpenAIDecoder:
 
         Raises StreamInterrupted if no finish reason came: [DONE] or end of file alone is a cut.
         """
-        held = self._text.rest()
+        held = self._whole(self._text.rest(), last=True)
         if self._finish is None:
             raise StreamInterrupted(
                 f"{self._who.provider}: the answer broke off before its end. Try again.", provider=self._who.provider
             )
         ended = Ended(self._finish, self._usage, self._model, self._details)
         return (TextDelta(held), ended) if held else (ended,)
+
+    def _new(self, text: str) -> str:
+        return self._whole(self._text.add(text))
+
+    def _whole(self, text: str, *, last: bool = False) -> str:
+        """The text without a character's first half at its end, which waits for the second."""
+        if text.isascii() and not self._half:
+            return text
+        text, self._half = self._half + text, ""
+        if "\ud800" <= text[-1:] <= "\udbff" and not last:
+            text, self._half = text[:-1], text[-1]
+        return repaired_text(text)
 
     def _read_envelope(self, chunk: Mapping[str, Any]) -> None:
         groq = chunk.get("x_groq")
@@ -141,10 +150,10 @@ class OpenAIDecoder:
             self._model = self._who.model
 
     def _choice(self, choice: Any) -> Sequence[ProviderEvent]:
-        if not isinstance(choice, dict) or choice.get("index", 0) != 0:
+        if not isinstance(choice, dict) or choice.get("index"):
             return ()
         finish = choice.get("finish_reason")
-        if finish is not None:
+        if finish:
             if finish == "error":
                 raise from_error_object(self._who, choice.get("error") or {"message": "the model failed", "code": 502})
             self._finish = _FINISHES.get(str(finish).lower(), "stop")
@@ -153,7 +162,7 @@ class OpenAIDecoder:
             return ()
         text = delta.get("content")
         if isinstance(text, str) and len(delta) <= 2 and "tool_calls" not in delta:
-            text = self._text.add(text) if text else ""
+            text = self._new(text) if text else ""
             return (TextDelta(text),) if text else ()
         return list(self._delta(delta, text))
 
@@ -162,9 +171,10 @@ class OpenAIDecoder:
         if isinstance(thinking, str) and thinking:
             yield ThinkingDelta(thinking)
         if isinstance(text, list):
-            text = "".join(part.get("text") or "" for part in text if isinstance(part, dict))
+            texts = (part.get("text") for part in text if isinstance(part, dict))
+            text = "".join(piece for piece in texts if isinstance(piece, str))
         text = text or delta.get("refusal")
-        if isinstance(text, str) and text and (text := self._text.add(text)):
+        if isinstance(text, str) and text and (text := self._new(text)):
             yield TextDelta(text)
         calls = delta.get("tool_calls")
         for call in calls if isinstance(calls, list) else ():

@@ -189,9 +189,11 @@ def _pip() -> list[str]:
 
 def _written(folder: Path) -> int:
     total = 0
-    for path in folder.rglob("*"):
-        with suppress(OSError):
-            total += path.stat().st_size
+    # Walked without complaint while pip makes and removes what is in it.
+    for place, _, names in os.walk(folder):
+        for name in names:
+            with suppress(OSError):
+                total += (Path(place) / name).stat().st_size
     return total
 
 

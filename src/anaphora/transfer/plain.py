@@ -143,7 +143,7 @@ def _plain_parts(value: Json) -> Iterator[Part]:
     if not isinstance(content, str):
         raise ValueError("content is neither text nor a list of text parts")
     content = repaired_text(content)
-    if value.get("role") == "tool":
+    if value.get("role") in {"tool", "function"}:
         yield ToolResult(str(value.get("tool_call_id", "")), content)
         return
     if content:
@@ -153,16 +153,21 @@ def _plain_parts(value: Json) -> Iterator[Part]:
         function = call.get("function") if isinstance(call, dict) else None
         if not isinstance(function, dict):
             raise ValueError("a tool call without a function")
-        yield ToolCall(str(call.get("id", "")), str(function.get("name", "")), str(function.get("arguments", "{}")))
+        arguments = function.get("arguments", "{}")
+        arguments = arguments if isinstance(arguments, str) else json.dumps(arguments)
+        yield ToolCall(str(call.get("id", "")), str(function.get("name", "")), arguments)
 
 
 def _line_of(source: str, number: int) -> int | None:
-    """The line where the list's item ``number`` (from 1) begins."""
+    """The line where item ``number`` (from 1) of the list of messages begins; None if it cannot be told."""
     decoder = json.JSONDecoder()
-    position = source.find("[") + 1
-    for _ in range(number - 1):
-        position = _skip(source, position)
-        _, position = decoder.raw_decode(source, position)
+    position = source.find("[", max(source.find('"messages"'), 0) if source.lstrip().startswith("{") else 0) + 1
+    try:
+        for _ in range(number - 1):
+            position = _skip(source, position)
+            _, position = decoder.raw_decode(source, position)
+    except ValueError:
+        return None
     return source.count("\n", 0, _skip(source, position)) + 1
 
 

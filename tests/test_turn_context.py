@@ -1,0 +1,79 @@
+"""What a turn shows the model: sizes, budgets, windows."""
+
+import pytest
+
+from anaphora import AsyncChatbot, InMemoryStore, LastTurns, ScriptedProvider
+from anaphora.errors import ContextTooLong
+from anaphora.events import Ended, TextDelta
+from anaphora.message import Message, Usage
+from anaphora.providers.base import ModelInfo
+from anaphora.providers.scripted import ScriptedReply
+
+pytestmark = pytest.mark.anyio
+
+
+async def test_the_estimate_learns_from_what_is_reported():
+    steps: list[ScriptedReply] = [[TextDelta("ok"), Ended("stop", Usage(1_000, 0, 1))] for _ in range(4)]
+    async with AsyncChatbot(ScriptedProvider(*steps)) as bot:
+        for _ in range(4):
+            await bot.say("x" * 2_000)
+        assert bot._setup.model.estimate.samples > 0
+
+
+async def test_a_window_shapes_what_is_sent_and_loses_nothing():
+    provider = ScriptedProvider(echo=True)
+    async with AsyncChatbot(provider, window=LastTurns(1), system="Be brief.") as bot:
+        for number in range(4):
+            await bot.say(str(number))
+        assert [message.text for message in provider.requests[-1].messages] == ["Be brief.", "3"]
+        assert len(await bot.history()) == 8
+
+
+async def test_from_turn_to_turn_the_beginning_of_the_prompt_stays_the_same():
+    provider = ScriptedProvider(*["a short answer"] * 60, context_window=1_000)
+    async with AsyncChatbot(provider, system="Be brief.", max_tokens=100) as bot:
+        moves = 0
+        for number in range(60):
+            await bot.say(f"question {number} with some more words")
+        for before, after in zip(provider.requests, provider.requests[1:], strict=False):
+            moves += after.messages[: len(before.messages)] != before.messages
+        assert 1 <= moves <= 6
+
+
+async def test_what_another_models_tokenizer_counted_is_counted_anew():
+    class Counting(ScriptedProvider):
+        async def prepare(self, model: str, /) -> ModelInfo:
+            async def count(message: Message, /) -> int:
+                return 100 + len(message.text)
+
+            return ModelInfo(context_window=10_000, count=count)
+
+    store = InMemoryStore()
+    await AsyncChatbot(ScriptedProvider("one"), store=store).conversation("c").say("first")
+    exact = AsyncChatbot(Counting("two"), store=store).conversation("c")
+    context = await exact.context()
+    assert context.report.exact
+    assert context.report.window_tokens == 2 * 100 + len("firstone")
+
+
+async def test_an_assumed_window_refuses_nothing_that_a_provider_might_take():
+    provider = ScriptedProvider(echo=True, context_window=None)
+    async with AsyncChatbot(provider, max_tokens=16_000) as bot:
+        await bot.say("a long text " * 5_000)
+        await bot.say("short")
+        assert [message.text for message in provider.requests[-1].messages] == ["short"]
+
+
+async def test_an_answer_longer_than_the_window_is_refused_by_its_name():
+    async with AsyncChatbot(ScriptedProvider("x", context_window=1_000), max_tokens=1_000) as bot:
+        with pytest.raises(ContextTooLong, match="max_tokens"):
+            await bot.say("hi")
+
+
+async def test_the_room_for_the_window_does_not_follow_the_estimate():
+    sizes = iter([0.6, 1.7] * 50)
+    steps: list[ScriptedReply] = [[TextDelta("ok"), Ended("stop", Usage(int(800 * next(sizes)), 0, 1))] for _ in range(30)]
+    provider = ScriptedProvider(*steps, context_window=2_000)
+    async with AsyncChatbot(provider, system="s" * 1_600) as bot:
+        rooms = {(await bot.say("x" * 400)).context.system_tokens for _ in range(30)}  # type: ignore[union-attr]
+    assert len(rooms) == 1
