@@ -54,12 +54,15 @@ class AsyncChatbot(AsyncConversation):
 
     def __init__(self, model: str | Provider | None = None, **options: Unpack[ChatbotOptions]) -> None:
         _check_names(options)
+        window = options.get("window") or FitContext()
+        if not hasattr(window, "cut"):
+            raise ConfigError(f"the window must be one like LastTurns(10), not {window!r}.")
         system = options.get("system")
         store = options.get("store")
         setup = Setup(
             model=_model(model, options),
             store=store or InMemoryStore(),
-            memory=Memory(options.get("window") or FitContext()),
+            memory=Memory(window),
             retries=options.get("retries") or Retries(),
             system=None if system is None else valid_text(system, "the system prompt"),
         )
@@ -70,6 +73,9 @@ class AsyncChatbot(AsyncConversation):
         self._owns_store = store is None
         self._conversations: dict[str, AsyncConversation] = {self.id: self}
 
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}({self.model!r})"
+
     @property
     def model(self) -> str:
         """The model that answers, as ``provider:model``."""
@@ -79,6 +85,8 @@ class AsyncChatbot(AsyncConversation):
         """The conversation of that name, begun if there is none; without a name the bot's own."""
         if name is None:
             return self
+        if not isinstance(name, str):
+            raise ConfigError(f"a conversation's name must be a text, not {name!r}.")
         if name not in self._conversations:
             scope = Scope(self._scope.owner, name)
             self._conversations[name] = AsyncConversation(self._setup, scope, options=self._options, wait=self._wait)
@@ -115,6 +123,8 @@ def _model(model: str | Provider | None, options: ChatbotOptions) -> Model:
     if window is not None and window < 1:
         raise ConfigError("context_window must be a positive number of tokens.")
     if not isinstance(model, str | None):
+        if not hasattr(model, "stream") or not hasattr(model, "prepare"):
+            raise ConfigError(f"the model must be a text like 'openai:gpt-5.4-mini' or a Provider, not {model!r}.")
         return Model(model, "", context_window=window)
     base_url = options.get("base_url")
     ref = parse_model(model or DEFAULT_MODEL, base_url=base_url)

@@ -136,7 +136,7 @@ def checked_text(text: str) -> str:
     if not isinstance(text, str):
         raise InvalidMessage(f"a message must be text, not {type(text).__name__}.")
     if not text.strip():
-        raise InvalidMessage("the message is empty: write something, or leave with Ctrl-D.")
+        raise InvalidMessage("the message is empty: write something.")
     return valid_text(text, "the message")
 
 

@@ -268,6 +268,9 @@ class Chatbot(Conversation):
         self._bot = AsyncChatbot(model, **options)
         super().__init__(self._bot)
 
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}({self.model!r})"
+
     @property
     def model(self) -> str:
         """The model that answers, as ``provider:model``."""

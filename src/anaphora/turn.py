@@ -132,7 +132,9 @@ class Turn:
         if before is None or before.done.is_set():
             return
         if not before.stopping and not self._ask.wait:
-            raise ConversationBusy("the answer before is still being written: wait for it to end, or pass wait=SECONDS.")
+            raise ConversationBusy(
+                "the answer before is still being written: read it to its end, close its reply, or pass wait=SECONDS."
+            )
         with anyio.move_on_after(None if before.stopping else self._ask.wait):
             await before.done.wait()
 

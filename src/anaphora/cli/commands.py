@@ -6,6 +6,7 @@ import os
 import secrets
 from collections.abc import Callable
 from dataclasses import dataclass
+from difflib import get_close_matches
 
 from anaphora.chatbot import ChatbotOptions
 from anaphora.cli.opening import Opened, open_model
@@ -41,15 +42,15 @@ class Command:
 
 def run_command(chat: Chat, line: str) -> None:
     """Do what a line beginning with a slash says. Raises AnaphoraError."""
-    name, _, rest = line.partition(" ")
-    command = COMMANDS.get(name)
-    if command is None:
-        near = [known for known in COMMANDS if known.startswith(name)]
-        if len(near) != 1:
-            chat.say(f"There is no command {name}. /help lists them.")
-            return
-        command = COMMANDS[near[0]]
-    command.run(chat, rest.strip())
+    word, _, rest = line.partition(" ")
+    name = _ALIASES.get(word.lower(), word.lower())
+    begun = [known for known in COMMANDS if known.startswith(name)]
+    if name not in COMMANDS and len(begun) != 1:
+        near = get_close_matches(name, COMMANDS, n=1)
+        hint = f"Did you mean {near[0]}?" if near else "/help lists them."
+        chat.say(f"There is no command {_short(word)}. {hint} A message that begins with a slash is sent with two: //…")
+        return
+    COMMANDS[name if name in COMMANDS else begun[0]].run(chat, rest.strip())
 
 
 def _help(chat: Chat, _: str) -> None:
@@ -58,6 +59,7 @@ def _help(chat: Chat, _: str) -> None:
         usage = f"{command.name} {command.takes}"
         chat.say(f"{usage:{width}}  {command.help}")
     chat.say("Enter sends, Alt-Enter begins a new line, Ctrl-C stops an answer (twice leaves), Ctrl-D leaves.")
+    chat.say("// sends a message that begins with a slash.")
 
 
 def _new(chat: Chat, _: str) -> None:
@@ -110,7 +112,7 @@ def _save(chat: Chat, path: str) -> None:
     if not path:
         chat.say("Where to? /save FILE.json")
         return
-    chat.conversation.save(os.path.expanduser(path))  # noqa: PTH111 -- an unknown user's name stays as it is
+    chat.conversation.save(_path(path))
     chat.say(f"Saved to {path}.")
 
 
@@ -118,12 +120,19 @@ def _load(chat: Chat, path: str) -> None:
     if not path:
         chat.say("From where? /load FILE.json")
         return
-    count = chat.conversation.load(os.path.expanduser(path))  # noqa: PTH111 -- the same
-    chat.say(f"{count} messages loaded. Go on where they end.")
+    count = chat.conversation.load(_path(path))
+    chat.say(f"{count} {'message' if count == 1 else 'messages'} loaded. Go on where they end.")
 
 
 def _quit(chat: Chat, _: str) -> None:
     chat.left = True
+
+
+def _path(text: str) -> str:
+    """A path as people type it: perhaps in quotes, perhaps with ~."""
+    if len(text) > 1 and text[0] == text[-1] and text[0] in "\"'":
+        text = text[1:-1]
+    return os.path.expanduser(text)  # noqa: PTH111 -- pathlib's raises for a user who does not exist
 
 
 def _short(text: str) -> str:
@@ -131,6 +140,7 @@ def _short(text: str) -> str:
     return line if len(line) <= 60 else f"{line[:59]}…"
 
 
+_ALIASES = {"/exit": "/quit", "/?": "/help"}
 COMMANDS: dict[str, Command] = {
     command.name: command
     for command in (

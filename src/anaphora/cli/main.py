@@ -8,8 +8,10 @@ from __future__ import annotations
 import argparse
 import io
 import os
+import signal
 import sys
 from collections.abc import Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
 
 from anaphora import __version__
@@ -66,6 +68,8 @@ def parser() -> argparse.ArgumentParser:
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the program; gives the exit code."""
+    if sys.stderr is None:
+        sys.stderr = Path(os.devnull).open("w", encoding="utf-8")  # noqa: SIM115 -- for as long as the program runs
     for stream in (sys.stdout, sys.stderr):
         # What this terminal cannot show becomes a question mark, never an error.
         if isinstance(stream, io.TextIOWrapper):
@@ -73,6 +77,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     arguments = parser().parse_args(argv)
     from anaphora.errors import AnaphoraError
 
+    if arguments.json and not arguments.question and sys.stdin is not None and sys.stdin.isatty():
+        print("anaphora: --json needs a question.", file=sys.stderr)
+        return USAGE
     if sys.stdout is None:
         print("anaphora: standard output is closed: there is nowhere to write the answer.", file=sys.stderr)
         return FAILED
@@ -82,6 +89,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     except AnaphoraError as error:
         return report(error)
     except KeyboardInterrupt:
+        # Further ones must not disturb the tidying up.
+        signal.signal(signal.SIGINT, signal.SIG_IGN)
         print(file=sys.stderr)
         return INTERRUPTED
     except BrokenPipeError:
@@ -93,10 +102,10 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def report(error: AnaphoraError) -> int:
     """Say what went wrong on standard error; gives the exit code."""
-    from anaphora.cli.sanitize import sanitized
+    from anaphora.cli.notice import wrapped
     from anaphora.errors import ConfigError, InvalidMessage
 
-    print(f"anaphora: {sanitized(str(error))}", file=sys.stderr)
+    print(wrapped(f"anaphora: {error}"), file=sys.stderr)
     return USAGE if isinstance(error, (ConfigError, InvalidMessage)) else FAILED
 
 

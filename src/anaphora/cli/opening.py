@@ -5,14 +5,13 @@ from __future__ import annotations
 import argparse
 import json
 import os
-import sys
 from dataclasses import dataclass, fields
 from http.client import HTTPConnection, HTTPException
 from urllib.parse import urlsplit
 
 from anaphora.chatbot import ChatbotOptions
 from anaphora.cli.download import fetch_with_progress
-from anaphora.cli.sanitize import sanitized
+from anaphora.cli.notice import notice
 from anaphora.errors import ConfigError
 from anaphora.persona import Persona, load_persona
 from anaphora.providers.catalog import VENDORS
@@ -92,12 +91,6 @@ def bot_options(settings: Settings, persona: Persona | None) -> ChatbotOptions:
         max_tokens=max_tokens,
         seed=settings.seed,
     )
-
-
-def notice(text: str) -> None:
-    """A line for the person, dim, beside the answer."""
-    dim, normal = ("\x1b[2m", "\x1b[0m") if sys.stderr.isatty() else ("", "")
-    print(f"{dim}{sanitized(text)}{normal}", file=sys.stderr, flush=True)
 
 
 def _newest_ollama_model() -> str | None:

@@ -6,9 +6,9 @@ import json
 import sys
 from typing import TextIO
 
-from anaphora.cli.opening import Opened, notice
-from anaphora.cli.render import show
-from anaphora.cli.sanitize import sanitized
+from anaphora.cli.notice import notice
+from anaphora.cli.opening import Opened
+from anaphora.cli.render import show, show_whole
 from anaphora.cli.status import status_line
 from anaphora.codec import usage_to_json
 from anaphora.errors import InvalidMessage
@@ -39,7 +39,7 @@ def ask_once(opened: Opened, question: str, *, as_json: bool) -> int:
             return 0
         if not opened.settings.stream:
             answer = bot.say(question)
-            print(sanitized(answer.text))
+            show_whole(answer.text)
         else:
             with bot.stream(question) as reply:
                 answer = show(reply)

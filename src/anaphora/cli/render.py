@@ -8,17 +8,17 @@ from __future__ import annotations
 
 import sys
 import time
-from types import TracebackType
+from itertools import pairwise
 from typing import TYPE_CHECKING, Self
 
-if TYPE_CHECKING:
-    from rich.console import Group
-    from rich.markdown import Markdown
-
+from anaphora.cli.keys import silent_keys
 from anaphora.cli.sanitize import sanitized
-from anaphora.events import Retrying, TextDelta, ThinkingDelta
+from anaphora.events import Planned, Retrying, TextDelta, ThinkingDelta
 from anaphora.reply import Answer
 from anaphora.sync import Reply
+
+if TYPE_CHECKING:
+    from rich.segment import Segment
 
 _FRAME_SECONDS = 0.05
 
@@ -27,7 +27,7 @@ def show(reply: Reply) -> Answer:
     """Print the answer to standard output while it comes. Raises what ends it early, after showing what there is."""
     if not sys.stdout.isatty():
         return _show_plain(reply)
-    with MarkdownView() as view:
+    with silent_keys(), MarkdownView() as view:
         for event in reply.events:
             match event:
                 case TextDelta(text):
@@ -36,9 +36,20 @@ def show(reply: Reply) -> Answer:
                     view.think(sanitized(text))
                 case Retrying(error, delay):
                     view.say(f"{sanitized(str(error))} Trying again in {delay:.1f} seconds.")
+                case Planned():
+                    view.wait()
                 case _:
                     pass
     return reply.answer()
+
+
+def show_whole(text: str) -> None:
+    """Print an answer that is complete."""
+    if not sys.stdout.isatty():
+        print(sanitized(text))
+        return
+    with MarkdownView() as view:
+        view.add(sanitized(text))
 
 
 def _show_plain(reply: Reply) -> Answer:
@@ -49,7 +60,7 @@ def _show_plain(reply: Reply) -> Answer:
             sys.stdout.write(clean)
             sys.stdout.flush()
             last = clean[-1:] or last
-    except BrokenPipeError:
+    except OSError:
         raise
     except BaseException:
         _end_line(last)
@@ -65,22 +76,23 @@ def _end_line(last: str) -> None:
 
 
 class MarkdownView:
-    """Markdown on a terminal, growing."""
+    """Markdown on a terminal, growing at its end."""
 
     def __init__(self) -> None:
         from markdown_it import MarkdownIt
         from rich.console import Console
-        from rich.live import Live
-        from rich.text import Text
 
         self._parser = MarkdownIt("commonmark").enable("table").enable("strikethrough")
         self._console = Console(highlight=False, emoji=False)
-        self._live = Live(
-            Text(), console=self._console, auto_refresh=False, transient=True, redirect_stdout=False, redirect_stderr=False
-        )
         self._tail = ""
         self._thought = ""
+        self._drawn = 0  # lines of the unfinished block that are on the screen
+        self._printed = False
         self._next_draw = 0.0
+
+    def wait(self) -> None:
+        """A sign that something is being waited for, until the first words."""
+        self._draw_lines(self._dim("…"))
 
     def add(self, text: str) -> None:
         """More words of the answer."""
@@ -99,68 +111,77 @@ class MarkdownView:
 
     def say(self, text: str) -> None:
         """A dim line between."""
-        self._console.print(text, style="dim", markup=False)
+        self._draw_lines([])
+        self._put(self._dim(text))
 
     def _end_thought(self) -> None:
         if self._thought:
             thought, self._thought = self._thought, ""
-            self._clear()
             self.say(thought)
-            self._console.print()
+            self._put([[]])
 
     def _draw(self) -> None:
         begun = time.monotonic()
         if begun >= self._next_draw:
-            self._live.update(self._visible(), refresh=True)
+            self._draw_lines(self._dim(self._thought) if self._thought else self._rendered(self._tail))
             # A long block takes long to draw; drawing it more rarely leaves the processor to the model.
             now = time.monotonic()
             self._next_draw = now + max(_FRAME_SECONDS, 10 * (now - begun))
 
-    def _clear(self) -> None:
-        from rich.text import Text
-
-        self._live.update(Text(), refresh=True)
-
     def _commit(self) -> None:
         """Print all top-level blocks but the last, which may still grow."""
-        starts = [
-            token.map[0] for token in self._parser.parse(self._tail) if token.level == 0 and token.map and token.nesting >= 0
-        ]
-        if len(starts) < 2:
-            return
+        *done, self._tail = self._blocks()
+        for block in done:
+            self._print(block)
+
+    def _blocks(self) -> list[str]:
+        """The tail by its top-level blocks."""
+        tokens = self._parser.parse(self._tail)
+        starts = [token.map[0] for token in tokens if token.level == 0 and token.map and token.nesting >= 0]
         lines = self._tail.splitlines(keepends=True)
-        done, self._tail = "".join(lines[: starts[-1]]), "".join(lines[starts[-1] :])
-        self._print(done)
+        bounds = [0, *starts[1:], len(lines)]
+        return ["".join(lines[start:end]) for start, end in pairwise(bounds)]
 
     def _print(self, markdown: str) -> None:
-        self._clear()
-        self._console.print(_markdown(markdown))
-        self._console.print()
+        lines = self._rendered(markdown)
+        if lines:
+            self._draw_lines([])
+            self._put([[], *lines] if self._printed else lines)
+            self._printed = True
 
-    def _visible(self) -> Group:
-        """The last block, or its last lines if it is higher than the screen."""
-        from rich.console import Group
-        from rich.segment import Segments
-        from rich.text import Text
+    def _draw_lines(self, lines: list[list[Segment]]) -> None:
+        """Replace what is drawn of the unfinished block by its last lines, as many as the screen has room for."""
+        if self._drawn:
+            # Up to its first line, and clear from there.
+            self._console.file.write(f"\x1b[{self._drawn}A\r\x1b[J")
+        gap: list[list[Segment]] = [[]] if self._printed and lines else []
+        lines = [*gap, *lines][-max(self._console.height - 1, 1) :]
+        self._put(lines)
+        self._drawn = len(lines)
 
-        growing = Text(self._thought, style="dim") if self._thought else _markdown(self._tail)
-        lines = self._console.render_lines(growing, pad=False)
-        room = max(self._console.height - 1, 1)
-        return Group(*(Segments(line) for line in lines[-room:]))
+    def _put(self, lines: list[list[Segment]]) -> None:
+        from rich.segment import Segment, Segments
+
+        for line in lines:
+            self._console.print(Segments([*line, Segment.line()]), end="", soft_wrap=True)
+        self._console.file.flush()
+
+    def _rendered(self, markdown: str) -> list[list[Segment]]:
+        from anaphora.cli.markdown import markdown_lines
+
+        # The last column stays free: what terminals do there differs.
+        return markdown_lines(self._console, markdown, max(self._console.width - 1, 1))
+
+    def _dim(self, text: str) -> list[list[Segment]]:
+        from anaphora.cli.markdown import plain_lines
+
+        return plain_lines(self._console, text, max(self._console.width - 1, 1), "dim")
 
     def __enter__(self) -> Self:
-        self._live.start()
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+    def __exit__(self, *exception: object) -> None:
         self._end_thought()
-        self._live.stop()
-        if self._tail.strip():
-            self._console.print(_markdown(self._tail))
-
-
-def _markdown(text: str) -> Markdown:
-    from rich.markdown import Markdown
-
-    # No hyperlinks: the address stands beside the words, so that a link cannot pretend to be another.
-    return Markdown(text, hyperlinks=False)
+        self._draw_lines([])
+        for block in self._blocks() if self._tail.strip() else ():
+            self._print(block)

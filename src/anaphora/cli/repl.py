@@ -12,9 +12,9 @@ from platformdirs import user_state_path
 
 from anaphora.cli.commands import COMMANDS, Chat, run_command
 from anaphora.cli.main import INTERRUPTED, OK, report
-from anaphora.cli.opening import Opened, notice
-from anaphora.cli.render import show
-from anaphora.cli.sanitize import sanitized
+from anaphora.cli.notice import notice
+from anaphora.cli.opening import Opened
+from anaphora.cli.render import show, show_whole
 from anaphora.cli.status import status_line
 from anaphora.errors import AnaphoraError
 from anaphora.sync import Reply
@@ -83,7 +83,7 @@ def _show(state: Chat, reply: Reply) -> None:
     with reply:
         answer = show(reply) if state.opened.settings.stream else reply.answer()
     if not state.opened.settings.stream:
-        print(sanitized(answer.text))
+        show_whole(answer.text)
     if not state.opened.quiet:
         notice(status_line(answer))
 

@@ -47,7 +47,7 @@ class Report:
         about = "" if self.exact else "about "
         window = f"{self.context_window} tokens" + (" (assumed: the provider does not say)" if self.assumed else "")
         lines = [
-            f"context window  {window}",
+            f"context window  {window}; what the budget leaves is for the answer",
             f"budget          {self.budget} tokens, {about}{self.tokens} used, {self.room} left",
             f"system prompt   {self.system_tokens} tokens",
             f"window          {self.window_messages} messages, {self.window_tokens} tokens",

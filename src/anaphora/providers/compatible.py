@@ -121,7 +121,10 @@ class OpenAICompatible:
         if not near:
             return error
         return ModelNotFound(
-            f"{error} Did you mean {' or '.join(near)}?", provider=self.name, status=error.status, request_id=error.request_id
+            f"{str(error).rstrip('.')}. Did you mean {' or '.join(near)}?",
+            provider=self.name,
+            status=error.status,
+            request_id=error.request_id,
         )
 
 

@@ -46,6 +46,8 @@ def _why_no_connection(who: Answerer, error: Exception) -> str:
     reason = _innermost(error)
     if "CERTIFICATE" in reason.upper():
         return f"{who.provider}: its certificate is not trusted ({reason}). Check the address and the system's ca-certificates."
+    if "WRONG_VERSION_NUMBER" in reason:
+        return f"{who.provider}: this port does not speak https. If it is a server of your own, try http:// in the base URL."
     if "Name or service not known" in reason or "getaddrinfo" in reason or "nodename" in reason:
         return f"{who.provider}: the host name is not known. Check the base URL and your network."
     if isinstance(error, httpx2.ConnectError):

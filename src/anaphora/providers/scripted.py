@@ -24,6 +24,7 @@ of its line, with ``\n`` for a line break. ``scripted:`` without a file says bac
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import AsyncGenerator, Iterable, Sequence
 from dataclasses import dataclass
@@ -184,17 +185,19 @@ def open_provider(ref: ModelRef, options: ProviderOptions) -> ScriptedProvider:
 def _parsed(keyword: str, rest: str) -> Iterable[Step]:
     match keyword:
         case "text":
-            return words(rest.replace("\\n", "\n"))
+            return words(_text(rest))
         case "thinking":
-            return [ThinkingDelta(rest.replace("\\n", "\n"))]
+            return [ThinkingDelta(_text(rest))]
         case "delay":
-            return [Delay(float(rest))]
+            return [Delay(_seconds(rest))]
         case "tool":
             tool, _, arguments = rest.partition(" ")
             return [ToolCallDelta(0, f"call_{tool}", tool, arguments or "{}"), Ended("tool_calls")]
         case "usage":
-            sent, received = rest.split()
-            return [Ended("stop", Usage(input_tokens=int(sent), output_tokens=int(received)))]
+            if not re.fullmatch(r"[0-9]+ +[0-9]+", rest):
+                raise ValueError(f"usage wants two numbers of tokens, in and out, not {rest!r}.")
+            sent, received = map(int, rest.split())
+            return [Ended("stop", Usage(input_tokens=sent, output_tokens=received))]
         case "finish" if rest in get_args(Finish):
             return [Ended(next(finish for finish in get_args(Finish) if finish == rest))]
         case "cut":
@@ -204,6 +207,23 @@ def _parsed(keyword: str, rest: str) -> Iterable[Step]:
         case _:
             known = "text, thinking, delay, tool, usage, finish, cut, error"
             raise ValueError(f"{keyword!r} is not a step: use one of {known}.")
+
+
+def _text(rest: str) -> str:
+    """A text as it stands, with backslash n for a new line; or a JSON string, which keeps blanks at its ends."""
+    if not rest.startswith('"'):
+        return rest.replace("\\n", "\n")
+    try:
+        return str(json.loads(rest))
+    except ValueError as error:
+        raise ValueError(f"a text that begins with a quote must be a JSON string ({error}).") from None
+
+
+def _seconds(rest: str) -> float:
+    try:
+        return float(rest)
+    except ValueError:
+        raise ValueError(f"delay wants seconds, not {rest!r}.") from None
 
 
 def _fault(rest: str) -> ProviderError:
