@@ -12,7 +12,7 @@ from tests.loopback import Loopback, delta, head, stream
 def test_a_conversation(tmp_path: Path):
     model = scripted(tmp_path, ["text: **Paris**."], ["text: About two million."])
     with Terminal("-m", model) as terminal:
-        terminal.wait_for("/help lists the commands")
+        terminal.wait_for("Ctrl-D leaves.")
         terminal.enter("What's the capital of France?")
         terminal.wait_for("Paris.")
         terminal.wait_for("tokens in")
@@ -176,7 +176,7 @@ def test_the_screen_is_the_same_as_for_the_harmless_text(tmp_path: Path):
         terminal.wait_for("\n>")
         terminal.enter("go")
         terminal.wait_for("after")
-        terminal.wait_for("/help lists the commands")
+        terminal.wait_for("Ctrl-D leaves.")
         assert terminal.screen.title != "owned"
         assert b"\x1b]0;owned" not in terminal.raw
 
@@ -187,7 +187,7 @@ def test_a_model_that_cannot_be_loaded_is_said_with_the_first_question_and_the_c
     with Terminal("-m", f"local:{path}") as terminal:
         terminal.wait_for("\n>")
         terminal.enter("hello")
-        terminal.wait_for("could not be loaded")
+        terminal.wait_for("the file is damaged")
         terminal.enter("/model scripted:")
         terminal.wait_for("answers from now on")
         terminal.enter("/retry")

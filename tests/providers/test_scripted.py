@@ -101,7 +101,7 @@ async def test_a_script_can_stand_in_a_file(tmp_path: Path):
 
 @pytest.mark.parametrize(
     ("line", "reason"),
-    [("dance: x", "'dance' is not a step"), ("delay: soon", "soon"), ("error: bad", "rate_limited"), ("usage: 1", "unpack")],
+    [("dance: x", "'dance' is not a step"), ("delay: soon", "soon"), ("error: bad", "rate_limited"), ("usage: 1", "two numbers")],
 )
 def test_a_wrong_line_is_named(line: str, reason: str):
     with pytest.raises(ConfigError, match=f"line 2.*{reason}"):
