@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import secrets
 from collections.abc import Sequence
 from types import TracebackType
@@ -15,7 +16,7 @@ from anaphora.message import Options, valid_text
 from anaphora.model import Model
 from anaphora.providers.base import Deadlines, ModelInfo, Provider, ProviderOptions
 from anaphora.providers.retry import Retries
-from anaphora.registry import open_model, parse_model
+from anaphora.registry import open_model, open_store, parse_model
 from anaphora.stores.base import Scope, Store
 from anaphora.stores.inmemory import InMemoryStore
 from anaphora.transcript import ConversationInfo
@@ -30,7 +31,8 @@ class ChatbotOptions(AnswerOptions, total=False):
     ``system`` is the system prompt; None takes the one the model does best with, "" none at all. ``window`` says how
     much of a conversation the model sees (default FitContext()). ``context_window`` (tokens) overrides what the
     provider says of its model. ``base_url``, ``api_key`` and ``deadlines`` go to the provider. ``store`` keeps the
-    conversations, under the name of ``owner``. ``wait``: seconds to wait while another answer in the same
+    conversations, under the name of ``owner``: a Store, the path of a SQLite file, or a URL; None means in memory.
+    ``wait``: seconds to wait while another answer in the same
     conversation is being written, instead of raising ConversationBusy.
     """
 
@@ -41,7 +43,7 @@ class ChatbotOptions(AnswerOptions, total=False):
     api_key: str | None
     deadlines: Deadlines | None
     retries: Retries
-    store: Store | None
+    store: Store | str | os.PathLike[str] | None
     owner: str
     wait: float
 
@@ -61,7 +63,7 @@ class AsyncChatbot(AsyncConversation):
         store = options.get("store")
         setup = Setup(
             model=_model(model, options),
-            store=store or InMemoryStore(),
+            store=_store(store),
             memory=Memory(window),
             retries=options.get("retries") or Retries(),
             system=None if system is None else valid_text(system, "the system prompt"),
@@ -70,7 +72,7 @@ class AsyncChatbot(AsyncConversation):
         chosen = chosen_options(Options(), cast("AnswerOptions", answer))
         scope = Scope(options.get("owner") or "me", f"conv_{secrets.token_hex(8)}")
         super().__init__(setup, scope, options=chosen, wait=options.get("wait") or 0.0)
-        self._owns_store = store is None
+        self._owns_store = store is None or isinstance(store, str | os.PathLike)
         self._conversations: dict[str, AsyncConversation] = {self.id: self}
 
     def __repr__(self) -> str:
@@ -130,6 +132,12 @@ def _model(model: str | Provider | None, options: ChatbotOptions) -> Model:
     ref = parse_model(model or DEFAULT_MODEL, base_url=base_url)
     provider_options = ProviderOptions(base_url, options.get("api_key"), options.get("deadlines"), window)
     return Model(open_model(ref, provider_options), ref.model, context_window=window)
+
+
+def _store(store: Store | str | os.PathLike[str] | None) -> Store:
+    if store is None:
+        return InMemoryStore()
+    return open_store(store) if isinstance(store, str | os.PathLike) else store
 
 
 def _check_names(options: ChatbotOptions) -> None:

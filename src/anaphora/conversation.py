@@ -118,6 +118,10 @@ class AsyncConversation:
         """Give this conversation its own system prompt; an empty one means none. Raises InvalidMessage."""
         await self._setup.store.describe(self._scope, system=valid_text(text, "the system prompt"))
 
+    async def rename(self, title: str) -> None:
+        """Give it another title. Raises InvalidMessage."""
+        await self._setup.store.describe(self._scope, title=valid_text(" ".join(title.split()), "the title"))
+
     async def save(self, path: str | os.PathLike[str]) -> None:
         """Write the current branch as the plain JSON list. Raises TranscriptFileError."""
         system, branch = await self.system(), await self.history()
@@ -173,8 +177,8 @@ class AsyncConversation:
                 if turn.stopping:
                     await turn.done.wait()
 
-    async def _last_asked(self) -> Entry | None:
-        """The user's message that a retry answers: the newest below the head that got no whole answer, else the branch's last."""
+    async def unanswered(self) -> Entry | None:
+        """The newest message of the user below the head that got no whole answer: its call failed, or broke, or crashed."""
         head = (await self.info()).head
         for entry in reversed(await self._setup.store.children(self._scope, head)):
             if entry.role == "user":
@@ -182,6 +186,14 @@ class AsyncConversation:
                 if not any(answer.status in {"complete", "stopped"} and answer.message.parts for answer in answers):
                     return entry
                 break
+        return None
+
+    async def _last_asked(self) -> Entry | None:
+        """The user's message that a retry answers: one without an answer, else the branch's last."""
+        unanswered = await self.unanswered()
+        if unanswered is not None:
+            return unanswered
+        head = (await self.info()).head
         branch = await self._setup.store.branch(self._scope, head)
         return next((entry for entry in reversed(branch) if entry.role == "user"), None)
 

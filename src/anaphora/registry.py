@@ -1,20 +1,23 @@
-"""From ``provider:model`` to a provider, by the entry points of the group ``anaphora.providers``.
+"""From names to objects, by entry points; ours are entries like any other's.
 
-Ours are entries like any other's.
-
-An entry point is a function ``(ModelRef, ProviderOptions) -> Provider``.
+``provider:model`` to a provider: group ``anaphora.providers``, functions ``(ModelRef, ProviderOptions) -> Provider``.
+``scheme://…`` to a store: group ``anaphora.stores``, functions ``(url) -> Store``; anything else is the path of a SQLite file.
 """
 
 from __future__ import annotations
 
+import os
 from difflib import get_close_matches
 from importlib.metadata import EntryPoint, entry_points
 
 from anaphora.errors import ConfigError, UnknownModel
 from anaphora.providers.base import ModelRef, Provider, ProviderOptions
 from anaphora.providers.catalog import VENDORS
+from anaphora.stores.base import Store
+from anaphora.stores.sqlite import SQLiteStore
 
 GROUP = "anaphora.providers"
+STORES = "anaphora.stores"
 
 
 def parse_model(text: str, *, base_url: str | None = None) -> ModelRef:
@@ -43,6 +46,19 @@ def open_model(ref: ModelRef, options: ProviderOptions) -> Provider:
     factory = _entry_points()[ref.provider].load()
     provider: Provider = factory(ref, options)
     return provider
+
+
+def open_store(where: str | os.PathLike[str]) -> Store:
+    """The store at a path or URL. It is opened at its first use. Raises ConfigError for an unknown scheme."""
+    text = os.fspath(where)
+    scheme, is_url, _ = text.partition("://")
+    if not is_url:
+        return SQLiteStore(os.path.expanduser(text))  # noqa: PTH111 -- pathlib's raises for a user who does not exist
+    known = {entry.name: entry for entry in entry_points(group=STORES)}
+    if scheme not in known:
+        raise ConfigError(f"there is no store for {scheme}://. Name a file.")
+    store: Store = known[scheme].load()(text)
+    return store
 
 
 def _with_default_model(ref: ModelRef) -> ModelRef:

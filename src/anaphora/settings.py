@@ -30,6 +30,7 @@ class Settings:
     seed: int | None = None
     base_url: str | None = None
     context_window: int | None = None
+    store: str | None = None
     stream: bool = True
 
 
@@ -106,6 +107,7 @@ _KINDS: dict[str, type] = {
     "seed": int,
     "base_url": str,
     "context_window": int,
+    "store": str,
     "stream": bool,
 }
 _KIND_NAMES: dict[type, str] = {str: "text", float: "a number", int: "a whole number", bool: "true or false"}

@@ -245,6 +245,14 @@ class Conversation:
     def system(self, text: str) -> None:
         _door.call(lambda: self._inner.set_system(text))
 
+    def unanswered(self) -> Entry | None:
+        """The newest message of the user that got no whole answer: its call failed, or broke, or crashed."""
+        return _door.call(self._inner.unanswered)
+
+    def rename(self, title: str) -> None:
+        """Give it another title. Raises InvalidMessage."""
+        _door.call(lambda: self._inner.rename(title))
+
     def save(self, path: str | os.PathLike[str]) -> None:
         """Write the current branch as the plain JSON list. Raises TranscriptFileError."""
         _door.call(lambda: self._inner.save(path))

@@ -15,6 +15,7 @@ class Size:
     counter: str = ""
 
 
+_TITLE_LENGTH = 60
 UNMEASURED = Size()
 
 
@@ -51,6 +52,12 @@ class Entry:
     def text(self) -> str:
         """What is said."""
         return self.message.text
+
+
+def first_title(text: str) -> str:
+    """What a conversation that begins with this message is called until somebody knows better: at most 60 characters."""
+    line = " ".join(text.split())
+    return line if len(line) <= _TITLE_LENGTH else f"{line[: _TITLE_LENGTH - 1].rstrip()}…"
 
 
 @dataclass(frozen=True, slots=True)

@@ -24,7 +24,7 @@ from anaphora.providers.retry import Retries, next_delay
 from anaphora.reply import Mailbox
 from anaphora.stores.base import Change, Draft, Lease, Scope, Store
 from anaphora.tasks import Post, alongside, spawn
-from anaphora.transcript import Entry, Size
+from anaphora.transcript import Entry, Size, first_title
 
 _LEASE_SECONDS = 30.0
 _FLUSH_SECONDS = 0.5
@@ -173,10 +173,13 @@ class Turn:
     async def _append_user(self) -> Entry:
         """The user's words, durable before anything else; connecting and counting exactly come after."""
         message = text_message("user", self._ask.text)
-        info = await self._setup.store.info(self._scope)
-        return await self._setup.store.append(
-            self._scope, Draft(info.head, message, size=Size(self._setup.model.estimate.count(message)))
-        )
+        store = self._setup.store
+        info = await store.info(self._scope)
+        size = Size(self._setup.model.estimate.count(message))
+        user = await store.append(self._scope, Draft(info.head, message, size=size))
+        if not info.title:
+            await store.describe(self._scope, title=first_title(self._ask.text))
+        return user
 
     async def _plan(self, user: Entry) -> tuple[Context, Budget]:
         setup = self._setup

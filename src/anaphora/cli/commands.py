@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import os
 import secrets
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from difflib import get_close_matches
 
 from anaphora.chatbot import ChatbotOptions
-from anaphora.cli.opening import Opened, open_model
+from anaphora.cli.opening import Opened, open_model, resume
 from anaphora.cli.sanitize import sanitized
 from anaphora.sync import Chatbot, Conversation, Reply
 
@@ -19,7 +20,6 @@ class Chat:
     """What a command works on. A command may set ``reply`` to have an answer shown, or ``left`` to end the chat."""
 
     opened: Opened
-    conversation: Conversation
     say: Callable[[str], None]
     reply: Reply | None = None
     left: bool = False
@@ -28,6 +28,11 @@ class Chat:
     def bot(self) -> Chatbot:
         """The chatbot."""
         return self.opened.bot
+
+    @property
+    def conversation(self) -> Conversation:
+        """The conversation that goes on."""
+        return self.opened.conversation
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +68,7 @@ def _help(chat: Chat, _: str) -> None:
 
 
 def _new(chat: Chat, _: str) -> None:
-    chat.conversation = chat.bot.conversation(f"conv_{secrets.token_hex(8)}")
+    chat.opened.conversation = chat.bot.conversation(f"conv_{secrets.token_hex(8)}")
     chat.say("A new conversation.")
 
 
@@ -99,9 +104,35 @@ def _model(chat: Chat, name: str) -> None:
     # The same store under another model: the conversation goes on.
     chat.opened.bot = open_model(name, options, quiet=chat.opened.quiet)
     chat.opened.options = options
-    chat.conversation = chat.opened.bot.conversation(chat.conversation.id)
+    chat.opened.conversation = chat.opened.bot.conversation(chat.conversation.id)
     before.close()
     chat.say(f"{chat.bot.model} answers from now on.")
+
+
+def _list(chat: Chat, _: str) -> None:
+    infos = chat.bot.conversations[:_LISTED]
+    for number, info in enumerate(infos, 1):
+        day = time.strftime("%Y-%m-%d %H:%M", time.localtime(info.updated))
+        chat.say(f"{number:3}  {day}  {info.messages:4} messages  {info.title}")
+    chat.say("/resume NUMBER goes on with one." if infos else "There are no conversations yet.")
+
+
+def _resume(chat: Chat, which: str) -> None:
+    infos = chat.bot.conversations
+    if which.isdecimal() and 0 < int(which) <= len(infos):
+        resume(chat.opened, infos[int(which) - 1])
+        return
+    found = [info for info in infos if which and (info.id == which or which.lower() in info.title.lower())]
+    if len(found) == 1:
+        resume(chat.opened, found[0])
+    else:
+        chat.say(f"{len(found) or 'No'} conversations fit. /list shows them; /resume NUMBER, or part of a title.")
+
+
+def _title(chat: Chat, title: str) -> None:
+    if title:
+        chat.conversation.rename(title)
+    chat.say(chat.conversation.info.title or "There is no title yet.")
 
 
 def _context(chat: Chat, _: str) -> None:
@@ -140,12 +171,16 @@ def _short(text: str) -> str:
     return line if len(line) <= 60 else f"{line[:59]}…"
 
 
+_LISTED = 20
 _ALIASES = {"/exit": "/quit", "/?": "/help"}
 COMMANDS: dict[str, Command] = {
     command.name: command
     for command in (
         Command("/help", "", "list the commands", _help),
         Command("/new", "", "begin a new conversation", _new),
+        Command("/list", "", "list the conversations, newest first", _list),
+        Command("/resume", "NUMBER", "go on with another conversation", _resume),
+        Command("/title", "[TEXT]", "show or set this conversation's title", _title),
         Command("/undo", "", "take back the last question and its answer", _undo),
         Command("/retry", "", "answer the last question anew", _retry),
         Command("/system", "[TEXT]", "show or set the system prompt", _system),

@@ -29,6 +29,7 @@ examples:
   anaphora -m ollama:llama3 "Why is the sky blue?"
   anaphora -m gpt-oss --base-url http://127.0.0.1:8080/v1
   anaphora -p tutor                               chat with a persona
+  anaphora -c                                     go on with the newest conversation
   anaphora --json "Name three rivers"             for programs
 
 models are written provider:model, for example openai:gpt-5.4-mini, groq:openai/gpt-oss-120b, together:…,
@@ -59,6 +60,9 @@ def parser() -> argparse.ArgumentParser:
     add("--seed", type=int, metavar="N", help="the same seed repeats an answer, where the provider can")
     add("--base-url", metavar="URL", help="the address of an OpenAI-compatible server")
     add("--context-window", type=int, metavar="N", help="how many tokens the model can take, if the provider does not say")
+    add("-c", "--continue", dest="continued", action="store_true", help="go on with the newest conversation")
+    add("--store", metavar="FILE", help="where conversations are kept, instead of your data folder")
+    add("--no-store", action="store_true", help="keep nothing of this conversation")
     add("--no-stream", dest="stream", action="store_const", const=False, help="show the answer only when it is whole")
     add("--json", action="store_true", help="print the answer as one JSON object")
     add("-q", "--quiet", action="store_true", help="print nothing but the answer")

@@ -7,7 +7,10 @@ import json
 import os
 from dataclasses import dataclass, fields
 from http.client import HTTPConnection, HTTPException
+from pathlib import Path
 from urllib.parse import urlsplit
+
+from platformdirs import user_data_path
 
 from anaphora.chatbot import ChatbotOptions
 from anaphora.cli.download import fetch_with_progress
@@ -15,9 +18,11 @@ from anaphora.cli.notice import notice
 from anaphora.errors import ConfigError
 from anaphora.persona import Persona, load_persona
 from anaphora.providers.catalog import VENDORS
+from anaphora.registry import open_store
 from anaphora.settings import Settings, config_folder, load_settings
 from anaphora.stores.inmemory import InMemoryStore
-from anaphora.sync import Chatbot
+from anaphora.sync import Chatbot, Conversation
+from anaphora.transcript import ConversationInfo, first_title
 
 # Longer than any answer of a server on this machine, shorter than anybody notices.
 _OLLAMA_SECONDS = 0.3
@@ -28,10 +33,16 @@ class Opened:
     """A chatbot and how it was asked for. ``why`` tells why this model, if the user did not name one."""
 
     bot: Chatbot
+    conversation: Conversation
     settings: Settings
     options: ChatbotOptions
     why: str
     quiet: bool
+
+    def tell(self, text: str) -> None:
+        """A line for the person, unless they want none."""
+        if not self.quiet:
+            notice(text)
 
 
 def open_bot(arguments: argparse.Namespace) -> Opened:
@@ -44,8 +55,35 @@ def open_bot(arguments: argparse.Namespace) -> Opened:
     quiet = arguments.quiet or arguments.json
     if why and not quiet:
         notice(f"{model}: {why}")
+    options["store"] = InMemoryStore() if arguments.no_store else open_store(settings.store or data_file())
     bot = open_model(model, options, quiet=quiet)
-    return Opened(bot, settings, options, why, quiet)
+    opened = Opened(bot, bot.conversation(), settings, options, why, quiet)
+    if arguments.continued:
+        continue_newest(opened)
+    return opened
+
+
+def data_file() -> Path:
+    """Where conversations are kept unless the user says otherwise."""
+    return user_data_path("anaphora") / "anaphora.db"
+
+
+def continue_newest(opened: Opened) -> None:
+    """Go on with the conversation that changed last. Raises StoreError."""
+    newest = next(iter(opened.bot.conversations), None)
+    if newest is None:
+        opened.tell("There is no earlier conversation; a new one begins.")
+    else:
+        resume(opened, newest)
+
+
+def resume(opened: Opened, info: ConversationInfo) -> None:
+    """Go on with this conversation, and say so; also that its last message has no answer. Raises StoreError."""
+    opened.conversation = opened.bot.conversation(info.id)
+    opened.tell(f"Going on with “{info.title}”, {info.messages} messages.")
+    unanswered = opened.conversation.unanswered()
+    if unanswered is not None:
+        opened.tell(f"The last answer was interrupted: /retry answers “{first_title(unanswered.text)}” again, or just go on.")
 
 
 def open_model(model: str, options: ChatbotOptions, *, quiet: bool = False) -> Chatbot:
@@ -82,7 +120,6 @@ def bot_options(settings: Settings, persona: Persona | None) -> ChatbotOptions:
     temperature = settings.temperature if settings.temperature is not None or persona is None else persona.temperature
     max_tokens = settings.max_tokens if settings.max_tokens is not None or persona is None else persona.max_tokens
     return ChatbotOptions(
-        store=InMemoryStore(),
         wait=5.0,
         context_window=settings.context_window,
         base_url=settings.base_url,

@@ -31,17 +31,17 @@ def piped_text(stdin: TextIO | None) -> str | None:
 
 def ask_once(opened: Opened, question: str, *, as_json: bool) -> int:
     """Ask, print the answer, give the exit code. Raises AnaphoraError."""
-    bot = opened.bot
-    with bot:
+    conversation = opened.conversation
+    with opened.bot:
         if as_json:
-            answer = bot.say(question)
+            answer = conversation.say(question)
             print(json.dumps(_as_json(answer)))
             return 0
         if not opened.settings.stream:
-            answer = bot.say(question)
+            answer = conversation.say(question)
             show_whole(answer.text)
         else:
-            with bot.stream(question) as reply:
+            with conversation.stream(question) as reply:
                 answer = show(reply)
     if not opened.quiet and sys.stderr.isatty():
         notice(status_line(answer))

@@ -29,7 +29,7 @@ def chat(opened: Opened) -> int:
     """Talk until the user leaves; gives the exit code."""
     Thread(target=_connect, args=(opened,), daemon=True).start()
     session = _session()
-    state = Chat(opened, opened.bot.conversation(), notice)
+    state = Chat(opened, notice)
     if not opened.quiet:
         notice(f"anaphora with {opened.bot.model}. /help lists the commands, Ctrl-D leaves.")
     interrupted = False

@@ -1,0 +1,69 @@
+"""Brings a database to the schema this program knows: numbered SQL files, each in one transaction.
+
+The number of the last file that ran is the database's ``user_version``. A database of a newer program is refused; an
+older one is copied beside itself first.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterator
+from contextlib import closing
+from importlib.resources import files
+from pathlib import Path
+
+from anaphora.errors import StoreError
+
+
+def migrations() -> dict[int, str]:
+    """The SQL of every migration by its number, in order."""
+    folder = files("anaphora.stores") / "migrations"
+    found = {int(item.name[:4]): item.read_text(encoding="utf-8") for item in folder.iterdir() if item.name.endswith(".sql")}
+    return dict(sorted(found.items()))
+
+
+def migrate(database: sqlite3.Connection, path: Path | None) -> None:
+    """Run what has not run yet. ``path`` None: a database in memory. Raises StoreError for one of a newer program."""
+    known = migrations()
+    newest = max(known)
+    version = _version(database)
+    if version == newest:
+        return
+    if version > newest:
+        raise StoreError(
+            f"the database {path} was written by a newer anaphora (its schema is {version}, this program knows {newest}): "
+            "update anaphora, or name another file with --store."
+        )
+    if version and path is not None:
+        _back_up(database, path.with_name(f"{path.name}.schema-{version}.backup"))
+    database.execute("BEGIN IMMEDIATE")
+    try:
+        # Another process may have done it while this one waited.
+        for number in range(_version(database) + 1, newest + 1):
+            for statement in _statements(known[number]):
+                database.execute(statement)
+            database.execute(f"PRAGMA user_version = {number}")
+        database.execute("COMMIT")
+    except BaseException:
+        database.execute("ROLLBACK")
+        raise
+
+
+def _version(database: sqlite3.Connection) -> int:
+    return int(database.execute("PRAGMA user_version").fetchone()[0])
+
+
+def _back_up(database: sqlite3.Connection, path: Path) -> None:
+    path.touch(mode=0o600)
+    with closing(sqlite3.connect(path)) as copy:
+        database.backup(copy)
+
+
+def _statements(source: str) -> Iterator[str]:
+    """The statements of a script: executescript would end the transaction."""
+    statement = ""
+    for line in source.splitlines(keepends=True):
+        statement += line
+        if sqlite3.complete_statement(statement):
+            yield statement
+            statement = ""

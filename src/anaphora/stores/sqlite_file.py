@@ -1,0 +1,78 @@
+"""Opens a SQLite database as anaphora keeps it: private to the user, in WAL mode, migrated; and says what is wrong with one."""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+import time
+from pathlib import Path
+
+from anaphora.errors import StoreError
+from anaphora.stores.migrate import migrate
+
+APPLICATION_ID = 0x616E6170
+_BUSY_SECONDS = 30.0
+
+
+def open_database(path: Path) -> sqlite3.Connection:
+    """A connection for any thread, one at a time. Raises StoreError and sqlite3.Error."""
+    _make_private(path)
+    # isolation_level None: transactions begin where this program says so.
+    database = sqlite3.connect(path, timeout=_BUSY_SECONDS, isolation_level=None, check_same_thread=False)
+    try:
+        _check_kind(database, path)
+        _use_wal(database)
+        database.execute("PRAGMA foreign_keys = ON")
+        migrate(database, path)
+    except BaseException:
+        database.close()
+        raise
+    return database
+
+
+def store_failure(error: sqlite3.Error | OSError, path: Path) -> StoreError:
+    """The same in our words, with what to do."""
+    reason = str(error)
+    if "not a database" in reason or "malformed" in reason:
+        advice = "it is damaged or no database. Nothing was written to it; name another file with --store."
+    elif "full" in reason:
+        advice = "the disk is full. What was stored is safe; make room and go on."
+    elif "readonly" in reason or "unable to open" in reason or isinstance(error, PermissionError):
+        advice = (
+            "it cannot be written. Check the permissions of the file and its folder, name another with --store, or keep "
+            "nothing with --no-store."
+        )
+    elif "locked" in reason or "busy" in reason:
+        advice = "another program holds it. Try again in a moment."
+    elif isinstance(error, OSError):
+        advice = f"it cannot be written ({error.strerror}). Name another with --store, or keep nothing with --no-store."
+    else:
+        advice = f"it failed ({reason})."
+    return StoreError(f"the database {path}: {advice}")
+
+
+def _make_private(path: Path) -> None:
+    """The folder and the file, for this user only. What is there keeps its permissions."""
+    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    os.close(os.open(path, os.O_CREAT | os.O_RDWR, 0o600))
+
+
+def _check_kind(database: sqlite3.Connection, path: Path) -> None:
+    """Raises StoreError for another program's database."""
+    kind = database.execute("PRAGMA application_id").fetchone()[0]
+    tables = database.execute("SELECT count(*) FROM sqlite_master").fetchone()[0]
+    if tables and kind != APPLICATION_ID:
+        raise StoreError(f"{path} is the database of another program: name another file with --store.")
+
+
+def _use_wal(database: sqlite3.Connection) -> None:
+    """Readers and the writer do not wait for each other. Changing the mode ignores the busy timeout, so it is tried again."""
+    end = time.monotonic() + _BUSY_SECONDS
+    while True:
+        try:
+            database.execute("PRAGMA journal_mode = WAL")
+            break
+        except sqlite3.OperationalError as error:
+            if "locked" not in str(error) or time.monotonic() > end:
+                raise
+        time.sleep(0.01)

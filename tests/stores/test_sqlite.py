@@ -1,0 +1,150 @@
+import sqlite3
+import stat
+import subprocess
+import sys
+from contextlib import closing
+from pathlib import Path
+
+import anyio
+import pytest
+from tests.stores.conformance import StoreConformance
+
+from anaphora.errors import StoreError
+from anaphora.message import text_message
+from anaphora.stores.base import Draft, Scope, Store
+from anaphora.stores.sqlite import SQLiteStore
+
+pytestmark = pytest.mark.anyio
+HERE = Scope("me", "c")
+HELLO = Draft(None, text_message("user", "hello"))
+
+
+class TestSQLiteStore(StoreConformance):
+    @pytest.fixture(autouse=True)
+    def folder(self, tmp_path: Path) -> None:
+        self.path = tmp_path / "new folder" / "anaphora.db"
+
+    def make(self) -> Store:
+        return SQLiteStore(self.path)
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    return tmp_path / "anaphora.db"
+
+
+async def test_what_was_written_is_there_when_the_file_is_opened_again(path: Path):
+    first = SQLiteStore(path)
+    entry = await first.append(HERE, HELLO)
+    await first.aclose()
+    second = SQLiteStore(path)
+    assert list(await second.branch(HERE, entry.id)) == [entry]
+    await second.aclose()
+
+
+async def test_folder_and_files_are_the_users_own(tmp_path: Path):
+    store = SQLiteStore(tmp_path / "folder" / "anaphora.db")
+    await store.append(HERE, HELLO)
+    files = list((tmp_path / "folder").iterdir())
+    assert len(files) == 3
+    assert {stat.S_IMODE(file.stat().st_mode) for file in files} == {0o600}
+    assert stat.S_IMODE((tmp_path / "folder").stat().st_mode) == 0o700
+    await store.aclose()
+
+
+async def test_a_database_of_a_newer_program_is_refused_untouched(path: Path):
+    await SQLiteStore(path).append(HERE, HELLO)
+    with closing(sqlite3.connect(path)) as database:
+        database.execute("PRAGMA user_version = 999")
+    with pytest.raises(StoreError, match="newer anaphora"):
+        await SQLiteStore(path).append(HERE, HELLO)
+
+
+async def test_another_programs_database_is_refused_untouched(path: Path):
+    with closing(sqlite3.connect(path)) as database:
+        database.execute("CREATE TABLE theirs (x)")
+    before = path.read_bytes()
+    with pytest.raises(StoreError, match="another program"):
+        await SQLiteStore(path).append(HERE, HELLO)
+    assert path.read_bytes() == before
+
+
+async def test_a_file_that_is_no_database_is_refused_untouched(path: Path):
+    path.write_bytes(b"my diary, " * 500)
+    with pytest.raises(StoreError, match="no database"):
+        await SQLiteStore(path).append(HERE, HELLO)
+    assert path.read_bytes() == b"my diary, " * 500
+
+
+async def test_a_place_that_cannot_be_written_is_said_so(tmp_path: Path):
+    (tmp_path / "file").touch()
+    with pytest.raises(StoreError, match="ame another with --store"):
+        await SQLiteStore(tmp_path / "file" / "anaphora.db").append(HERE, HELLO)
+
+
+async def test_a_full_disk_is_said_so_and_what_was_there_stays(path: Path):
+    store = SQLiteStore(path)
+    entry = await store.append(HERE, HELLO)
+    assert store._database is not None
+    pages = store._database.execute("PRAGMA page_count").fetchone()[0]
+    store._database.execute(f"PRAGMA max_page_count = {pages}")
+    with pytest.raises(StoreError, match="full"):
+        await store.append(HERE, Draft(entry.id, text_message("user", "x" * 100_000)))
+    assert list(await store.branch(HERE, entry.id)) == [entry]
+    await store.aclose()
+
+
+async def test_a_verb_runs_to_its_end_even_if_nobody_waits_any_more(path: Path):
+    store = SQLiteStore(path)
+    with anyio.CancelScope() as scope:
+        scope.cancel()
+        await store.append(HERE, HELLO)
+    await store.append(HERE, HELLO)
+    found = await store.children(HERE, None)
+    assert [entry.order for entry in found] == list(range(1, len(found) + 1))
+    await store.aclose()
+
+
+def test_many_processes_write_into_one_database(path: Path):
+    program = f"""
+import anyio
+from anaphora.message import text_message
+from anaphora.stores.base import Draft, Scope
+from anaphora.stores.sqlite import SQLiteStore
+
+async def main():
+    store = SQLiteStore({str(path)!r})
+    for number in range(50):
+        await store.append(Scope("me", "shared"), Draft(None, text_message("user", str(number))))
+
+anyio.run(main)
+"""
+    writers = [subprocess.Popen([sys.executable, "-c", program], stderr=subprocess.PIPE) for _ in range(4)]
+    failures = [writer.communicate(timeout=60)[1] for writer in writers]
+    assert failures == [b""] * 4
+    with closing(sqlite3.connect(path)) as database:
+        orders = [row[0] for row in database.execute('SELECT "order" FROM messages ORDER BY number')]
+        assert orders == list(range(1, 201))
+        assert database.execute("PRAGMA integrity_check").fetchone() == ("ok",)
+
+
+async def test_an_older_database_is_copied_before_it_is_changed(path: Path, monkeypatch: pytest.MonkeyPatch):
+    store = SQLiteStore(path)
+    entry = await store.append(HERE, HELLO)
+    await store.aclose()
+    newer = {**_migrations(), 2: "CREATE TABLE later (x);\n"}
+    monkeypatch.setattr("anaphora.stores.migrate.migrations", lambda: newer)
+    again = SQLiteStore(path)
+    assert list(await again.branch(HERE, entry.id)) == [entry]
+    await again.aclose()
+    backup = path.with_name("anaphora.db.schema-1.backup")
+    assert stat.S_IMODE(backup.stat().st_mode) == 0o600
+    with closing(sqlite3.connect(backup)) as database:
+        assert database.execute("SELECT count(*) FROM messages").fetchone() == (1,)
+        assert database.execute("PRAGMA user_version").fetchone() == (1,)
+
+
+def _migrations() -> dict[int, str]:
+    from anaphora.stores.migrate import migrations
+
+    return migrations()
