@@ -157,3 +157,36 @@ async def test_a_system_prompt_with_half_a_character_is_refused():
     async with AsyncChatbot(ScriptedProvider()) as bot:
         with pytest.raises(InvalidMessage):
             await bot.set_system("\udc00")
+
+
+async def test_an_edit_is_a_branch_of_its_own_and_the_old_one_can_be_gone_back_to():
+    async with AsyncChatbot(ScriptedProvider("one", "two", "other two")) as bot:
+        await bot.say("first")
+        await bot.say("secnod")
+        typo = (await bot.history())[2]
+        assert (await bot.edit(typo, "second")).text == "other two"
+        assert await texts(bot) == ["first", "one", "second", "other two"]
+        assert [entry.text for entry in await bot.branches()] == ["two", "other two"]
+        await bot.goto((await bot.branches())[0])
+        assert await texts(bot) == ["first", "one", "secnod", "two"]
+        with pytest.raises(InvalidMessage, match="only the user's own"):
+            bot.edit_stream((await bot.history())[1], "x")
+
+
+async def test_a_forgotten_message_is_seen_by_no_model_any_more():
+    provider = ScriptedProvider(echo=True)
+    async with AsyncChatbot(provider) as bot:
+        await bot.say("my secret")
+        for entry in await bot.history():
+            await bot.forget(entry)
+        await bot.say("go on")
+        assert [message.text for message in provider.requests[-1].messages] == ["go on"]
+
+
+async def test_a_deleted_conversation_is_gone():
+    async with AsyncChatbot(ScriptedProvider(echo=True)) as bot:
+        talk = bot.conversation("trip")
+        await talk.say("hi")
+        await talk.delete()
+        assert await talk.history() == []
+        assert list(await bot.conversations()) == []

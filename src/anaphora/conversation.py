@@ -88,6 +88,42 @@ class AsyncConversation:
                 await self._setup.store.move_head(self._scope, asked.parent)
             return asked
 
+    async def edit(self, message: Entry, text: str, **options: Unpack[AnswerOptions]) -> Answer:
+        """Say something else instead of an earlier message, on a branch of its own; the old one stays."""
+        return await AsyncReply(self.edit_starter(message, text, buffered=True, **options)).answer()
+
+    def edit_stream(self, message: Entry, text: str, **options: Unpack[AnswerOptions]) -> AsyncReply:
+        """Like ``edit``, as it comes."""
+        return AsyncReply(self.edit_starter(message, text, **options))
+
+    def edit_starter(self, message: Entry, text: str, *, buffered: bool = False, **options: Unpack[AnswerOptions]) -> Starter:
+        """The same for an edit. Raises InvalidMessage if it is no message of the user."""
+        if message.role != "user":
+            raise InvalidMessage(f"only the user's own messages can be edited, not one of the {message.role}.")
+        return partial(self._begin, self._ask(options, text=checked_text(text), instead=message, buffered=buffered))
+
+    async def branches(self) -> Sequence[Entry]:
+        """The last message of every branch, oldest first."""
+        await self._settled()
+        return await self._setup.store.leaves(self._scope)
+
+    async def goto(self, message: Entry) -> None:
+        """Go on from this message, on whichever branch it is. Raises NotFound and ConversationBusy."""
+        await self._settled()
+        async with self._writing():
+            await self._setup.store.move_head(self._scope, message.id)
+
+    async def forget(self, message: Entry) -> None:
+        """Blank a message for good; its place in the tree stays. Raises NotFound and ConversationBusy."""
+        await self._settled()
+        async with self._writing():
+            await self._setup.store.forget(self._scope, message.id)
+
+    async def delete(self) -> None:
+        """Remove this conversation and everything in it. Raises NotFound and ConversationBusy."""
+        await self._settled()
+        await self._setup.store.delete(self._scope)
+
     async def history(self) -> Sequence[Entry]:
         """The messages of the current branch, oldest first."""
         await self._settled()
@@ -155,8 +191,8 @@ class AsyncConversation:
             with anyio.CancelScope(shield=True):
                 await self._setup.store.release(lease)
 
-    def _ask(self, options: AnswerOptions, *, buffered: bool, text: str = "", again: Entry | None = None) -> Ask:
-        return Ask(text, again, chosen_options(self._options, options), buffered, self._wait)
+    def _ask(self, options: AnswerOptions, **what: Any) -> Ask:
+        return Ask(**what, options=chosen_options(self._options, options), wait=self._wait)
 
     def _begin(self, ask: Ask, mailbox: Mailbox) -> Turn:
         self._turns = [turn for turn in self._turns if not turn.done.is_set()]

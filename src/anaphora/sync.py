@@ -216,6 +216,31 @@ class Conversation:
         """Go back to before the last message of the user, which is given back; None at the very start. Nothing is deleted."""
         return _door.call(self._inner.undo)
 
+    def edit(self, message: Entry, text: str, **options: Unpack[AnswerOptions]) -> Answer:
+        """Say something else instead of an earlier message, on a branch of its own; the old one stays."""
+        return Reply(self._inner.edit_starter(message, text, buffered=True, **options)).answer()
+
+    def edit_stream(self, message: Entry, text: str, **options: Unpack[AnswerOptions]) -> Reply:
+        """Like ``edit``, as it comes."""
+        return Reply(self._inner.edit_starter(message, text, **options))
+
+    @property
+    def branches(self) -> Sequence[Entry]:
+        """The last message of every branch, oldest first."""
+        return _door.call(self._inner.branches)
+
+    def goto(self, message: Entry) -> None:
+        """Go on from this message, on whichever branch it is. Raises NotFound and ConversationBusy."""
+        _door.call(lambda: self._inner.goto(message))
+
+    def forget(self, message: Entry) -> None:
+        """Blank a message for good; its place in the tree stays. Raises NotFound and ConversationBusy."""
+        _door.call(lambda: self._inner.forget(message))
+
+    def delete(self) -> None:
+        """Remove this conversation and everything in it. Raises NotFound and ConversationBusy."""
+        _door.call(self._inner.delete)
+
     @property
     def history(self) -> Sequence[Entry]:
         """The messages of the current branch, oldest first."""

@@ -35,12 +35,15 @@ _BUSY_POLL_SECONDS = 0.05
 class Ask:
     """What the turn is about: new words below the head, or (``again``) a user message that is already there.
 
+    ``instead`` of a message: the new words become its sibling, on a branch of their own.
+
     ``buffered``: nothing is shown before the end, so a stream that broke may be tried again. ``wait``: seconds to
     wait for another writer.
     """
 
     text: str = ""
     again: Entry | None = None
+    instead: Entry | None = None
     options: Options = field(default_factory=Options)
     buffered: bool = False
     wait: float = 0.0
@@ -176,7 +179,8 @@ class Turn:
         store = self._setup.store
         info = await store.info(self._scope)
         size = Size(self._setup.model.estimate.count(message))
-        user = await store.append(self._scope, Draft(info.head, message, size=size))
+        parent = info.head if self._ask.instead is None else self._ask.instead.parent
+        user = await store.append(self._scope, Draft(parent, message, size=size))
         if not info.title:
             await store.describe(self._scope, title=first_title(self._ask.text))
         return user

@@ -105,6 +105,38 @@ class StoreConformance(ABC):
             with pytest.raises(NotFound):
                 await verb
 
+    async def test_the_leaves_are_the_ends_of_the_branches(self, store: Store):
+        assert list(await store.leaves(HERE)) == []
+        root = await store.append(HERE, Draft(None, ASK))
+        left = await store.append(HERE, Draft(root.id, ANSWER))
+        right = await store.append(HERE, Draft(root.id, ANSWER))
+        assert list(await store.leaves(HERE)) == [left, right]
+
+    async def test_what_is_forgotten_keeps_its_place_and_nothing_else(self, store: Store):
+        root = await store.append(HERE, Draft(None, ASK, size=Size(7)))
+        leaf = await store.append(HERE, Draft(root.id, ANSWER))
+        await store.forget(HERE, root.id)
+        blank, kept = await store.branch(HERE, leaf.id)
+        assert (blank.id, blank.message, blank.size) == (root.id, Message("user", ()), Size())
+        assert kept == leaf
+        with pytest.raises(NotFound):
+            await store.forget(HERE, "nope")
+
+    async def test_a_conversation_is_deleted_whole_and_no_other(self, store: Store):
+        other = Scope("me", "c2")
+        entry = await store.append(HERE, Draft(None, ASK))
+        kept = await store.append(other, Draft(None, ASK))
+        lease = await store.acquire(HERE, seconds=60)
+        with pytest.raises(ConversationBusy):
+            await store.delete(HERE)
+        await store.release(lease)
+        await store.delete(HERE)
+        with pytest.raises(NotFound):
+            await store.branch(HERE, entry.id)
+        with pytest.raises(NotFound):
+            await store.delete(HERE)
+        assert list(await store.branch(other, kept.id)) == [kept]
+
     async def test_one_writer_at_a_time(self, store: Store):
         lease = await store.acquire(HERE, seconds=30)
         with pytest.raises(ConversationBusy, match="busy"):

@@ -148,3 +148,18 @@ def _migrations() -> dict[int, str]:
     from anaphora.stores.migrate import migrations
 
     return migrations()
+
+
+@pytest.mark.parametrize("verb", ["forget", "delete"])
+async def test_no_byte_of_what_is_forgotten_stays_in_any_file(path: Path, verb: str):
+    store = SQLiteStore(path)
+    entry = await store.append(HERE, Draft(None, text_message("user", "CANARY " * 2_000)))
+    await store.append(HERE, Draft(entry.id, text_message("assistant", "kept")))
+    if verb == "forget":
+        await store.forget(HERE, entry.id)
+    else:
+        await store.delete(HERE)
+    files = [file for file in path.parent.iterdir() if file.name.startswith(path.name)]
+    assert files
+    assert not any(b"CANARY" in file.read_bytes() for file in files)
+    await store.aclose()

@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
+from anaphora.errors import ConversationBusy
 from anaphora.message import Message, Status, Usage
 from anaphora.transcript import UNMEASURED, ConversationInfo, Entry, Size
 
@@ -55,6 +56,13 @@ class Lease:
     holder: str
 
 
+def busy(scope: Scope) -> ConversationBusy:
+    """The error for a conversation that somebody else writes to."""
+    return ConversationBusy(
+        f"conversation {scope.conversation!r} is busy with another message: wait for it to end, or pass wait=SECONDS."
+    )
+
+
 class Store(Protocol):
     """Where conversations live. Raises only StoreError."""
 
@@ -95,6 +103,18 @@ class Store(Protocol):
 
     async def children(self, scope: Scope, message_id: str | None, /) -> Sequence[Entry]:
         """What was appended below a message (or at the root), in order."""
+        ...
+
+    async def leaves(self, scope: Scope, /) -> Sequence[Entry]:
+        """The last message of every branch, in order."""
+        ...
+
+    async def forget(self, scope: Scope, message_id: str, /) -> None:
+        """Blank a message for good: its place in the tree stays, its words are nowhere any more. Raises NotFound."""
+        ...
+
+    async def delete(self, scope: Scope, /) -> None:
+        """Remove a conversation with all its messages. Raises NotFound, and ConversationBusy while somebody writes."""
         ...
 
     async def info(self, scope: Scope, /) -> ConversationInfo:

@@ -9,9 +9,9 @@ from dataclasses import dataclass, field, replace
 from threading import Lock
 
 from anaphora.errors import ConversationBusy, NotFound, StoreError
-from anaphora.message import Usage
-from anaphora.stores.base import Change, Draft, Lease, Scope
-from anaphora.transcript import ConversationInfo, Entry, Size
+from anaphora.message import Message, Usage
+from anaphora.stores.base import Change, Draft, Lease, Scope, busy
+from anaphora.transcript import UNMEASURED, ConversationInfo, Entry, Size
 
 
 @dataclass(slots=True)
@@ -41,9 +41,7 @@ class InMemoryStore:
             conversation = self._of(scope)
             now = time.monotonic()
             if conversation.holder is not None and conversation.expires > now:
-                raise ConversationBusy(
-                    f"conversation {scope.conversation!r} is busy with another message: wait for it to end, or pass wait=SECONDS."
-                )
+                raise busy(scope)
             conversation.holder, conversation.expires = secrets.token_hex(8), now + seconds
             for entry in conversation.entries.values():
                 if entry.status == "pending":
@@ -136,6 +134,26 @@ class InMemoryStore:
         with self._lock:
             conversation = self._seen(scope)
             return [conversation.entries[child] for child in conversation.children.get(message_id, ())]
+
+    async def leaves(self, scope: Scope, /) -> Sequence[Entry]:
+        with self._lock:
+            conversation = self._seen(scope)
+            return [entry for entry in conversation.entries.values() if entry.id not in conversation.children]
+
+    async def forget(self, scope: Scope, message_id: str, /) -> None:
+        with self._lock:
+            conversation = self._of(scope)
+            entry = self._entry(conversation, message_id)
+            conversation.entries[message_id] = replace(entry, message=Message(entry.role, ()), size=UNMEASURED)
+
+    async def delete(self, scope: Scope, /) -> None:
+        with self._lock:
+            conversation = self._conversations.get(scope)
+            if conversation is None:
+                raise NotFound(f"no conversation {scope.conversation!r}.")
+            if conversation.holder is not None and conversation.expires > time.monotonic():
+                raise busy(scope)
+            del self._conversations[scope]
 
     async def info(self, scope: Scope, /) -> ConversationInfo:
         with self._lock:

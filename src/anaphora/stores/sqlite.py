@@ -7,24 +7,18 @@ comes may lose its last moments to a power cut, but not to a crash.
 
 from __future__ import annotations
 
-import json
 import os
-import secrets
-import socket
 import sqlite3
 import sys
-import time
 from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
 from threading import Lock
-from typing import Any, TypeVar
+from typing import TypeVar
 
 import anyio.to_thread
 
-from anaphora.codec import parts_from_json, parts_to_json, usage_from_json, usage_to_json
-from anaphora.errors import ConversationBusy, NotFound, StoreError
-from anaphora.message import Message, Usage
+from anaphora.stores import sqlite_verbs as verbs
 from anaphora.stores.base import Change, Draft, Lease, Scope
 from anaphora.stores.sqlite_file import open_database, store_failure
 from anaphora.transcript import ConversationInfo, Entry, Size
@@ -32,8 +26,6 @@ from anaphora.transcript import ConversationInfo, Entry, Size
 T = TypeVar("T")
 
 _HAS_THREADS = sys.platform != "emscripten"
-_COLUMNS = 'id, parent, "order", role, parts, status, tokens, counter, created, usage, model, key'
-_HERE = "owner = ? AND conversation = ?"
 
 
 class SQLiteStore:
@@ -46,41 +38,53 @@ class SQLiteStore:
         self._process = 0
 
     async def acquire(self, scope: Scope, /, *, seconds: float) -> Lease:
-        return await self._write(partial(_acquire, scope=scope, seconds=seconds))
+        return await self._write(partial(verbs.acquire, scope=scope, seconds=seconds))
 
     async def renew(self, lease: Lease, /, *, seconds: float) -> None:
-        await self._write(partial(_renew, lease=lease, seconds=seconds), durable=False)
+        await self._write(partial(verbs.renew, lease=lease, seconds=seconds), durable=False)
 
     async def release(self, lease: Lease, /) -> None:
-        await self._write(partial(_release, lease=lease), durable=False)
+        await self._write(partial(verbs.release, lease=lease), durable=False)
 
     async def append(self, scope: Scope, draft: Draft, /) -> Entry:
-        return await self._write(partial(_append, scope=scope, draft=draft), durable=draft.status != "pending")
+        return await self._write(partial(verbs.append, scope=scope, draft=draft), durable=draft.status != "pending")
 
     async def change(self, scope: Scope, message_id: str, change: Change, /) -> Entry:
-        work = partial(_change, scope=scope, message_id=message_id, change=change)
+        work = partial(verbs.change, scope=scope, message_id=message_id, change=change)
         return await self._write(work, durable=change.status != "pending")
 
     async def measure(self, scope: Scope, message_id: str, size: Size, /) -> None:
-        await self._write(partial(_measure, scope=scope, message_id=message_id, size=size), durable=False)
+        await self._write(partial(verbs.measure, scope=scope, message_id=message_id, size=size), durable=False)
 
     async def move_head(self, scope: Scope, message_id: str | None, /) -> None:
-        await self._write(partial(_move_head, scope=scope, message_id=message_id))
+        await self._write(partial(verbs.move_head, scope=scope, message_id=message_id))
 
     async def branch(self, scope: Scope, message_id: str | None, /) -> Sequence[Entry]:
-        return await self._read(partial(_branch, scope=scope, message_id=message_id))
+        return await self._read(partial(verbs.branch, scope=scope, message_id=message_id))
 
     async def children(self, scope: Scope, message_id: str | None, /) -> Sequence[Entry]:
-        return await self._read(partial(_children, scope=scope, message_id=message_id))
+        return await self._read(partial(verbs.children, scope=scope, message_id=message_id))
+
+    async def leaves(self, scope: Scope, /) -> Sequence[Entry]:
+        return await self._read(partial(verbs.leaves, scope=scope))
+
+    async def forget(self, scope: Scope, message_id: str, /) -> None:
+        await self._write(partial(verbs.forget, scope=scope, message_id=message_id))
+        # The words are still in the log until it is written back.
+        await self._in_thread(self._write_back)
+
+    async def delete(self, scope: Scope, /) -> None:
+        await self._write(partial(verbs.delete, scope=scope))
+        await self._in_thread(self._write_back)
 
     async def info(self, scope: Scope, /) -> ConversationInfo:
-        return await self._read(partial(_info, scope=scope))
+        return await self._read(partial(verbs.info, scope=scope))
 
     async def describe(self, scope: Scope, /, *, title: str | None = None, system: str | None = None) -> None:
-        await self._write(partial(_describe, scope=scope, title=title, system=system))
+        await self._write(partial(verbs.describe, scope=scope, title=title, system=system))
 
     async def conversations(self, owner: str, /) -> Sequence[ConversationInfo]:
-        return await self._read(partial(_conversations, owner=owner))
+        return await self._read(partial(verbs.conversations, owner=owner))
 
     async def aclose(self) -> None:
         await self._in_thread(self._close)
@@ -112,6 +116,14 @@ class SQLiteStore:
             except (sqlite3.Error, OSError) as error:
                 raise store_failure(error, self.path) from error
 
+    def _write_back(self) -> None:
+        """Move everything from the log into the database and empty the log. While others read it stays for later."""
+        with self._lock:
+            try:
+                self._opened().execute("PRAGMA wal_checkpoint(TRUNCATE)")
+            except (sqlite3.Error, OSError) as error:
+                raise store_failure(error, self.path) from error
+
     def _opened(self) -> sqlite3.Connection:
         """The connection; a forked child opens its own, since SQLite's must not cross a fork."""
         if self._database is None or self._process != os.getpid():
@@ -124,223 +136,3 @@ class SQLiteStore:
             database, self._database = self._database, None
             if database is not None and self._process == os.getpid():
                 database.close()
-
-
-def _acquire(database: sqlite3.Connection, *, scope: Scope, seconds: float) -> Lease:
-    _make(database, scope)
-    now = time.time()
-    place = "owner = ? AND id = ?"
-    before, expires = database.execute(f"SELECT holder, expires FROM conversations WHERE {place}", _key(scope)).fetchone()
-    if before is not None and expires > now and not _is_dead(before):
-        raise ConversationBusy(
-            f"conversation {scope.conversation!r} is busy with another message: wait for it to end, or pass wait=SECONDS."
-        )
-    holder = f"{socket.gethostname()}/{os.getpid()}/{secrets.token_hex(8)}"
-    database.execute(f"UPDATE conversations SET holder = ?, expires = ? WHERE {place}", (holder, now + seconds, *_key(scope)))
-    database.execute(f"UPDATE messages SET status = 'interrupted' WHERE {_HERE} AND status = 'pending'", _key(scope))
-    return Lease(scope, holder)
-
-
-def _is_dead(holder: str) -> bool:
-    """Whether the holder of a lease was a process of this machine that has ended: nobody need wait for its lease to run out."""
-    host, number, _ = holder.split("/")
-    if host != socket.gethostname():
-        return False
-    try:
-        os.kill(int(number), 0)
-    except ProcessLookupError:
-        return True
-    except OSError:
-        return False
-    return False
-
-
-def _renew(database: sqlite3.Connection, *, lease: Lease, seconds: float) -> None:
-    held = database.execute(
-        "UPDATE conversations SET expires = ? WHERE owner = ? AND id = ? AND holder = ?",
-        (time.time() + seconds, *_key(lease.scope), lease.holder),
-    )
-    if not held.rowcount:
-        raise ConversationBusy(f"conversation {lease.scope.conversation!r} was taken over by another writer.")
-
-
-def _release(database: sqlite3.Connection, *, lease: Lease) -> None:
-    database.execute(
-        "UPDATE conversations SET holder = NULL WHERE owner = ? AND id = ? AND holder = ?", (*_key(lease.scope), lease.holder)
-    )
-
-
-def _append(database: sqlite3.Connection, *, scope: Scope, draft: Draft) -> Entry:
-    _make(database, scope)
-    if draft.key is not None:
-        before = database.execute(
-            f"SELECT {_COLUMNS} FROM messages WHERE {_HERE} AND key = ?", (*_key(scope), draft.key)
-        ).fetchone()
-        if before is not None:
-            return _entry(before)
-    if draft.parent is not None:
-        _found(database, scope, draft.parent)
-    last = database.execute(f'SELECT max("order") FROM messages WHERE {_HERE}', _key(scope)).fetchone()[0]
-    entry = Entry(
-        id=f"msg_{secrets.token_hex(12)}",
-        parent=draft.parent,
-        order=(last or 0) + 1,
-        message=draft.message,
-        status=draft.status,
-        size=draft.size,
-        created=time.time(),
-        usage=draft.usage,
-        model=draft.model,
-        key=draft.key,
-    )
-    places = ", ".join("?" * 14)
-    database.execute(f"INSERT INTO messages (owner, conversation, {_COLUMNS}) VALUES ({places})", (*_key(scope), *_row(entry)))
-    database.execute(
-        "UPDATE conversations SET updated = ?, messages = messages + 1 WHERE owner = ? AND id = ?", (entry.created, *_key(scope))
-    )
-    return entry
-
-
-def _change(database: sqlite3.Connection, *, scope: Scope, message_id: str, change: Change) -> Entry:
-    entry = _found(database, scope, message_id)
-    if entry.status != "pending":
-        raise StoreError(f"message {message_id} has ended ({entry.status}) and cannot be changed.")
-    database.execute(
-        f"UPDATE messages SET parts = ?, status = ?, tokens = ?, counter = ?, usage = ?, model = ? WHERE {_HERE} AND id = ?",
-        (
-            json.dumps(parts_to_json(change.message), ensure_ascii=False),
-            change.status,
-            change.size.tokens,
-            change.size.counter,
-            _usage_text(change.usage),
-            change.model or entry.model,
-            *_key(scope),
-            message_id,
-        ),
-    )
-    info = _info(database, scope=scope)
-    database.execute(
-        "UPDATE conversations SET updated = ?, usage = ?, head = ? WHERE owner = ? AND id = ?",
-        (
-            time.time(),
-            _usage_text(info.usage + change.usage if change.usage else info.usage),
-            message_id if change.head else info.head,
-            *_key(scope),
-        ),
-    )
-    return _found(database, scope, message_id)
-
-
-def _measure(database: sqlite3.Connection, *, scope: Scope, message_id: str, size: Size) -> None:
-    _found(database, scope, message_id)
-    database.execute(
-        f"UPDATE messages SET tokens = ?, counter = ? WHERE {_HERE} AND id = ?",
-        (size.tokens, size.counter, *_key(scope), message_id),
-    )
-
-
-def _move_head(database: sqlite3.Connection, *, scope: Scope, message_id: str | None) -> None:
-    _make(database, scope)
-    if message_id is not None:
-        _found(database, scope, message_id)
-    database.execute("UPDATE conversations SET head = ? WHERE owner = ? AND id = ?", (message_id, *_key(scope)))
-
-
-def _branch(database: sqlite3.Connection, *, scope: Scope, message_id: str | None) -> list[Entry]:
-    if message_id is None:
-        return []
-    _found(database, scope, message_id)
-    # A parent is always older than its child, so the order of the messages is that of the path.
-    rows = database.execute(
-        f"WITH RECURSIVE path AS (SELECT * FROM messages WHERE {_HERE} AND id = ? UNION ALL"
-        " SELECT messages.* FROM messages JOIN path ON messages.owner = path.owner"
-        " AND messages.conversation = path.conversation AND messages.id = path.parent)"
-        f' SELECT {_COLUMNS} FROM path ORDER BY "order"',
-        (*_key(scope), message_id),
-    )
-    return [_entry(row) for row in rows]
-
-
-def _children(database: sqlite3.Connection, *, scope: Scope, message_id: str | None) -> list[Entry]:
-    rows = database.execute(
-        f'SELECT {_COLUMNS} FROM messages WHERE {_HERE} AND parent IS ? ORDER BY "order"', (*_key(scope), message_id)
-    )
-    return [_entry(row) for row in rows]
-
-
-_INFO = "id, title, head, system, created, updated, messages, usage"
-
-
-def _info(database: sqlite3.Connection, *, scope: Scope) -> ConversationInfo:
-    row = database.execute(f"SELECT {_INFO} FROM conversations WHERE owner = ? AND id = ?", _key(scope)).fetchone()
-    if row is None:
-        now = time.time()
-        return ConversationInfo(scope.conversation, "", None, None, now, now, 0)
-    return _conversation(row)
-
-
-def _describe(database: sqlite3.Connection, *, scope: Scope, title: str | None, system: str | None) -> None:
-    _make(database, scope)
-    database.execute(
-        "UPDATE conversations SET title = coalesce(?, title), system = coalesce(?, system) WHERE owner = ? AND id = ?",
-        (title, system, *_key(scope)),
-    )
-
-
-def _conversations(database: sqlite3.Connection, *, owner: str) -> list[ConversationInfo]:
-    rows = database.execute(f"SELECT {_INFO} FROM conversations WHERE owner = ? AND messages > 0 ORDER BY updated DESC", (owner,))
-    return [_conversation(row) for row in rows]
-
-
-def _key(scope: Scope) -> tuple[str, str]:
-    return scope.owner, scope.conversation
-
-
-def _make(database: sqlite3.Connection, scope: Scope) -> None:
-    now = time.time()
-    database.execute(
-        "INSERT INTO conversations (owner, id, created, updated) VALUES (?, ?, ?, ?) ON CONFLICT DO NOTHING",
-        (*_key(scope), now, now),
-    )
-
-
-def _found(database: sqlite3.Connection, scope: Scope, message_id: str) -> Entry:
-    row = database.execute(f"SELECT {_COLUMNS} FROM messages WHERE {_HERE} AND id = ?", (*_key(scope), message_id)).fetchone()
-    if row is None:
-        raise NotFound(f"no message {message_id!r} in this conversation.")
-    return _entry(row)
-
-
-def _row(entry: Entry) -> tuple[Any, ...]:
-    parts = json.dumps(parts_to_json(entry.message), ensure_ascii=False)
-    place = (entry.id, entry.parent, entry.order, entry.role, parts, entry.status)
-    return (*place, entry.size.tokens, entry.size.counter, entry.created, _usage_text(entry.usage), entry.model, entry.key)
-
-
-def _entry(row: Sequence[Any]) -> Entry:
-    message_id, parent, order, role, parts, status, tokens, counter, created, usage, model, key = row
-    return Entry(
-        id=message_id,
-        parent=parent,
-        order=order,
-        message=Message(role, parts_from_json(json.loads(parts))),
-        status=status,
-        size=Size(tokens, counter),
-        created=created,
-        usage=_usage(usage),
-        model=model,
-        key=key,
-    )
-
-
-def _conversation(row: Sequence[Any]) -> ConversationInfo:
-    conversation_id, title, head, system, created, updated, messages, usage = row
-    return ConversationInfo(conversation_id, title, head, system, created, updated, messages, _usage(usage) or Usage())
-
-
-def _usage_text(usage: Usage | None) -> str | None:
-    return None if usage is None else json.dumps(usage_to_json(usage))
-
-
-def _usage(text: str | None) -> Usage | None:
-    return usage_from_json(json.loads(text)) if text else None

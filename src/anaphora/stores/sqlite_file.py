@@ -23,6 +23,8 @@ def open_database(path: Path) -> sqlite3.Connection:
         _check_kind(database, path)
         _use_wal(database)
         database.execute("PRAGMA foreign_keys = ON")
+        # What is forgotten or deleted is overwritten, not only let go.
+        database.execute("PRAGMA secure_delete = ON")
         migrate(database, path)
     except BaseException:
         database.close()
