@@ -82,3 +82,22 @@ def test_after_a_kill_the_words_are_there_and_the_next_run_says_what_happened(tm
         assert database.execute("PRAGMA integrity_check").fetchone() == ("ok",)
         kept = database.execute('SELECT role, status FROM messages ORDER BY "order"').fetchall()
         assert kept == [("user", "complete"), ("assistant", "interrupted"), ("assistant", "complete")]
+
+
+def test_an_edit_is_a_branch_that_can_be_left_again():
+    with Terminal("-m", "scripted:") as terminal:
+        terminal.wait_for("\n>")
+        terminal.enter("/edit too early")
+        terminal.wait_for("instead of your last message")
+        terminal.enter("frist")
+        terminal.wait_for("You said: frist")
+        terminal.enter("/edit first")
+        terminal.wait_for("You said: first")
+        terminal.enter("/branches")
+        terminal.wait_for("*  2  assistant: You said: first")
+        terminal.enter("/goto 9")
+        terminal.wait_for("Which branch?")
+        terminal.enter("/goto 1")
+        terminal.wait_for("Going on after: You said: frist")
+        terminal.enter("/quit")
+        assert terminal.exit_code() == 0

@@ -1,3 +1,5 @@
+import json
+import os
 import sqlite3
 import stat
 import subprocess
@@ -163,3 +165,14 @@ async def test_no_byte_of_what_is_forgotten_stays_in_any_file(path: Path, verb: 
     assert files
     assert not any(b"CANARY" in file.read_bytes() for file in files)
     await store.aclose()
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
+def test_no_kill_at_any_moment_loses_an_acknowledged_word(tmp_path: Path):
+    program = Path(__file__).parent / "crash.py"
+    done = subprocess.run([sys.executable, program, tmp_path, "180"], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    result = json.loads(done.stdout)
+    assert result["wrong"] == []
+    assert result["killed_at_writes"] >= 30
+    assert result["killed"] >= 100

@@ -135,6 +135,31 @@ def _title(chat: Chat, title: str) -> None:
     chat.say(chat.conversation.info.title or "There is no title yet.")
 
 
+def _branches(chat: Chat, _: str) -> None:
+    head = chat.conversation.info.head
+    for number, leaf in enumerate(chat.conversation.branches, 1):
+        mark = "*" if leaf.id == head else " "
+        chat.say(f"{mark}{number:3}  {leaf.role}: {_short(leaf.text) or '(nothing)'}")
+    chat.say("/goto NUMBER goes on from the end of a branch.")
+
+
+def _goto(chat: Chat, which: str) -> None:
+    leaves = chat.conversation.branches
+    if not which.isdecimal() or not 0 < int(which) <= len(leaves):
+        chat.say("Which branch? /branches shows them with their numbers.")
+        return
+    chat.conversation.goto(leaves[int(which) - 1])
+    chat.say(f"Going on after: {_short(leaves[int(which) - 1].text)}")
+
+
+def _edit(chat: Chat, text: str) -> None:
+    last = next((entry for entry in reversed(chat.conversation.history) if entry.role == "user"), None)
+    if last is None or not text:
+        chat.say("/edit TEXT says something else instead of your last message; the old one stays as a branch.")
+        return
+    chat.reply = chat.conversation.edit_stream(last, text)
+
+
 def _context(chat: Chat, _: str) -> None:
     chat.say(str(chat.conversation.context.report))
 
@@ -183,6 +208,9 @@ COMMANDS: dict[str, Command] = {
         Command("/title", "[TEXT]", "show or set this conversation's title", _title),
         Command("/undo", "", "take back the last question and its answer", _undo),
         Command("/retry", "", "answer the last question anew", _retry),
+        Command("/edit", "TEXT", "say something else instead of the last question", _edit),
+        Command("/branches", "", "list the branches of this conversation", _branches),
+        Command("/goto", "NUMBER", "go on from the end of a branch", _goto),
         Command("/system", "[TEXT]", "show or set the system prompt", _system),
         Command("/model", "[MODEL]", "show or change who answers", _model),
         Command("/context", "", "show what the model sees and what is left out", _context),
