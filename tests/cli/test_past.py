@@ -46,6 +46,7 @@ def test_what_is_not_to_be_kept_is_not(tmp_path: Path):
     other = tmp_path / "other.db"
     assert run("-m", "scripted:", "--store", str(other), "hi").returncode == 0
     assert other.exists()
+    assert not list(tmp_path.glob("other.db-*"))
 
 
 @pytest.mark.parametrize("content", [b"no database at all, only words", None])

@@ -18,7 +18,6 @@ from anaphora.cli.notice import notice
 from anaphora.errors import ConfigError
 from anaphora.persona import Persona, load_persona
 from anaphora.providers.catalog import VENDORS
-from anaphora.registry import open_store
 from anaphora.settings import Settings, config_folder, load_settings
 from anaphora.stores.inmemory import InMemoryStore
 from anaphora.sync import Chatbot, Conversation
@@ -55,7 +54,7 @@ def open_bot(arguments: argparse.Namespace) -> Opened:
     quiet = arguments.quiet or arguments.json
     if why and not quiet:
         notice(f"{model}: {why}")
-    options["store"] = InMemoryStore() if arguments.no_store else open_store(settings.store or data_file())
+    options["store"] = InMemoryStore() if arguments.no_store else (settings.store or data_file())
     bot = open_model(model, options, quiet=quiet)
     opened = Opened(bot, bot.conversation(), settings, options, why, quiet)
     if arguments.continued:

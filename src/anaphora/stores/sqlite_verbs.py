@@ -7,6 +7,7 @@ import os
 import secrets
 import socket
 import sqlite3
+import sys
 import time
 from collections.abc import Sequence
 from typing import Any
@@ -64,7 +65,8 @@ def acquire(database: sqlite3.Connection, *, scope: Scope, seconds: float) -> Le
 def _is_dead(holder: str) -> bool:
     """Whether the holder of a lease was a process of this machine that has ended: nobody need wait for its lease to run out."""
     host, number, _ = holder.split("/")
-    if host != socket.gethostname():
+    # On Windows asking for a process by a signal would end it.
+    if host != socket.gethostname() or sys.platform == "win32":
         return False
     try:
         os.kill(int(number), 0)
