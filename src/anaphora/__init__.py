@@ -7,7 +7,9 @@ importing costs nothing.
 from __future__ import annotations
 
 from importlib import import_module
-from typing import TYPE_CHECKING, Any
+
+# What typing.TYPE_CHECKING is; importing typing would take as long as starting Python.
+TYPE_CHECKING = False
 
 __version__ = "0.1.0"
 
@@ -34,6 +36,8 @@ _HOMES = {
 }
 
 if TYPE_CHECKING:
+    from typing import Any
+
     from anaphora.chatbot import AsyncChatbot as AsyncChatbot
     from anaphora.context.window import FitContext as FitContext
     from anaphora.context.window import FullHistory as FullHistory

@@ -8,15 +8,16 @@ from __future__ import annotations
 import argparse
 import io
 import os
-import signal
 import sys
-from collections.abc import Sequence
-from pathlib import Path
-from typing import TYPE_CHECKING, NoReturn
 
 from anaphora import __version__
 
+# See anaphora/__init__.py.
+TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from typing import NoReturn
+
     from anaphora.errors import AnaphoraError
 
 OK, FAILED, USAGE, INTERRUPTED = 0, 1, 2, 130
@@ -73,7 +74,7 @@ def parser() -> argparse.ArgumentParser:
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the program; gives the exit code."""
     if sys.stderr is None:
-        sys.stderr = Path(os.devnull).open("w", encoding="utf-8")  # noqa: SIM115 -- for as long as the program runs
+        sys.stderr = open(os.devnull, "w", encoding="utf-8")  # noqa: PTH123, SIM115 -- pathlib would take its time too
     for stream in (sys.stdout, sys.stderr):
         # What this terminal cannot show becomes a question mark, never an error.
         if isinstance(stream, io.TextIOWrapper):
@@ -93,6 +94,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     except AnaphoraError as error:
         return report(error)
     except KeyboardInterrupt:
+        import signal
+
         # Further ones must not disturb the tidying up.
         signal.signal(signal.SIGINT, signal.SIG_IGN)
         print(file=sys.stderr)
