@@ -25,6 +25,8 @@ from anaphora.transcript import ConversationInfo, Entry, Size
 
 T = TypeVar("T")
 
+# Connections that a forked child inherited: even closing them would disturb the parent's locks.
+_of_the_parent: list[sqlite3.Connection] = []
 _HAS_THREADS = sys.platform != "emscripten"
 
 
@@ -126,7 +128,10 @@ class SQLiteStore:
 
     def _opened(self) -> sqlite3.Connection:
         """The connection; a forked child opens its own, since SQLite's must not cross a fork."""
-        if self._database is None or self._process != os.getpid():
+        if self._database is not None and self._process != os.getpid():
+            _of_the_parent.append(self._database)
+            self._database = None
+        if self._database is None:
             self._database = open_database(self.path)
             self._process = os.getpid()
         return self._database
