@@ -330,19 +330,19 @@ async def test_a_store_that_fails_in_the_middle_is_told_as_it_is_and_nobody_stop
 
 
 async def test_the_lease_is_held_while_the_model_is_being_loaded(monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr("anaphora.turn._LEASE_SECONDS", 0.2)
-    monkeypatch.setattr("anaphora.turn._FLUSH_SECONDS", 0.02)
+    monkeypatch.setattr("anaphora.turn._LEASE_SECONDS", 1.0)
+    monkeypatch.setattr("anaphora.turn._FLUSH_SECONDS", 0.05)
 
     class Slow(ScriptedProvider):
         async def prepare(self, model: str, /) -> ModelInfo:
-            await anyio.sleep(0.5)
+            await anyio.sleep(2.5)
             return await super().prepare(model)
 
     store = InMemoryStore()
     slow = AsyncChatbot(Slow("A"), store=store).conversation("c")
     quick = AsyncChatbot(ScriptedProvider("B"), store=store).conversation("c")
     reply = slow.stream("from a")
-    await anyio.sleep(0.35)
+    await anyio.sleep(1.6)
     with pytest.raises(ConversationBusy):
         await quick.say("from b")
     assert (await reply.answer()).text == "A"
