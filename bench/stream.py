@@ -176,6 +176,7 @@ def main() -> None:
             ours_here = figures[f"{mode}_anaphora{door}"]
             for peer in ("openai", "bare"):
                 figures[f"{mode}{door}_by_{peer}"] = round(ours_here / figures[f"{mode}_{peer}{door}"], 3)
+        figures[f"{mode}_by_bare_async"] = round(figures[f"{mode}_anaphora"] / figures[f"{mode}_bare_async"], 3)
     process.kill()
     print(json.dumps(figures))
 

@@ -141,8 +141,8 @@ async def test_closing_stops_all_answers_in_line():
 
 
 async def test_what_is_none_is_not_set():
-    async with AsyncChatbot(ScriptedProvider(echo=True), window=None, retries=None, stop=None, extra=None) as bot:  # type: ignore[arg-type]
-        assert (await bot.say("hi", stop=None, temperature=None)).text == "You said: hi"  # type: ignore[arg-type]
+    async with AsyncChatbot(ScriptedProvider(echo=True), window=None, retries=None, stop=None, extra=None) as bot:
+        assert (await bot.say("hi", stop=None, temperature=None)).text == "You said: hi"
 
 
 @pytest.mark.parametrize("options", [{"temperature": "0.5"}, {"max_tokens": 1.5}, {"seed": True}, {"extra": {"a": {1}}}])

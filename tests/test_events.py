@@ -1,9 +1,9 @@
-from anaphora.events import Draft, Ended, Event, TextDelta, ThinkingDelta, ToolCallDelta, joined
+from anaphora.events import AnswerDraft, Ended, Event, TextDelta, ThinkingDelta, ToolCallDelta, joined
 from anaphora.message import Message, Text, Thinking, ToolCall
 
 
 def test_deltas_fold_to_a_message_with_thinking_first_and_calls_last():
-    draft = Draft()
+    draft = AnswerDraft()
     for event in (
         ToolCallDelta(1, "b", "second", "{}"),
         TextDelta("Hel"),
@@ -18,19 +18,19 @@ def test_deltas_fold_to_a_message_with_thinking_first_and_calls_last():
 
 
 def test_an_empty_draft_is_false_and_an_empty_message():
-    assert not Draft()
-    assert Draft().message() == Message("assistant", ())
+    assert not AnswerDraft()
+    assert AnswerDraft().message() == Message("assistant", ())
 
 
 def test_a_character_split_over_two_deltas_is_joined():
-    draft = Draft()
+    draft = AnswerDraft()
     draft.add(TextDelta("\ud83d"))
     draft.add(TextDelta("\ude00"))
     assert draft.message().text == "😀"
 
 
 def test_a_call_without_id_or_arguments_gets_them():
-    draft = Draft()
+    draft = AnswerDraft()
     draft.add(ToolCallDelta(0, name="look"))
     assert draft.message().tool_calls == (ToolCall("call_0", "look", "{}"),)
 

@@ -3,7 +3,7 @@ import pytest
 from anaphora.errors import ConfigError, UnknownModel
 from anaphora.providers.base import ModelRef, ProviderOptions
 from anaphora.providers.catalog import VENDORS
-from anaphora.registry import open_model, parse_model
+from anaphora.registry import open_provider, parse_model
 
 
 @pytest.mark.parametrize(
@@ -50,7 +50,7 @@ def test_every_service_of_the_catalog_can_be_opened(name: str, monkeypatch: pyte
     variable = VENDORS[name].key_variable
     if variable:
         monkeypatch.setenv(variable, "sk-test")
-    provider = open_model(
+    provider = open_provider(
         ModelRef(name, "m"), ProviderOptions(base_url=None if VENDORS[name].base_url else "http://127.0.0.1:1/v1")
     )
     assert provider.name == name

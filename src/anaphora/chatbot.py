@@ -16,7 +16,7 @@ from anaphora.message import Options, valid_text
 from anaphora.model import Model
 from anaphora.providers.base import Deadlines, ModelInfo, Provider, ProviderOptions
 from anaphora.providers.retry import Retries
-from anaphora.registry import open_model, open_store, parse_model
+from anaphora.registry import open_provider, open_store, parse_model
 from anaphora.stores.base import Scope, Store
 from anaphora.stores.inmemory import InMemoryStore
 from anaphora.transcript import ConversationInfo
@@ -32,20 +32,20 @@ class ChatbotOptions(AnswerOptions, total=False):
     much of a conversation the model sees (default FitContext()). ``context_window`` (tokens) overrides what the
     provider says of its model. ``base_url``, ``api_key`` and ``deadlines`` go to the provider. ``store`` keeps the
     conversations, under the name of ``owner``: a Store, the path of a SQLite file, or a URL; None means in memory.
-    ``wait``: seconds to wait while another answer in the same
-    conversation is being written, instead of raising ConversationBusy.
+    ``wait``: seconds to wait while another answer in the same conversation is being written, instead of raising
+    ConversationBusy. None is not set, for every option.
     """
 
     system: str | None
-    window: Window
+    window: Window | None
     context_window: int | None
     base_url: str | None
     api_key: str | None
     deadlines: Deadlines | None
-    retries: Retries
+    retries: Retries | None
     store: Store | str | os.PathLike[str] | None
-    owner: str
-    wait: float
+    owner: str | None
+    wait: float | None
 
 
 class AsyncChatbot(AsyncConversation):
@@ -131,7 +131,7 @@ def _model(model: str | Provider | None, options: ChatbotOptions) -> Model:
     base_url = options.get("base_url")
     ref = parse_model(model or DEFAULT_MODEL, base_url=base_url)
     provider_options = ProviderOptions(base_url, options.get("api_key"), options.get("deadlines"), window)
-    return Model(open_model(ref, provider_options), ref.model, context_window=window)
+    return Model(open_provider(ref, provider_options), ref.model, context_window=window)
 
 
 def _store(store: Store | str | os.PathLike[str] | None) -> Store:

@@ -35,8 +35,8 @@ class AnswerOptions(TypedDict, total=False):
     temperature: float | None
     max_tokens: int | None
     seed: int | None
-    stop: str | Sequence[str]
-    extra: dict[str, Any]
+    stop: str | Sequence[str] | None
+    extra: dict[str, Any] | None
 
 
 class AsyncConversation:

@@ -82,7 +82,7 @@ class Finished:
 Event = TextDelta | ThinkingDelta | ToolCallDelta | Planned | Retrying | Finished
 
 
-class Draft:
+class AnswerDraft:
     """Folds deltas into the message they make."""
 
     def __init__(self) -> None:

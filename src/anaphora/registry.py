@@ -41,7 +41,7 @@ def parse_model(text: str, *, base_url: str | None = None) -> ModelRef:
     raise UnknownModel(f"there is no provider {provider!r}. {hint}")
 
 
-def open_model(ref: ModelRef, options: ProviderOptions) -> Provider:
+def open_provider(ref: ModelRef, options: ProviderOptions) -> Provider:
     """The provider for a model. Raises ConfigError or ProviderError."""
     factory = _entry_points()[ref.provider].load()
     provider: Provider = factory(ref, options)

@@ -16,8 +16,7 @@ import anyio
 
 from anaphora.context.plan import Budget, Context, Memory, Prompt, plan
 from anaphora.errors import ContextTooLong, ConversationBusy, PromptTooLong, ProviderError, StoreError, StreamInterrupted
-from anaphora.events import Draft as AnswerDraft
-from anaphora.events import Ended, Finished, Planned, Retrying
+from anaphora.events import AnswerDraft, Ended, Finished, Planned, Retrying
 from anaphora.message import Message, Options, Status, text_message
 from anaphora.model import Model
 from anaphora.providers.retry import Retries, next_delay

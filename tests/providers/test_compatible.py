@@ -47,6 +47,15 @@ async def test_the_services_own_name_for_the_longest_answer_is_used(loopback: Lo
     assert loopback.seen[0].headers["authorization"] == "Bearer sk-1"
 
 
+async def test_deltas_that_arrive_in_one_read_are_delivered_together(loopback: Loopback):
+    words = [f"word{number} " for number in range(500)]
+    loopback.answer(stream(*words))
+    async with AsyncChatbot("openai-compatible:m", base_url=loopback.url) as bot:
+        texts = [text async for text in bot.stream("hi")]
+    assert "".join(texts) == "".join(words)
+    assert len(texts) < 100
+
+
 async def test_a_client_outlives_its_event_loop(loopback: Loopback):
     # What a program does that calls asyncio.run twice with one bot is in test_http; here one bot serves one loop after another.
     for _ in range(2):

@@ -18,7 +18,7 @@ from anaphora.errors import (
     StreamInterrupted,
     UnreadableAnswer,
 )
-from anaphora.events import Draft, Ended
+from anaphora.events import AnswerDraft, Ended
 from anaphora.message import text_message
 from anaphora.providers.base import Deadlines, ModelRef, ProviderOptions, Request
 from anaphora.providers.compatible import OpenAICompatible, open_provider
@@ -39,7 +39,7 @@ async def provider(loopback: Loopback) -> AsyncGenerator[OpenAICompatible, None]
 
 async def said(provider: OpenAICompatible) -> tuple[str, Ended | None, ProviderError | None]:
     """What came, whether it ended, and the error."""
-    draft, end = Draft(), None
+    draft, end = AnswerDraft(), None
     try:
         async with aclosing(provider.stream(ASK)) as events:
             async for event in events:

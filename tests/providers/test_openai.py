@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from anaphora.errors import PromptTooLong, ProviderError, RateLimited, ServerFailed, StreamInterrupted, UnreadableAnswer
-from anaphora.events import Draft, Ended, ProviderEvent, TextDelta
+from anaphora.events import AnswerDraft, Ended, ProviderEvent, TextDelta
 from anaphora.message import Image, Message, Options, Text, Thinking, ToolCall, ToolResult, Usage, text_message
 from anaphora.providers.base import Request
 from anaphora.providers.failures import Answerer
@@ -30,7 +30,7 @@ def decoded(data: bytes, *, size: int | None = None) -> list[ProviderEvent]:
 
 
 def answer(events: list[ProviderEvent]) -> tuple[Message, Ended]:
-    draft = Draft()
+    draft = AnswerDraft()
     *deltas, end = events
     assert isinstance(end, Ended)
     for event in deltas:

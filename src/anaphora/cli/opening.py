@@ -29,13 +29,12 @@ _OLLAMA_SECONDS = 0.3
 
 @dataclass(slots=True)
 class Opened:
-    """A chatbot and how it was asked for. ``why`` tells why this model, if the user did not name one."""
+    """A chatbot, the conversation that goes on, and how they were asked for."""
 
     bot: Chatbot
     conversation: Conversation
     settings: Settings
     options: ChatbotOptions
-    why: str
     quiet: bool
 
     def tell(self, text: str) -> None:
@@ -56,7 +55,7 @@ def open_bot(arguments: argparse.Namespace) -> Opened:
         notice(f"{model}: {why}")
     options["store"] = InMemoryStore() if arguments.no_store else (settings.store or data_file())
     bot = open_model(model, options, quiet=quiet)
-    opened = Opened(bot, bot.conversation(), settings, options, why, quiet)
+    opened = Opened(bot, bot.conversation(), settings, options, quiet)
     if arguments.continued:
         continue_newest(opened)
     return opened

@@ -62,11 +62,7 @@ class HTTPTransport:
 
     async def _answer(self, who: Answerer, response: httpx2.Response, end: float) -> HTTPBody:
         body = HTTPBody(response, who, self._deadlines, end)
-        try:
-            await body.check()
-        except BaseException:
-            await body.__aexit__()
-            raise
+        await body.check()
         return body
 
     async def _send(

@@ -66,8 +66,10 @@ class HTTPBody:
         return data[:_MAX_WHOLE_BYTES]
 
     async def check(self) -> None:
-        """Raises what the provider says went wrong, if its status is not one of success."""
-        if not self._response.is_success:
+        """Raises what the provider says went wrong, if its status is not one of success; the body is closed then."""
+        if self._response.is_success:
+            return
+        async with self:
             headers = {name.lower(): value for name, value in self._response.headers.items()}
             raise from_response(self._who, self._response.status_code, headers, await self.whole())
 

@@ -17,7 +17,7 @@ from anaphora.events import Ended, ProviderEvent, TextDelta, ThinkingDelta, Tool
 from anaphora.message import Finish, Image, Message, Text, ToolResult, Usage, repaired_text
 from anaphora.providers.base import Request
 from anaphora.providers.failures import Answerer, from_error_object, unreadable
-from anaphora.providers.frame import TextFrame
+from anaphora.providers.openai_frame import TextFrame
 from anaphora.providers.wire import WireDecoder, WireRequest
 
 _FINISHES: Mapping[str, Finish] = {

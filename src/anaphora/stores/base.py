@@ -6,6 +6,8 @@ A store keeps trees of messages. It assigns identity, order and time; it decides
 
 from __future__ import annotations
 
+import secrets
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol
@@ -54,6 +56,22 @@ class Lease:
 
     scope: Scope
     holder: str
+
+
+def new_entry(draft: Draft, *, order: int) -> Entry:
+    """The entry that a draft becomes: with an id of its own, and the time."""
+    return Entry(
+        id=f"msg_{secrets.token_hex(12)}",
+        parent=draft.parent,
+        order=order,
+        message=draft.message,
+        status=draft.status,
+        size=draft.size,
+        created=time.time(),
+        usage=draft.usage,
+        model=draft.model,
+        key=draft.key,
+    )
 
 
 def busy(scope: Scope) -> ConversationBusy:

@@ -10,7 +10,7 @@ from threading import Lock
 
 from anaphora.errors import ConversationBusy, NotFound, StoreError
 from anaphora.message import Message, Usage
-from anaphora.stores.base import Change, Draft, Lease, Scope, busy
+from anaphora.stores.base import Change, Draft, Lease, Scope, busy, new_entry
 from anaphora.transcript import UNMEASURED, ConversationInfo, Entry, Size
 
 
@@ -68,18 +68,7 @@ class InMemoryStore:
                 return conversation.entries[conversation.keys[draft.key]]
             if draft.parent is not None:
                 self._entry(conversation, draft.parent)
-            entry = Entry(
-                id=f"msg_{secrets.token_hex(12)}",
-                parent=draft.parent,
-                order=len(conversation.entries) + 1,
-                message=draft.message,
-                status=draft.status,
-                size=draft.size,
-                created=time.time(),
-                usage=draft.usage,
-                model=draft.model,
-                key=draft.key,
-            )
+            entry = new_entry(draft, order=len(conversation.entries) + 1)
             conversation.entries[entry.id] = entry
             conversation.children.setdefault(draft.parent, []).append(entry.id)
             if draft.key is not None:

@@ -1,4 +1,4 @@
-"""Brings a database to the schema this program knows: numbered SQL files, each in one transaction.
+"""Brings a database to the schema this program knows: numbered SQL files, in one transaction.
 
 The number of the last file that ran is the database's ``user_version``. A database of a newer program is refused; an
 older one is copied beside itself first.
@@ -22,8 +22,8 @@ def migrations() -> dict[int, str]:
     return dict(sorted(found.items()))
 
 
-def migrate(database: sqlite3.Connection, path: Path | None) -> None:
-    """Run what has not run yet. ``path`` None: a database in memory. Raises StoreError for one of a newer program."""
+def migrate(database: sqlite3.Connection, path: Path) -> None:
+    """Run what has not run yet. Raises StoreError for one of a newer program."""
     known = migrations()
     newest = max(known)
     version = _version(database)
@@ -34,7 +34,7 @@ def migrate(database: sqlite3.Connection, path: Path | None) -> None:
             f"the database {path} was written by a newer anaphora (its schema is {version}, this program knows {newest}): "
             "update anaphora, or name another file with --store."
         )
-    if version and path is not None:
+    if version:
         _back_up(database, path.with_name(f"{path.name}.schema-{version}.backup"))
     database.execute("BEGIN IMMEDIATE")
     try:

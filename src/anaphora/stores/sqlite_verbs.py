@@ -15,71 +15,29 @@ from typing import Any
 from anaphora.codec import parts_from_json, parts_to_json, usage_from_json, usage_to_json
 from anaphora.errors import ConversationBusy, NotFound, StoreError
 from anaphora.message import Message, Usage
-from anaphora.stores.base import Change, Draft, Lease, Scope, busy
+from anaphora.stores.base import Change, Draft, Lease, Scope, busy, new_entry
 from anaphora.transcript import ConversationInfo, Entry, Size
 
 _COLUMNS = 'id, parent, "order", role, parts, status, tokens, counter, created, usage, model, key'
+_INFO = "id, title, head, system, created, updated, messages, usage"
 _HERE = "owner = ? AND conversation = ?"
-
-
-def leaves(database: sqlite3.Connection, *, scope: Scope) -> list[Entry]:
-    rows = database.execute(
-        f"SELECT {_COLUMNS} FROM messages AS leaf WHERE {_HERE} AND NOT EXISTS (SELECT 1 FROM messages AS child"
-        " WHERE child.owner = leaf.owner AND child.conversation = leaf.conversation AND child.parent = leaf.id)"
-        ' ORDER BY "order"',
-        _key(scope),
-    )
-    return [_entry(row) for row in rows]
-
-
-def forget(database: sqlite3.Connection, *, scope: Scope, message_id: str) -> None:
-    _found(database, scope, message_id)
-    database.execute(
-        f"UPDATE messages SET parts = '[]', tokens = 0, counter = '' WHERE {_HERE} AND id = ?", (*_key(scope), message_id)
-    )
-
-
-def delete(database: sqlite3.Connection, *, scope: Scope) -> None:
-    place = "owner = ? AND id = ?"
-    row = database.execute(f"SELECT holder, expires FROM conversations WHERE {place}", _key(scope)).fetchone()
-    if row is None:
-        raise NotFound(f"no conversation {scope.conversation!r}.")
-    if row[0] is not None and row[1] > time.time() and not _is_dead(row[0]):
-        raise busy(scope)
-    database.execute(f"DELETE FROM conversations WHERE {place}", _key(scope))
+_THIS = "owner = ? AND id = ?"
 
 
 def acquire(database: sqlite3.Connection, *, scope: Scope, seconds: float) -> Lease:
     _make(database, scope)
-    now = time.time()
-    place = "owner = ? AND id = ?"
-    before, expires = database.execute(f"SELECT holder, expires FROM conversations WHERE {place}", _key(scope)).fetchone()
-    if before is not None and expires > now and not _is_dead(before):
-        raise busy(scope)
+    _check_free(database, scope)
     holder = f"{socket.gethostname()}/{os.getpid()}/{secrets.token_hex(8)}"
-    database.execute(f"UPDATE conversations SET holder = ?, expires = ? WHERE {place}", (holder, now + seconds, *_key(scope)))
+    database.execute(
+        f"UPDATE conversations SET holder = ?, expires = ? WHERE {_THIS}", (holder, time.time() + seconds, *_key(scope))
+    )
     database.execute(f"UPDATE messages SET status = 'interrupted' WHERE {_HERE} AND status = 'pending'", _key(scope))
     return Lease(scope, holder)
 
 
-def _is_dead(holder: str) -> bool:
-    """Whether the holder of a lease was a process of this machine that has ended: nobody need wait for its lease to run out."""
-    host, number, _ = holder.split("/")
-    # On Windows asking for a process by a signal would end it.
-    if host != socket.gethostname() or sys.platform == "win32":
-        return False
-    try:
-        os.kill(int(number), 0)
-    except ProcessLookupError:
-        return True
-    except OSError:
-        return False
-    return False
-
-
 def renew(database: sqlite3.Connection, *, lease: Lease, seconds: float) -> None:
     held = database.execute(
-        "UPDATE conversations SET expires = ? WHERE owner = ? AND id = ? AND holder = ?",
+        f"UPDATE conversations SET expires = ? WHERE {_THIS} AND holder = ?",
         (time.time() + seconds, *_key(lease.scope), lease.holder),
     )
     if not held.rowcount:
@@ -87,9 +45,7 @@ def renew(database: sqlite3.Connection, *, lease: Lease, seconds: float) -> None
 
 
 def release(database: sqlite3.Connection, *, lease: Lease) -> None:
-    database.execute(
-        "UPDATE conversations SET holder = NULL WHERE owner = ? AND id = ? AND holder = ?", (*_key(lease.scope), lease.holder)
-    )
+    database.execute(f"UPDATE conversations SET holder = NULL WHERE {_THIS} AND holder = ?", (*_key(lease.scope), lease.holder))
 
 
 def append(database: sqlite3.Connection, *, scope: Scope, draft: Draft) -> Entry:
@@ -103,22 +59,11 @@ def append(database: sqlite3.Connection, *, scope: Scope, draft: Draft) -> Entry
     if draft.parent is not None:
         _found(database, scope, draft.parent)
     last = database.execute(f'SELECT max("order") FROM messages WHERE {_HERE}', _key(scope)).fetchone()[0]
-    entry = Entry(
-        id=f"msg_{secrets.token_hex(12)}",
-        parent=draft.parent,
-        order=(last or 0) + 1,
-        message=draft.message,
-        status=draft.status,
-        size=draft.size,
-        created=time.time(),
-        usage=draft.usage,
-        model=draft.model,
-        key=draft.key,
-    )
+    entry = new_entry(draft, order=(last or 0) + 1)
     places = ", ".join("?" * 14)
     database.execute(f"INSERT INTO messages (owner, conversation, {_COLUMNS}) VALUES ({places})", (*_key(scope), *_row(entry)))
     database.execute(
-        "UPDATE conversations SET updated = ?, messages = messages + 1 WHERE owner = ? AND id = ?", (entry.created, *_key(scope))
+        f"UPDATE conversations SET updated = ?, messages = messages + 1 WHERE {_THIS}", (entry.created, *_key(scope))
     )
     return entry
 
@@ -142,7 +87,7 @@ def change(database: sqlite3.Connection, *, scope: Scope, message_id: str, chang
     )
     known = info(database, scope=scope)
     database.execute(
-        "UPDATE conversations SET updated = ?, usage = ?, head = ? WHERE owner = ? AND id = ?",
+        f"UPDATE conversations SET updated = ?, usage = ?, head = ? WHERE {_THIS}",
         (
             time.time(),
             _usage_text(known.usage + change.usage if change.usage else known.usage),
@@ -165,7 +110,7 @@ def move_head(database: sqlite3.Connection, *, scope: Scope, message_id: str | N
     _make(database, scope)
     if message_id is not None:
         _found(database, scope, message_id)
-    database.execute("UPDATE conversations SET head = ? WHERE owner = ? AND id = ?", (message_id, *_key(scope)))
+    database.execute(f"UPDATE conversations SET head = ? WHERE {_THIS}", (message_id, *_key(scope)))
 
 
 def branch(database: sqlite3.Connection, *, scope: Scope, message_id: str | None) -> list[Entry]:
@@ -190,11 +135,30 @@ def children(database: sqlite3.Connection, *, scope: Scope, message_id: str | No
     return [_entry(row) for row in rows]
 
 
-_INFO = "id, title, head, system, created, updated, messages, usage"
+def leaves(database: sqlite3.Connection, *, scope: Scope) -> list[Entry]:
+    rows = database.execute(
+        f"SELECT {_COLUMNS} FROM messages AS leaf WHERE {_HERE} AND NOT EXISTS (SELECT 1 FROM messages AS child"
+        " WHERE child.owner = leaf.owner AND child.conversation = leaf.conversation AND child.parent = leaf.id)"
+        ' ORDER BY "order"',
+        _key(scope),
+    )
+    return [_entry(row) for row in rows]
+
+
+def forget(database: sqlite3.Connection, *, scope: Scope, message_id: str) -> None:
+    _found(database, scope, message_id)
+    database.execute(
+        f"UPDATE messages SET parts = '[]', tokens = 0, counter = '' WHERE {_HERE} AND id = ?", (*_key(scope), message_id)
+    )
+
+
+def delete(database: sqlite3.Connection, *, scope: Scope) -> None:
+    _check_free(database, scope)
+    database.execute(f"DELETE FROM conversations WHERE {_THIS}", _key(scope))
 
 
 def info(database: sqlite3.Connection, *, scope: Scope) -> ConversationInfo:
-    row = database.execute(f"SELECT {_INFO} FROM conversations WHERE owner = ? AND id = ?", _key(scope)).fetchone()
+    row = database.execute(f"SELECT {_INFO} FROM conversations WHERE {_THIS}", _key(scope)).fetchone()
     if row is None:
         now = time.time()
         return ConversationInfo(scope.conversation, "", None, None, now, now, 0)
@@ -204,7 +168,7 @@ def info(database: sqlite3.Connection, *, scope: Scope) -> ConversationInfo:
 def describe(database: sqlite3.Connection, *, scope: Scope, title: str | None, system: str | None) -> None:
     _make(database, scope)
     database.execute(
-        "UPDATE conversations SET title = coalesce(?, title), system = coalesce(?, system) WHERE owner = ? AND id = ?",
+        f"UPDATE conversations SET title = coalesce(?, title), system = coalesce(?, system) WHERE {_THIS}",
         (title, system, *_key(scope)),
     )
 
@@ -212,6 +176,31 @@ def describe(database: sqlite3.Connection, *, scope: Scope, title: str | None, s
 def conversations(database: sqlite3.Connection, *, owner: str) -> list[ConversationInfo]:
     rows = database.execute(f"SELECT {_INFO} FROM conversations WHERE owner = ? AND messages > 0 ORDER BY updated DESC", (owner,))
     return [_conversation(row) for row in rows]
+
+
+def _check_free(database: sqlite3.Connection, scope: Scope) -> None:
+    """Raises NotFound, and ConversationBusy while somebody's lease runs."""
+    row = database.execute(f"SELECT holder, expires FROM conversations WHERE {_THIS}", _key(scope)).fetchone()
+    if row is None:
+        raise NotFound(f"no conversation {scope.conversation!r}.")
+    holder, expires = row
+    if holder is not None and expires > time.time() and not _is_dead(holder):
+        raise busy(scope)
+
+
+def _is_dead(holder: str) -> bool:
+    """Whether the holder of a lease was a process of this machine that has ended: nobody need wait for its lease to run out."""
+    host, number, _ = holder.split("/")
+    # On Windows asking for a process by a signal would end it.
+    if host != socket.gethostname() or sys.platform == "win32":
+        return False
+    try:
+        os.kill(int(number), 0)
+    except ProcessLookupError:
+        return True
+    except OSError:
+        return False
+    return False
 
 
 def _key(scope: Scope) -> tuple[str, str]:

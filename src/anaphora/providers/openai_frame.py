@@ -1,4 +1,4 @@
-"""Reads chunks that differ from an earlier one only in their text, without parsing the rest again.
+"""Reads chunks of the OpenAI dialect that differ from an earlier one only in their text, without parsing the rest again.
 
 A stream repeats some two hundred bytes around every word. Pure.
 """

@@ -3,10 +3,10 @@ import json
 from hypothesis import given
 from hypothesis import strategies as st
 
-from anaphora.events import Draft, ProviderEvent
+from anaphora.events import AnswerDraft, ProviderEvent
 from anaphora.providers.failures import Answerer
-from anaphora.providers.frame import TextFrame
 from anaphora.providers.openai import OpenAIDecoder
+from anaphora.providers.openai_frame import TextFrame
 
 
 def chunk(text: str, *, finish: str | None = None, **more: object) -> str:
@@ -48,7 +48,7 @@ def test_learning_stops_where_every_chunk_has_its_own_frame():
 
 @given(st.lists(st.tuples(st.text(), st.booleans()), max_size=20))
 def test_whatever_comes_the_text_is_what_parsing_every_chunk_gives(chunks: list[tuple[str, bool]]):
-    decoder, draft = OpenAIDecoder(Answerer("p", None, "m")), Draft()
+    decoder, draft = OpenAIDecoder(Answerer("p", None, "m")), AnswerDraft()
     # A first increment that cannot be the beginning of the second keeps the question of repeated text out of this.
     for text, padded in [("\x00", False), ("\x01", False), *chunks]:
         events: list[ProviderEvent] = list(decoder.feed(chunk(text, padding=1) if padded else chunk(text)))
