@@ -20,7 +20,7 @@ from anaphora.providers.base import ModelInfo, Request
 from anaphora.providers.scripted import Cut, Delay, ScriptedReply
 from anaphora.reply import AsyncReply
 from anaphora.stores.base import Change, Scope
-from anaphora.transcript import Entry
+from anaphora.transcript import Entry, Extent
 
 pytestmark = pytest.mark.anyio
 QUICK = Retries(first_delay=0.001)
@@ -316,11 +316,11 @@ async def test_a_store_that_fails_in_the_middle_is_told_as_it_is_and_nobody_stop
     class Forgetful(InMemoryStore):
         reads = 0
 
-        async def branch(self, scope: Scope, message_id: str | None, /) -> Sequence[Entry]:
+        async def branch(self, scope: Scope, message_id: str | None, /, *, reach: Extent | None = None) -> Sequence[Entry]:
             self.reads += 1
             if self.reads == 2:
                 raise StoreError("disk gone")
-            return await super().branch(scope, message_id)
+            return await super().branch(scope, message_id, reach=reach)
 
     provider = ScriptedProvider(PromptTooLong("too long", provider="scripted"), "never asked")
     async with AsyncChatbot(provider, store=Forgetful()) as bot:

@@ -57,7 +57,7 @@ class AsyncChatbot(AsyncConversation):
     def __init__(self, model: str | Provider | None = None, **options: Unpack[ChatbotOptions]) -> None:
         _check_names(options)
         window = options.get("window") or FitContext()
-        if not hasattr(window, "cut"):
+        if not hasattr(window, "limits"):
             raise ConfigError(f"the window must be one like LastTurns(10), not {window!r}.")
         system = options.get("system")
         store = options.get("store")

@@ -14,12 +14,12 @@ from typing import Any, TypedDict, Unpack
 import anyio
 import anyio.to_thread
 
-from anaphora.context.plan import Context, plan
+from anaphora.context.plan import Context
 from anaphora.errors import ConfigError, InvalidMessage
 from anaphora.message import Options, Usage, checked_text, valid_text
 from anaphora.reply import Answer, AsyncReply, Mailbox
 from anaphora.stores.base import Draft, Scope
-from anaphora.transcript import ConversationInfo, Entry
+from anaphora.transcript import START, ConversationInfo, Entry
 from anaphora.transfer.plain import read_plain, write_plain
 from anaphora.turn import Ask, Setup, Turn
 
@@ -82,8 +82,7 @@ class AsyncConversation:
         """Go back to before the last message of the user, which is given back; None at the very start. Nothing is deleted."""
         await self._settled()
         async with self._writing():
-            branch = await self.history()
-            asked = next((entry for entry in reversed(branch) if entry.role == "user"), None)
+            asked = await self._last_on_branch()
             if asked is not None:
                 await self._setup.store.move_head(self._scope, asked.parent)
             return asked
@@ -136,11 +135,9 @@ class AsyncConversation:
 
     async def context(self) -> Context:
         """What the model would see now, with a report. Raises ContextTooLong."""
-        system = await self._setup.system_prompt(self._scope)
         budget = await self._setup.model.budget(self._options.max_tokens)
         await self._settled()
-        branch = await self._setup.branch(self._scope, (await self.info()).head)
-        return plan(branch, system=system, memory=self._setup.memory, budget=budget)
+        return await self._setup.context(self._scope, (await self.info()).head, budget)
 
     async def info(self) -> ConversationInfo:
         """What the store knows of this conversation."""
@@ -227,10 +224,11 @@ class AsyncConversation:
     async def _last_asked(self) -> Entry | None:
         """The user's message that a retry answers: one without an answer, else the branch's last."""
         unanswered = await self.unanswered()
-        if unanswered is not None:
-            return unanswered
-        head = (await self.info()).head
-        branch = await self._setup.store.branch(self._scope, head)
+        return await self._last_on_branch() if unanswered is None else unanswered
+
+    async def _last_on_branch(self) -> Entry | None:
+        """The newest message of the user above the head."""
+        branch = await self._setup.store.branch(self._scope, (await self.info()).head, reach=START)
         return next((entry for entry in reversed(branch) if entry.role == "user"), None)
 
 

@@ -15,8 +15,25 @@ class Size:
     counter: str = ""
 
 
+@dataclass(frozen=True, slots=True)
+class Extent:
+    """How much of a branch: so many messages, so many of them the user's (each begins a turn), so many tokens."""
+
+    messages: int = 0
+    turns: int = 0
+    tokens: int = 0
+
+    def __add__(self, other: Extent) -> Extent:
+        return Extent(self.messages + other.messages, self.turns + other.turns, self.tokens + other.tokens)
+
+    def exceeds(self, other: Extent) -> bool:
+        """Whether it is more than the other in any measure."""
+        return self.messages > other.messages or self.turns > other.turns or self.tokens > other.tokens
+
+
 _TITLE_LENGTH = 60
 UNMEASURED = Size()
+START = Extent()
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,6 +42,8 @@ class Entry:
 
     ``order`` is an integer per conversation and the only order there is; ``created`` (seconds since 1970) is for people.
     ``size`` is measured once, when the message is appended or ends, and again if a model with another tokenizer takes over.
+    ``before`` is how much of its branch lies before it, as it was measured when the message was appended: a ruler that
+    never changes, by which a window finds its cut without reading the branch from its start.
     """
 
     id: str
@@ -37,6 +56,17 @@ class Entry:
     usage: Usage | None = None
     model: str = ""
     key: str | None = None
+    before: Extent = START
+
+    @property
+    def extent(self) -> Extent:
+        """What it adds to its branch."""
+        return Extent(1, int(self.starts_turn), self.size.tokens)
+
+    @property
+    def starts_turn(self) -> bool:
+        """Whether a window may begin with it."""
+        return self.message.role == "user"
 
     @property
     def tokens(self) -> int:

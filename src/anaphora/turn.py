@@ -15,6 +15,7 @@ from functools import partial
 import anyio
 
 from anaphora.context.plan import Budget, Context, Memory, Prompt, plan
+from anaphora.context.window import reach
 from anaphora.errors import ContextTooLong, ConversationBusy, PromptTooLong, ProviderError, StoreError, StreamInterrupted
 from anaphora.events import AnswerDraft, Ended, Finished, Planned, Retrying
 from anaphora.message import Message, Options, Status, text_message
@@ -23,7 +24,7 @@ from anaphora.providers.retry import Retries, next_delay
 from anaphora.reply import Mailbox
 from anaphora.stores.base import Change, Draft, Lease, Scope, Store
 from anaphora.tasks import Post, alongside, spawn
-from anaphora.transcript import Entry, Size, first_title
+from anaphora.transcript import START, Entry, Extent, Size, first_title
 
 _LEASE_SECONDS = 30.0
 _FLUSH_SECONDS = 0.5
@@ -63,13 +64,31 @@ class Setup:
         own = (await self.store.info(scope)).system
         return await self.model.system_prompt(self.system if own is None else own)
 
-    async def branch(self, scope: Scope, message_id: str | None) -> Sequence[Entry]:
-        """The path to a message. What another model's tokenizer counted is counted anew, if this one's can."""
-        branch = await self.store.branch(scope, message_id)
+    async def context(self, scope: Scope, message_id: str | None, budget: Budget) -> Context:
+        """What the model sees of the branch that ends at a message. Only as much is read as may go in.
+
+        Raises ContextTooLong.
+        """
+        system = await self.system_prompt(scope)
+        most = reach(self.memory.window.limits(budget.prompt - system.tokens))
+        branch = await self._end_of_branch(scope, message_id, most)
+        return plan(branch, system=system, memory=self.memory, budget=budget)
+
+    async def _end_of_branch(self, scope: Scope, message_id: str | None, most: Extent) -> Sequence[Entry]:
+        """The messages up to this one, back to where they exceed ``most``.
+
+        What another model's tokenizer counted is counted anew, if this one's can.
+        """
         counter = await self.model.counter()
-        if not counter:
-            return branch
-        return [entry if entry.size.counter == counter else await self.measured(scope, entry) for entry in branch]
+        far = most
+        while True:
+            branch = await self.store.branch(scope, message_id, reach=far)
+            if counter:
+                branch = [entry if entry.size.counter == counter else await self.measured(scope, entry) for entry in branch]
+            if not branch or branch[0].parent is None or sum((entry.extent for entry in branch), START).exceeds(most):
+                return branch
+            # By this model's count it is less.
+            far += far + Extent(1, 1, 1)
 
     async def measured(self, scope: Scope, entry: Entry) -> Entry:
         """The same message with the size this model counts."""
@@ -185,11 +204,8 @@ class Turn:
         return user
 
     async def _plan(self, user: Entry) -> tuple[Context, Budget]:
-        setup = self._setup
-        branch = await setup.branch(self._scope, user.id)
-        system = await setup.system_prompt(self._scope)
-        budget = await setup.model.budget(self._ask.options.max_tokens)
-        context = plan(branch, system=system, memory=setup.memory, budget=budget)
+        budget = await self._setup.model.budget(self._ask.options.max_tokens)
+        context = await self._setup.context(self._scope, user.id, budget)
         self._mailbox.put(Planned(context.report))
         return context, budget
 
@@ -249,10 +265,8 @@ class Turn:
         if error.prompt_tokens and error.context_window:
             target = int(sent * min((error.context_window - budget.answer) / error.prompt_tokens, 0.9))
         smaller = replace(budget, context_window=max(target, 0) + budget.answer + budget.margin)
-        branch = await self._setup.store.branch(self._scope, user.id)
-        system = await self._setup.system_prompt(self._scope)
         try:
-            result = plan(branch, system=system, memory=self._setup.memory, budget=smaller)
+            result = await self._setup.context(self._scope, user.id, smaller)
         except ContextTooLong:
             raise error from None
         self._mailbox.put(Planned(result.report))

@@ -8,17 +8,24 @@ from hypothesis import strategies as st
 
 from anaphora.message import Message, Part, Text, Thinking, ToolCall, ToolResult, text_message
 from anaphora.tokens import Estimate
-from anaphora.transcript import Entry, Size
+from anaphora.transcript import START, Entry, Size
 
 
 def entries(*messages: Message) -> list[Entry]:
     """Messages as a store would give them, sized by the estimate."""
-    return [
-        Entry(
-            f"m{number}", f"m{number - 1}" if number else None, number, message, "complete", Size(Estimate().count(message)), 0.0
-        )
-        for number, message in enumerate(messages)
-    ]
+    sizes = [Estimate().count(message) for message in messages]
+    return sized(*zip(messages, sizes, strict=True))
+
+
+def sized(*messages: tuple[Message, int]) -> list[Entry]:
+    """Messages as a store would give them, of these sizes in tokens."""
+    branch: list[Entry] = []
+    for number, (message, tokens) in enumerate(messages):
+        parent = branch[-1] if branch else None
+        before = START if parent is None else parent.before + parent.extent
+        up = None if parent is None else parent.id
+        branch.append(Entry(f"m{number}", up, number, message, "complete", Size(tokens), 0.0, before=before))
+    return branch
 
 
 def dialogue(turns: int, words: int = 10) -> list[Entry]:

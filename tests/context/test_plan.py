@@ -43,7 +43,7 @@ def test_the_report_tells_what_went_in_and_what_stayed_out():
     assert report.left is not None
     assert report.window_messages + report.left.messages == len(branch)
     assert report.tokens + report.room == 300
-    assert report.left.first == branch[0].id
+    assert report.left.last == branch[report.left.messages - 1].id
     assert report.cut == branch[report.left.messages].id
     text = str(report)
     assert "older than the window" in text

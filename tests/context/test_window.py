@@ -1,25 +1,29 @@
-from dataclasses import dataclass
-
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from tests.context.branches import sized
 
-from anaphora.context.window import FitContext, FullHistory, LastMessages, LastTokens, LastTurns, Window
+from anaphora.context.window import FitContext, FullHistory, LastMessages, LastTokens, LastTurns, Limit, Window, cut, reach
 from anaphora.errors import ConfigError
+from anaphora.message import Role, text_message
+from anaphora.transcript import START, Entry, Extent
 
 
-@dataclass(frozen=True)
-class Item:
-    tokens: int
-    starts_turn: bool
+def branch_of(*sizes: tuple[Role, int]) -> list[Entry]:
+    return sized(*((text_message(role, "x"), size) for role, size in sizes))
 
 
-def dialogue(*sizes: int) -> list[Item]:
-    return [Item(size, index % 2 == 0) for index, size in enumerate(sizes)]
+def dialogue(*sizes: int) -> list[Entry]:
+    return branch_of(*(("assistant" if index % 2 else "user", size) for index, size in enumerate(sizes)))
 
 
-items = st.lists(st.builds(Item, st.integers(0, 50), st.booleans()), max_size=60)
-branches = items.map(lambda rest: [Item(5, starts_turn=True), *rest])
+def cut_of(window: Window, branch: list[Entry], room: int) -> int:
+    return cut(branch, window.limits(room))
+
+
+roles: st.SearchStrategy[Role] = st.sampled_from(["user", "assistant", "tool"])
+items = st.lists(st.tuples(roles, st.integers(0, 50)), max_size=60)
+branches = items.map(lambda rest: branch_of(("user", 5), *rest))
 windows = st.one_of(
     st.just(FitContext()),
     st.builds(FitContext, st.integers(1, 300), st.floats(0.05, 1)),
@@ -30,68 +34,102 @@ windows = st.one_of(
 
 
 def test_full_history_keeps_everything():
-    assert FullHistory().cut(dialogue(*[100] * 9), 10) == 0
+    assert cut_of(FullHistory(), dialogue(*[100] * 9), 10) == 0
 
 
 def test_the_cut_stays_until_the_limit_and_then_jumps():
-    window = LastMessages(6, keep=2)
-    cuts = [window.cut(dialogue(*[1] * length), 1_000) for length in range(1, 20, 2)]
-    assert cuts == [0, 0, 0, 6, 6, 6, 12, 12, 12, 18]
+    window = LastTurns(4, keep=2)
+    cuts = [cut_of(window, dialogue(*[1] * length), 1_000) for length in range(1, 24, 2)]
+    assert cuts == [0, 0, 0, 0, 6, 6, 6, 12, 12, 12, 18, 18]
+
+
+def test_after_a_move_about_what_is_to_be_kept_remains():
+    window = FitContext(keep=0.2)
+    held = []
+    before = 0
+    for length in range(1, 400, 2):
+        branch = dialogue(*[10] * length)
+        now = cut_of(window, branch, 1_000)
+        if now != before:
+            held.append(10 * (length - now))
+        before = now
+    assert len(held) == 4
+    assert all(abs(tokens - 200) <= 20 for tokens in held)
 
 
 def test_keep_equal_to_the_limit_is_the_classic_sliding_window():
     window = LastMessages(3, keep=3)
-    assert [window.cut(dialogue(*[1] * length), 1_000) for length in range(1, 10, 2)] == [0, 0, 2, 4, 6]
+    assert [cut_of(window, dialogue(*[1] * length), 1_000) for length in range(1, 10, 2)] == [0, 0, 2, 4, 6]
 
 
 def test_last_turns_counts_the_new_one():
     window = LastTurns(2, keep=2)
-    assert [window.cut(dialogue(*[1] * length), 1_000) for length in (1, 3, 5, 7)] == [0, 0, 2, 4]
+    assert [cut_of(window, dialogue(*[1] * length), 1_000) for length in (1, 3, 5, 7)] == [0, 0, 2, 4]
 
 
 def test_last_tokens_counts_tokens():
-    assert LastTokens(100, keep=100).cut(dialogue(40, 40, 40), 1_000) == 2
+    assert cut_of(LastTokens(100, keep=100), dialogue(40, 40, 40), 1_000) == 2
 
 
 def test_a_window_by_messages_is_cut_by_tokens_too_when_they_do_not_fit():
-    assert LastMessages(100).cut(dialogue(*[50] * 9), 120) == 8
-
-
-def test_dropping_by_messages_counts_for_the_tokens():
-    # Never more than 40 tokens are held, so the room of 50 never forces a second cut.
-    window = LastMessages(4, keep=4)
-    assert window.cut(dialogue(*[10] * 21), 50) == LastMessages(4, keep=4).cut(dialogue(*[10] * 21), 10_000)
+    assert cut_of(LastMessages(100), dialogue(*[50] * 9), 120) == 8
 
 
 def test_the_newest_turn_is_never_dropped():
-    assert FitContext().cut(dialogue(10, 10, 999), 100) == 2
+    assert cut_of(FitContext(), dialogue(10, 10, 999), 100) == 2
+
+
+def test_a_long_message_that_makes_the_cut_move_is_still_there_for_the_next_question():
+    window = FitContext(keep=0.2)
+    before = dialogue(*[100] * 8, 500)
+    assert cut_of(window, before, 1_000) == 8
+    assert cut_of(window, dialogue(*[100] * 8, 500, 100, 100), 1_000) == 8
 
 
 @given(windows, branches, st.integers(1, 400))
-def test_a_cut_is_a_turns_start_or_the_very_beginning(window: Window, branch: list[Item], room: int):
-    cut = window.cut(branch, room)
-    assert cut == 0 or branch[cut].starts_turn
+def test_a_cut_is_a_turns_start_or_the_very_beginning(window: Window, branch: list[Entry], room: int):
+    first = cut_of(window, branch, room)
+    assert first == 0 or branch[first].starts_turn
 
 
 @given(windows, branches, st.integers(1, 400))
-def test_what_is_held_fits_or_is_only_the_newest_turn(window: Window, branch: list[Item], room: int):
-    cut = window.cut(branch, room)
-    newest = max(index for index, item in enumerate(branch) if item.starts_turn)
-    assert cut == newest or sum(item.tokens for item in branch[cut:]) <= room
+def test_what_is_held_fits_or_is_only_the_newest_turn(window: Window, branch: list[Entry], room: int):
+    first = cut_of(window, branch, room)
+    newest = max(index for index, entry in enumerate(branch) if entry.starts_turn)
+    assert first == newest or sum(entry.tokens for entry in branch[first:]) <= room
 
 
 @given(windows, branches, st.integers(1, 400))
-def test_the_cut_only_moves_forward_as_the_branch_grows(window: Window, branch: list[Item], room: int):
-    cuts = [window.cut(branch[:length], room) for length in range(1, len(branch) + 1)]
+def test_the_cut_only_moves_forward_as_the_branch_grows(window: Window, branch: list[Entry], room: int):
+    cuts = [cut_of(window, branch[:length], room) for length in range(1, len(branch) + 1)]
     assert cuts == sorted(cuts)
 
 
+@given(windows, branches, st.integers(1, 400))
+def test_the_end_of_a_branch_is_enough_to_find_the_cut(window: Window, branch: list[Entry], room: int):
+    limits = window.limits(room)
+    start, extent = len(branch), START
+    while start > 0:
+        start -= 1
+        extent += branch[start].extent
+        if branch[start].starts_turn and extent.exceeds(reach(limits)):
+            break
+    assert branch[start:][cut(branch[start:], limits)] == branch[cut(branch, limits)]
+
+
 @given(branches, st.integers(60, 400))
-def test_a_block_window_moves_less_often_than_a_sliding_one(branch: list[Item], room: int):
+def test_a_block_window_moves_less_often_than_a_sliding_one(branch: list[Entry], room: int):
     def moves(window: Window) -> int:
-        return len({window.cut(branch[:length], room) for length in range(1, len(branch) + 1)})
+        return len({cut_of(window, branch[:length], room) for length in range(1, len(branch) + 1)})
 
     assert moves(FitContext(keep=0.2)) <= moves(FitContext(keep=1.0))
+
+
+def test_how_far_a_branch_must_be_read_is_the_least_of_the_limits():
+    most = reach((Limit("tokens", 100, 20), Limit("turns", 3, 1), Limit("tokens", 80, 20)))
+    assert (most.turns, most.tokens) == (3, 80)
+    assert Extent(10_000, 3, 80).exceeds(most) is False
+    assert Extent(1, 4, 0).exceeds(most) is True
 
 
 @pytest.mark.parametrize(

@@ -14,7 +14,7 @@ import pytest
 from anaphora.errors import ConversationBusy, NotFound, StoreError
 from anaphora.message import Message, Text, Usage, text_message
 from anaphora.stores.base import Change, Draft, Scope, Store
-from anaphora.transcript import Size
+from anaphora.transcript import Extent, Size
 
 pytestmark = pytest.mark.anyio
 HERE = Scope("me", "c1")
@@ -51,6 +51,32 @@ class StoreConformance(ABC):
         assert [entry.id for entry in await store.children(HERE, root.id)] == [left.id, right.id]
         assert [entry.id for entry in await store.children(HERE, None)] == [root.id]
         assert list(await store.branch(HERE, None)) == []
+
+    async def test_the_end_of_a_branch_is_read_back_to_the_users_message_that_exceeds_the_reach(self, store: Store):
+        parent: str | None = None
+        for number in range(12):
+            message = text_message("assistant" if number % 3 else "user", str(number))
+            parent = (await store.append(HERE, Draft(parent, message, size=Size(10)))).id
+
+        async def read(reach: Extent) -> list[str]:
+            return [entry.text for entry in await store.branch(HERE, parent, reach=reach)]
+
+        everything = [str(number) for number in range(12)]
+        assert await read(Extent()) == everything[9:]
+        assert await read(Extent(2, 100, 1_000)) == everything[9:]
+        assert await read(Extent(3, 100, 1_000)) == everything[6:]
+        assert await read(Extent(100, 1, 1_000)) == everything[6:]
+        assert await read(Extent(100, 100, 60)) == everything[3:]
+        assert await read(Extent(100, 100, 1_000)) == everything
+
+    async def test_every_message_knows_how_much_of_its_branch_lies_before_it(self, store: Store):
+        root = await store.append(HERE, Draft(None, ASK, size=Size(7)))
+        pending = await store.append(HERE, Draft(root.id, Message("assistant", ()), status="pending"))
+        await store.change(HERE, pending.id, Change(ANSWER, "complete", size=Size(3)))
+        leaf = await store.append(HERE, Draft(pending.id, ASK))
+        sibling = await store.append(HERE, Draft(root.id, ANSWER))
+        assert [entry.before for entry in (root, pending, leaf)] == [Extent(), Extent(1, 1, 7), Extent(2, 1, 10)]
+        assert sibling.before == Extent(1, 1, 7)
 
     async def test_the_head_moves_only_when_told(self, store: Store):
         ask = await store.append(HERE, Draft(None, ASK))

@@ -15,7 +15,9 @@ from anaphora import Chatbot, ScriptedProvider
 from anaphora.errors import StoreError
 from anaphora.message import text_message
 from anaphora.stores.base import Draft, Scope, Store
+from anaphora.stores.migrate import migrations
 from anaphora.stores.sqlite import SQLiteStore
+from anaphora.transcript import Extent
 
 pytestmark = pytest.mark.anyio
 HERE = Scope("me", "c")
@@ -113,7 +115,9 @@ def test_many_processes_write_into_one_database(path: Path):
 import anyio
 from anaphora.message import text_message
 from anaphora.stores.base import Draft, Scope
+from anaphora.stores.migrate import migrations
 from anaphora.stores.sqlite import SQLiteStore
+from anaphora.transcript import Extent
 
 async def main():
     store = SQLiteStore({str(path)!r})
@@ -131,26 +135,39 @@ anyio.run(main)
         assert database.execute("PRAGMA integrity_check").fetchone() == ("ok",)
 
 
-async def test_an_older_database_is_copied_before_it_is_changed(path: Path, monkeypatch: pytest.MonkeyPatch):
+async def test_an_older_database_is_copied_and_then_brought_up_to_date(path: Path):
+    with closing(sqlite3.connect(path)) as database:
+        database.executescript(migrations()[1])
+        database.execute("PRAGMA user_version = 1")
+        database.execute("INSERT INTO conversations (owner, id, created, updated, messages) VALUES ('me', 'c', 0, 0, 5)")
+        tree = (
+            ("a", None, "user"),
+            ("b", "a", "assistant"),
+            ("c", "b", "user"),
+            ("d", "c", "assistant"),
+            ("e", "a", "assistant"),
+        )
+        for order, (name, parent, role) in enumerate(tree, 1):
+            database.execute(
+                'INSERT INTO messages (owner, conversation, id, parent, "order", role, parts, status, tokens, counter, created)'
+                " VALUES ('me', 'c', ?, ?, ?, ?, '[]', 'complete', ?, '', 0)",
+                (name, parent, order, role, order * 10),
+            )
+        database.commit()
     store = SQLiteStore(path)
-    entry = await store.append(HERE, HELLO)
+    assert [entry.before for entry in await store.branch(HERE, "d")] == [
+        Extent(),
+        Extent(1, 1, 10),
+        Extent(2, 1, 30),
+        Extent(3, 2, 60),
+    ]
+    assert (await store.branch(HERE, "e"))[-1].before == Extent(1, 1, 10)
     await store.aclose()
-    newer = {**_migrations(), 2: "CREATE TABLE later (x);\n"}
-    monkeypatch.setattr("anaphora.stores.migrate.migrations", lambda: newer)
-    again = SQLiteStore(path)
-    assert list(await again.branch(HERE, entry.id)) == [entry]
-    await again.aclose()
     backup = path.with_name("anaphora.db.schema-1.backup")
     assert stat.S_IMODE(backup.stat().st_mode) == 0o600
     with closing(sqlite3.connect(backup)) as database:
-        assert database.execute("SELECT count(*) FROM messages").fetchone() == (1,)
+        assert database.execute("SELECT count(*) FROM messages").fetchone() == (5,)
         assert database.execute("PRAGMA user_version").fetchone() == (1,)
-
-
-def _migrations() -> dict[int, str]:
-    from anaphora.stores.migrate import migrations
-
-    return migrations()
 
 
 @pytest.mark.parametrize("verb", ["forget", "delete"])

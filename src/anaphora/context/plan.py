@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 from anaphora.context.repair import Piece, repair
 from anaphora.context.report import Left, Report
-from anaphora.context.window import FitContext, Window
+from anaphora.context.window import FitContext, Window, cut
 from anaphora.errors import ContextTooLong
 from anaphora.message import Message, text_message
 from anaphora.transcript import Entry
@@ -76,17 +76,20 @@ class Context:
 def plan(branch: Sequence[Entry], *, system: Prompt, memory: Memory, budget: Budget) -> Context:
     """The context of a branch (oldest first). Raises ContextTooLong naming the part that does not fit.
 
-    Where the window is only assumed, the newest turn is sent however long it is: the provider knows better.
+    The end of a branch is enough, if it reaches beyond ``memory.window``'s limits.
+    Where the model's window is only assumed, the newest turn is sent however long it is: the provider knows better.
     """
-    pieces, notes = repair(branch)
     room = budget.prompt - system.tokens
-    cut = memory.window.cut(pieces, room)
-    window = pieces[cut:]
-    used = sum(piece.tokens for piece in window)
+    limits = memory.window.limits(room)
+    first = cut(branch, limits)
+    window, notes = repair(branch[first:])
+    # What the repair adds (results of tools that never ran) may need the room of an older turn.
+    while limits and _tokens(window) > room and (later := _next_turn(branch, first)):
+        first = later
+        window, notes = repair(branch[first:])
     is_newest_turn = sum(piece.starts_turn for piece in window) <= 1
-    if used > room and not (budget.assumed and is_newest_turn):
-        raise _too_long(pieces, window, system, budget.prompt)
-    shown = {source for piece in window for source in piece.sources}
+    if _tokens(window) > room and not (budget.assumed and is_newest_turn):
+        raise _too_long(window, system, budget.prompt)
     messages = tuple(piece.message for piece in window)
     if system.text:
         messages = (text_message("system", system.text), *messages)
@@ -97,35 +100,36 @@ def plan(branch: Sequence[Entry], *, system: Prompt, memory: Memory, budget: Bud
         exact=budget.exact,
         system_tokens=system.tokens,
         window_messages=len(window),
-        window_tokens=used,
+        window_tokens=_tokens(window),
         cut=window[0].sources[0] if window else None,
-        left=_left(pieces[:cut]),
-        notes=tuple(note for note in notes if note.source in shown or note.reason.startswith("left out")),
+        left=_left(branch[first]) if branch and branch[first].parent else None,
+        notes=tuple(notes),
     )
     return Context(messages, report)
 
 
-def _left(pieces: Sequence[Piece]) -> Left | None:
-    if not pieces:
-        return None
-    return Left(
-        messages=sum(len(piece.sources) for piece in pieces),
-        tokens=sum(piece.tokens for piece in pieces),
-        first=pieces[0].sources[0],
-        last=pieces[-1].sources[-1],
-        reason="older than the window",
-    )
+def _tokens(pieces: Sequence[Piece]) -> int:
+    return sum(piece.tokens for piece in pieces)
 
 
-def _too_long(pieces: Sequence[Piece], window: Sequence[Piece], system: Prompt, limit: int) -> ContextTooLong:
+def _next_turn(branch: Sequence[Entry], after: int) -> int | None:
+    return next((index for index in range(after + 1, len(branch)) if branch[index].starts_turn), None)
+
+
+def _left(first: Entry) -> Left:
+    """What lies before the first message that goes in."""
+    return Left(first.before.messages, first.before.tokens, last=first.parent, reason="older than the window")
+
+
+def _too_long(pieces: Sequence[Piece], system: Prompt, limit: int) -> ContextTooLong:
     """Which part is to blame: the system prompt, the newest user message, its tool results, or the history asked for."""
     if system.tokens >= limit:
         return ContextTooLong("the system prompt", tokens=system.tokens, limit=limit)
     room = limit - system.tokens
-    newest = max(index for index, piece in enumerate(pieces) if piece.starts_turn)
+    newest = max((index for index, piece in enumerate(pieces) if piece.starts_turn), default=0)
     if pieces[newest].tokens > room:
         return ContextTooLong("the message", tokens=pieces[newest].tokens, limit=room)
-    turn = sum(piece.tokens for piece in pieces[newest:])
+    turn = _tokens(pieces[newest:])
     if turn > room:
         return ContextTooLong("the message with its tool results", tokens=turn, limit=room)
-    return ContextTooLong("the whole history", tokens=sum(piece.tokens for piece in window), limit=room)
+    return ContextTooLong("the whole history", tokens=_tokens(pieces), limit=room)

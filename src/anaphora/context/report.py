@@ -9,12 +9,11 @@ from anaphora.context.repair import Note
 
 @dataclass(frozen=True, slots=True)
 class Left:
-    """Messages that stayed out: how many, their tokens, the first and last of them, and why."""
+    """Messages that stayed out: how many, their tokens, the last of them, and why."""
 
     messages: int
     tokens: int
-    first: str
-    last: str
+    last: str | None
     reason: str
 
 

@@ -1,91 +1,99 @@
 """Windows: policies that say where the verbatim part of a conversation begins.
 
-The cut moves in blocks: it stays where it is until a limit is passed and then jumps so that ``keep`` remains, because
-every move makes the provider read the kept part again. It is a pure function of the branch, walked once from its
-start, so it needs no stored state and is right on every branch. Two watermarks are known from kern-ai (PR #296) and
-nanobot (PR #4568).
+The cut moves in blocks: it stays where it is until a limit is passed and then jumps so that about ``keep`` remains, because
+every move makes the provider read the kept part again. Two watermarks are known from kern-ai (PR #296) and nanobot
+(PR #4568).
+
+It needs no stored state and not the whole branch. Every message knows how much lies before it; blocks are ``most - keep``
+long on that ruler, and a window begins only where a block does: at the first such place from which everything fits. So the
+cut is a pure function of the branch's end, moves only forward, and is right on every branch.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from operator import gt
-from typing import Protocol
+from typing import ClassVar, Literal, Protocol
 
 from anaphora.errors import ConfigError
+from anaphora.transcript import Entry, Extent
 
 # Right after a move this share of the room is left. Each move reads that share again, so a window that fills n times costs
 # about n * share / (1 - share) of itself: a quarter at a fifth, the whole at a half (bench/prefill.py).
 KEEP_SHARE = 0.2
+_UNLIMITED = 1 << 40
+
+Unit = Literal["messages", "turns", "tokens"]
 
 
-class Sized(Protocol):
-    """What a window needs to know of a message."""
+@dataclass(frozen=True, slots=True)
+class Limit:
+    """A window holds at most ``most`` of a unit; when that is passed it is cut back to about ``keep``."""
 
-    @property
-    def tokens(self) -> int:
-        """Its size in tokens."""
-        ...
+    unit: Unit
+    most: int
+    keep: int
 
-    @property
-    def starts_turn(self) -> bool:
-        """Whether a window may begin with it."""
-        ...
+    def block(self, entry: Entry) -> int:
+        """The number of the block in which a message ends."""
+        end: int = getattr(entry.before + entry.extent, self.unit)
+        return (end - 1) // (max(self.most - self.keep, 0) + 1)
 
 
 class Window(Protocol):
     """Where the verbatim part begins."""
 
-    def cut(self, branch: Sequence[Sized], room: int, /) -> int:
-        """The index of the first message that goes in; it starts a turn, or is 0. ``room`` is what fits, in tokens."""
+    def limits(self, room: int, /) -> tuple[Limit, ...]:
+        """What it may hold where ``room`` tokens fit; no limit at all is the whole history."""
         ...
 
 
-@dataclass(frozen=True, slots=True)
-class Limit:
-    """What a window may hold: the sum of ``weight`` over its messages; once more than ``most``, it is cut back to ``keep``."""
+def reach(limits: Sequence[Limit]) -> Extent:
+    """How far back a branch must be read to find the cut: to where this is exceeded."""
+    most: dict[Unit, int] = {}
+    for limit in limits:
+        most[limit.unit] = min(limit.most, most.get(limit.unit, _UNLIMITED))
+    return Extent(*(max(most.get(unit, _UNLIMITED), 0) for unit in ("messages", "turns", "tokens")))
 
-    weight: Callable[[Sized], int]
-    most: int
-    keep: int
 
+def cut(branch: Sequence[Entry], limits: Sequence[Limit]) -> int:
+    """The index of the first message that goes in; it starts a turn, or is 0 where everything fits.
 
-def block_cut(branch: Sequence[Sized], *limits: Limit) -> int:
-    """Walk the branch; when a limit is passed, drop whole turns from the front until what it keeps is left.
-
-    The newest turn is never dropped.
+    ``branch`` may be the end of a branch that reaches beyond ``reach(limits)``. The newest turn is never dropped.
     """
-    held = [0] * len(limits)
-    cut = turn = 0
-    for index, item in enumerate(branch):
-        if item.starts_turn:
-            turn = index
-        allowed = [limit.most for limit in limits]
-        for place, limit in enumerate(limits):
-            held[place] += limit.weight(item)
-            if held[place] > limit.most:
-                allowed[place] = limit.keep
-        while cut < turn and (any(map(gt, held, allowed)) or not branch[cut].starts_turn):
-            for place, limit in enumerate(limits):
-                held[place] -= limit.weight(branch[cut])
-            cut += 1
-    return cut
+    return max((_cut(branch, limit) for limit in limits), default=0)
+
+
+def _cut(branch: Sequence[Entry], limit: Limit) -> int:
+    turns = [index for index, entry in enumerate(branch) if entry.starts_turn]
+    held = 0
+    fits = len(branch)
+    for index in range(len(branch) - 1, -1, -1):
+        held += getattr(branch[index].extent, limit.unit)
+        if held > limit.most:
+            break
+        fits = index
+    if fits == 0 or not turns:
+        return 0
+    first = next((place for place, index in enumerate(turns) if index >= fits), len(turns) - 1)
+    before = limit.block(branch[turns[first - 1]]) if first else -1
+    # Where no block begins between there and the end, the window begins as early as it can.
+    return next((index for index in turns[first:] if limit.block(branch[index]) > before), turns[first])
 
 
 @dataclass(frozen=True, slots=True)
 class FullHistory:
     """Everything, always. A conversation that no longer fits raises ContextTooLong instead of losing its beginning."""
 
-    def cut(self, branch: Sequence[Sized], room: int, /) -> int:  # noqa: ARG002, D102 -- the protocol's signature and text
-        return 0
+    def limits(self, room: int, /) -> tuple[Limit, ...]:  # noqa: ARG002, D102 -- the protocol's signature and text
+        return ()
 
 
 @dataclass(frozen=True, slots=True)
 class FitContext:
     """As much as fits into the model's context, or into ``limit`` tokens if that is less.
 
-    When it is full, the cut jumps so that ``keep`` (a share of the room, more than 0 and at most 1) remains.
+    When it is full, the cut jumps so that about ``keep`` (a share of the room, more than 0 and at most 1) remains.
     """
 
     limit: int | None = None
@@ -95,14 +103,16 @@ class FitContext:
         _check(self, self.limit is None or self.limit > 0, "limit must be a positive number of tokens")
         _check(self, 0 < self.keep <= 1, "keep must be a share above 0 and up to 1")
 
-    def cut(self, branch: Sequence[Sized], room: int, /) -> int:  # noqa: D102
-        limit = room if self.limit is None else min(room, self.limit)
-        return block_cut(branch, _in_tokens(limit, int(limit * self.keep)))
+    def limits(self, room: int, /) -> tuple[Limit, ...]:  # noqa: D102
+        most = room if self.limit is None else min(room, self.limit)
+        return (Limit("tokens", most, int(most * self.keep)),)
 
 
 @dataclass(frozen=True, slots=True)
 class _Counting:
-    """A window over so many of something: ``limit`` at most, and ``keep`` after a move (by default half)."""
+    """A window over so many of a unit: ``limit`` at most, and about ``keep`` after a move (by default half)."""
+
+    unit: ClassVar[Unit]
 
     limit: int
     keep: int | None = None
@@ -111,45 +121,33 @@ class _Counting:
         _check(self, self.limit >= 1, "limit must be at least 1")
         _check(self, self.keep is None or 1 <= self.keep <= self.limit, "keep must be between 1 and limit")
 
-    def cut(self, branch: Sequence[Sized], room: int, /) -> int:
+    def limits(self, room: int, /) -> tuple[Limit, ...]:
         keep = max(self.limit // 2, 1) if self.keep is None else self.keep
-        return block_cut(branch, Limit(self._weight, self.limit, keep), _in_tokens(room))
-
-    @staticmethod
-    def _weight(item: Sized, /) -> int:
-        raise NotImplementedError
+        return Limit(self.unit, self.limit, keep), Limit("tokens", room, int(room * KEEP_SHARE))
 
 
 class LastTokens(_Counting):
-    """At most ``limit`` tokens; after a move ``keep`` tokens (by default half). ``keep=limit`` slides turn by turn."""
+    """At most ``limit`` tokens; after a move about ``keep`` (by default half). ``keep=limit`` slides turn by turn."""
 
     __slots__ = ()
-    _weight = staticmethod(lambda item: item.tokens)
+    unit = "tokens"
 
 
 class LastMessages(_Counting):
-    """At most ``limit`` messages; after a move ``keep`` of them (by default half). ``keep=limit`` is the classic sliding window.
+    """At most ``limit`` messages; after a move about ``keep`` (by default half). ``keep=limit`` is the classic sliding window.
 
     A window begins with a user's message, so it may hold one less.
     """
 
     __slots__ = ()
-    _weight = staticmethod(lambda _: 1)
+    unit = "messages"
 
 
 class LastTurns(_Counting):
     """At most ``limit`` turns, the new one included; after a move ``keep`` of them (by default half)."""
 
     __slots__ = ()
-    _weight = staticmethod(lambda item: int(item.starts_turn))
-
-
-def _tokens(item: Sized) -> int:
-    return item.tokens
-
-
-def _in_tokens(most: int, keep: int | None = None) -> Limit:
-    return Limit(_tokens, most, int(most * KEEP_SHARE) if keep is None else keep)
+    unit = "turns"
 
 
 def _check(window: object, condition: bool, rule: str) -> None:

@@ -14,7 +14,7 @@ from typing import Protocol
 
 from anaphora.errors import ConversationBusy
 from anaphora.message import Message, Status, Usage
-from anaphora.transcript import UNMEASURED, ConversationInfo, Entry, Size
+from anaphora.transcript import START, UNMEASURED, ConversationInfo, Entry, Extent, Size
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +58,7 @@ class Lease:
     holder: str
 
 
-def new_entry(draft: Draft, *, order: int) -> Entry:
+def new_entry(draft: Draft, parent: Entry | None, *, order: int) -> Entry:
     """The entry that a draft becomes: with an id of its own, and the time."""
     return Entry(
         id=f"msg_{secrets.token_hex(12)}",
@@ -71,6 +71,7 @@ def new_entry(draft: Draft, *, order: int) -> Entry:
         usage=draft.usage,
         model=draft.model,
         key=draft.key,
+        before=START if parent is None else parent.before + parent.extent,
     )
 
 
@@ -115,8 +116,11 @@ class Store(Protocol):
         """Go on from this message, or from the very start. Raises NotFound."""
         ...
 
-    async def branch(self, scope: Scope, message_id: str | None, /) -> Sequence[Entry]:
-        """The path from the root to a message, root first; empty for None. Raises NotFound."""
+    async def branch(self, scope: Scope, message_id: str | None, /, *, reach: Extent | None = None) -> Sequence[Entry]:
+        """The path from the root to a message, root first; empty for None. Raises NotFound.
+
+        With ``reach`` only its end: back to the user's message with which it exceeds that in any measure.
+        """
         ...
 
     async def children(self, scope: Scope, message_id: str | None, /) -> Sequence[Entry]:

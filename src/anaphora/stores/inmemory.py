@@ -11,7 +11,7 @@ from threading import Lock
 from anaphora.errors import ConversationBusy, NotFound, StoreError
 from anaphora.message import Message, Usage
 from anaphora.stores.base import Change, Draft, Lease, Scope, busy, new_entry
-from anaphora.transcript import UNMEASURED, ConversationInfo, Entry, Size
+from anaphora.transcript import START, UNMEASURED, ConversationInfo, Entry, Extent, Size
 
 
 @dataclass(slots=True)
@@ -66,9 +66,8 @@ class InMemoryStore:
             conversation = self._of(scope)
             if draft.key is not None and draft.key in conversation.keys:
                 return conversation.entries[conversation.keys[draft.key]]
-            if draft.parent is not None:
-                self._entry(conversation, draft.parent)
-            entry = new_entry(draft, order=len(conversation.entries) + 1)
+            parent = None if draft.parent is None else self._entry(conversation, draft.parent)
+            entry = new_entry(draft, parent, order=len(conversation.entries) + 1)
             conversation.entries[entry.id] = entry
             conversation.children.setdefault(draft.parent, []).append(entry.id)
             if draft.key is not None:
@@ -110,12 +109,16 @@ class InMemoryStore:
                 self._entry(conversation, message_id)
             conversation.head = message_id
 
-    async def branch(self, scope: Scope, message_id: str | None, /) -> Sequence[Entry]:
+    async def branch(self, scope: Scope, message_id: str | None, /, *, reach: Extent | None = None) -> Sequence[Entry]:
         with self._lock:
             conversation = self._seen(scope)
             path: list[Entry] = []
+            extent = START
             while message_id is not None:
                 path.append(self._entry(conversation, message_id))
+                extent += path[-1].extent
+                if reach is not None and path[-1].starts_turn and extent.exceeds(reach):
+                    break
                 message_id = path[-1].parent
             return path[::-1]
 

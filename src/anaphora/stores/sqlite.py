@@ -21,7 +21,7 @@ import anyio.to_thread
 from anaphora.stores import sqlite_verbs as verbs
 from anaphora.stores.base import Change, Draft, Lease, Scope
 from anaphora.stores.sqlite_file import open_database, store_failure
-from anaphora.transcript import ConversationInfo, Entry, Size
+from anaphora.transcript import ConversationInfo, Entry, Extent, Size
 
 T = TypeVar("T")
 
@@ -61,8 +61,8 @@ class SQLiteStore:
     async def move_head(self, scope: Scope, message_id: str | None, /) -> None:
         await self._write(partial(verbs.move_head, scope=scope, message_id=message_id))
 
-    async def branch(self, scope: Scope, message_id: str | None, /) -> Sequence[Entry]:
-        return await self._read(partial(verbs.branch, scope=scope, message_id=message_id))
+    async def branch(self, scope: Scope, message_id: str | None, /, *, reach: Extent | None = None) -> Sequence[Entry]:
+        return await self._read(partial(verbs.branch, scope=scope, message_id=message_id, reach=reach))
 
     async def children(self, scope: Scope, message_id: str | None, /) -> Sequence[Entry]:
         return await self._read(partial(verbs.children, scope=scope, message_id=message_id))

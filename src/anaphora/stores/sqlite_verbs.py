@@ -16,12 +16,26 @@ from anaphora.codec import parts_from_json, parts_to_json, usage_from_json, usag
 from anaphora.errors import ConversationBusy, NotFound, StoreError
 from anaphora.message import Message, Usage
 from anaphora.stores.base import Change, Draft, Lease, Scope, busy, new_entry
-from anaphora.transcript import ConversationInfo, Entry, Size
+from anaphora.transcript import ConversationInfo, Entry, Extent, Size
 
-_COLUMNS = 'id, parent, "order", role, parts, status, tokens, counter, created, usage, model, key'
+_BEFORE = "before_messages, before_turns, before_tokens"
+_COLUMNS = f'id, parent, "order", role, parts, status, tokens, counter, created, usage, model, key, {_BEFORE}'
 _INFO = "id, title, head, system, created, updated, messages, usage"
 _HERE = "owner = ? AND conversation = ?"
 _THIS = "owner = ? AND id = ?"
+_EVERYTHING = (1 << 60,) * 3
+# From a message back to the root, or to the user's message with which one of the three measures is exceeded.
+# A parent is always older than its child, so the order of the messages is that of the path.
+_PATH = f"""
+WITH RECURSIVE path (number, parent, role, messages, turns, tokens) AS (
+    SELECT number, parent, role, 1, role = 'user', tokens FROM messages WHERE {_HERE} AND id = ?
+    UNION ALL
+    SELECT up.number, up.parent, up.role, path.messages + 1, path.turns + (up.role = 'user'), path.tokens + up.tokens
+    FROM path JOIN messages AS up ON up.owner = ? AND up.conversation = ? AND up.id = path.parent
+    WHERE path.role <> 'user' OR (path.messages <= ? AND path.turns <= ? AND path.tokens <= ?)
+)
+SELECT {_COLUMNS} FROM messages WHERE number IN (SELECT number FROM path) ORDER BY "order"
+"""
 
 
 def acquire(database: sqlite3.Connection, *, scope: Scope, seconds: float) -> Lease:
@@ -56,11 +70,10 @@ def append(database: sqlite3.Connection, *, scope: Scope, draft: Draft) -> Entry
         ).fetchone()
         if before is not None:
             return _entry(before)
-    if draft.parent is not None:
-        _found(database, scope, draft.parent)
+    parent = None if draft.parent is None else _found(database, scope, draft.parent)
     last = database.execute(f'SELECT max("order") FROM messages WHERE {_HERE}', _key(scope)).fetchone()[0]
-    entry = new_entry(draft, order=(last or 0) + 1)
-    places = ", ".join("?" * 14)
+    entry = new_entry(draft, parent, order=(last or 0) + 1)
+    places = ", ".join("?" * 17)
     database.execute(f"INSERT INTO messages (owner, conversation, {_COLUMNS}) VALUES ({places})", (*_key(scope), *_row(entry)))
     database.execute(
         f"UPDATE conversations SET updated = ?, messages = messages + 1 WHERE {_THIS}", (entry.created, *_key(scope))
@@ -113,18 +126,13 @@ def move_head(database: sqlite3.Connection, *, scope: Scope, message_id: str | N
     database.execute(f"UPDATE conversations SET head = ? WHERE {_THIS}", (message_id, *_key(scope)))
 
 
-def branch(database: sqlite3.Connection, *, scope: Scope, message_id: str | None) -> list[Entry]:
+def branch(database: sqlite3.Connection, *, scope: Scope, message_id: str | None, reach: Extent | None) -> list[Entry]:
     if message_id is None:
         return []
-    _found(database, scope, message_id)
-    # A parent is always older than its child, so the order of the messages is that of the path.
-    rows = database.execute(
-        f"WITH RECURSIVE path AS (SELECT * FROM messages WHERE {_HERE} AND id = ? UNION ALL"
-        " SELECT messages.* FROM messages JOIN path ON messages.owner = path.owner"
-        " AND messages.conversation = path.conversation AND messages.id = path.parent)"
-        f' SELECT {_COLUMNS} FROM path ORDER BY "order"',
-        (*_key(scope), message_id),
-    )
+    most = _EVERYTHING if reach is None else (reach.messages, reach.turns, reach.tokens)
+    rows = database.execute(_PATH, (*_key(scope), message_id, *_key(scope), *most)).fetchall()
+    if not rows:
+        raise _no_message(message_id)
     return [_entry(row) for row in rows]
 
 
@@ -218,18 +226,24 @@ def _make(database: sqlite3.Connection, scope: Scope) -> None:
 def _found(database: sqlite3.Connection, scope: Scope, message_id: str) -> Entry:
     row = database.execute(f"SELECT {_COLUMNS} FROM messages WHERE {_HERE} AND id = ?", (*_key(scope), message_id)).fetchone()
     if row is None:
-        raise NotFound(f"no message {message_id!r} in this conversation.")
+        raise _no_message(message_id)
     return _entry(row)
+
+
+def _no_message(message_id: str) -> NotFound:
+    return NotFound(f"no message {message_id!r} in this conversation.")
 
 
 def _row(entry: Entry) -> tuple[Any, ...]:
     parts = json.dumps(parts_to_json(entry.message), ensure_ascii=False)
     place = (entry.id, entry.parent, entry.order, entry.role, parts, entry.status)
-    return (*place, entry.size.tokens, entry.size.counter, entry.created, _usage_text(entry.usage), entry.model, entry.key)
+    before = (entry.before.messages, entry.before.turns, entry.before.tokens)
+    usage = _usage_text(entry.usage)
+    return (*place, entry.size.tokens, entry.size.counter, entry.created, usage, entry.model, entry.key, *before)
 
 
 def _entry(row: Sequence[Any]) -> Entry:
-    message_id, parent, order, role, parts, status, tokens, counter, created, usage, model, key = row
+    message_id, parent, order, role, parts, status, tokens, counter, created, usage, model, key, *before = row
     return Entry(
         id=message_id,
         parent=parent,
@@ -241,6 +255,7 @@ def _entry(row: Sequence[Any]) -> Entry:
         usage=_usage(usage),
         model=model,
         key=key,
+        before=Extent(*before),
     )
 
 
