@@ -125,11 +125,11 @@ def test_a_block_window_moves_less_often_than_a_sliding_one(sizes: list[int], ro
     assert moves(FitContext(keep=0.2)) <= moves(FitContext(keep=1.0))
 
 
-def test_how_far_a_branch_must_be_read_is_the_least_of_the_limits():
+def test_a_branch_must_be_read_back_to_where_every_limit_is_passed():
     most = reach((Limit("tokens", 100, 20), Limit("turns", 3, 1), Limit("tokens", 80, 20)))
-    assert (most.turns, most.tokens) == (3, 80)
-    assert Extent(10_000, 3, 80).exceeds(most) is False
-    assert Extent(1, 4, 0).exceeds(most) is True
+    assert most == Extent(0, 3, 100)
+    assert Extent(10_000, 3, 101).exceeds(most) is False
+    assert Extent(10, 4, 101).exceeds(most) is True
 
 
 @pytest.mark.parametrize(

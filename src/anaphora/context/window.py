@@ -49,11 +49,13 @@ class Window(Protocol):
 
 
 def reach(limits: Sequence[Limit]) -> Extent:
-    """How far back a branch must be read to find the cut: to where this is exceeded."""
+    """How far back a branch must be read to find the cut: to where this is exceeded in every measure."""
+    if not limits:
+        return Extent(_UNLIMITED, _UNLIMITED, _UNLIMITED)
     most: dict[Unit, int] = {}
     for limit in limits:
-        most[limit.unit] = min(limit.most, most.get(limit.unit, _UNLIMITED))
-    return Extent(*(max(most.get(unit, _UNLIMITED), 0) for unit in ("messages", "turns", "tokens")))
+        most[limit.unit] = max(limit.most, most.get(limit.unit, 0))
+    return Extent(**most)
 
 
 def cut(branch: Sequence[Entry], limits: Sequence[Limit]) -> int:
