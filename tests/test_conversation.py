@@ -1,7 +1,7 @@
 import anyio
 import pytest
 
-from anaphora import AsyncChatbot, Retries, ScriptedProvider
+from anaphora import AsyncChatbot, AsyncConversation, Retries, ScriptedProvider
 from anaphora.conversation import AnswerOptions
 from anaphora.errors import ConfigError, ConversationBusy, InvalidMessage, ServerFailed
 from anaphora.events import TextDelta
@@ -190,3 +190,60 @@ async def test_a_deleted_conversation_is_gone():
         await talk.delete()
         assert await talk.history() == []
         assert list(await bot.conversations()) == []
+
+
+async def test_a_fork_begins_with_the_same_branch_and_goes_its_own_way():
+    async with AsyncChatbot(ScriptedProvider(echo=True)) as bot:
+        await bot.say("one")
+        await bot.say("two")
+        fork = await bot.fork()
+        early = await bot.fork((await bot.history())[1], name="early")
+        await fork.say("three")
+        await bot.say("four")
+        await early.say("five")
+
+        async def asked(conversation: AsyncConversation) -> list[str]:
+            return [entry.text for entry in await conversation.history() if entry.role == "user"]
+
+        assert [await asked(one) for one in (bot, fork, early)] == [
+            ["one", "two", "four"],
+            ["one", "two", "three"],
+            ["one", "five"],
+        ]
+        assert (await fork.info()).title == "one (fork)"
+        assert early is bot.conversation("early")
+        assert {info.id for info in await bot.conversations()} == {bot.id, fork.id, "early"}
+
+
+async def test_the_bot_searches_everything_and_a_conversation_itself():
+    async with AsyncChatbot(ScriptedProvider("Paris.", "Kyoto.")) as bot:
+        await bot.conversation("a").say("the capital of France?")
+        await bot.conversation("b").say("the old capital of Japan?")
+        assert [hit.conversation for hit in await bot.search("capital")] == ["b", "a"]
+        assert [hit.conversation for hit in await bot.search("capital", limit=1)] == ["b"]
+        (hit,) = await bot.conversation("a").search("capital")
+        assert (hit.title, hit.excerpt, hit.marks) == ("a", "the capital of France?", ((4, 11),))
+        with pytest.raises(InvalidMessage):
+            await bot.search(" ")
+
+
+async def test_what_was_said_under_a_key_is_said_once():
+    async with AsyncChatbot(ScriptedProvider("one", "two")) as bot:
+        first = await bot.say("hello", key="k1")
+        again = await bot.say("hello", key="k1")
+        assert (again.text, again.status) == (first.text, "complete")
+        assert [text async for text in bot.stream("hello", key="k1")] == ["one"]
+        assert (await bot.say("hello", key="k2")).text == "two"
+        assert await texts(bot) == ["hello", "one", "hello", "two"]
+        with pytest.raises(InvalidMessage, match="another message"):
+            await bot.say("good-bye", key="k1")
+
+
+async def test_what_failed_under_a_key_is_answered_when_it_is_said_again():
+    provider = ScriptedProvider(ServerFailed("x", retryable=False), "two", "three")
+    async with AsyncChatbot(provider, retries=Retries(attempts=0)) as bot:
+        with pytest.raises(ServerFailed):
+            await bot.say("hello", key="k1")
+        assert (await bot.say("hello", key="k1")).text == "two"
+        assert await texts(bot) == ["hello", "two"]
+        assert (await bot.info()).messages == 3

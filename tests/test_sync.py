@@ -65,7 +65,7 @@ def test_the_other_verbs():
         trip = bot.conversation("trip")
         assert trip.id == "trip"
         assert trip.say("2").text == "c"
-        assert {info.id for info in bot.conversations} >= {"trip"}
+        assert {info.id for info in bot.conversations()} >= {"trip"}
         assert bot.info.messages == 3
         assert bot.model == "scripted"
 

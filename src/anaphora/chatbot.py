@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import secrets
 from collections.abc import Sequence
 from types import TracebackType
 from typing import Self, Unpack, cast
@@ -12,15 +11,16 @@ from anaphora.context.plan import Memory
 from anaphora.context.window import FitContext, Window
 from anaphora.conversation import AnswerOptions, AsyncConversation, chosen_options
 from anaphora.errors import ConfigError
-from anaphora.message import Options, valid_text
+from anaphora.message import Options, checked_text, valid_text
 from anaphora.model import Model
 from anaphora.providers.base import Deadlines, ModelInfo, Provider, ProviderOptions
 from anaphora.providers.retry import Retries
 from anaphora.registry import open_provider, open_store, parse_model
-from anaphora.stores.base import Scope, Store
+from anaphora.setup import Setup
+from anaphora.stores.base import Query, Scope, Store
 from anaphora.stores.inmemory import InMemoryStore
-from anaphora.transcript import ConversationInfo
-from anaphora.turn import Setup
+from anaphora.title import new_id
+from anaphora.transcript import ConversationInfo, Hit
 
 DEFAULT_MODEL = "local"
 
@@ -33,7 +33,8 @@ class ChatbotOptions(AnswerOptions, total=False):
     provider says of its model. ``base_url``, ``api_key`` and ``deadlines`` go to the provider. ``store`` keeps the
     conversations, under the name of ``owner``: a Store, the path of a SQLite file, or a URL; None means in memory.
     ``wait``: seconds to wait while another answer in the same conversation is being written, instead of raising
-    ConversationBusy. None is not set, for every option.
+    ConversationBusy. ``titles``: ask the model, in the background, for a better title than a conversation's first words.
+    None is not set, for every option.
     """
 
     system: str | None
@@ -46,6 +47,7 @@ class ChatbotOptions(AnswerOptions, total=False):
     store: Store | str | os.PathLike[str] | None
     owner: str | None
     wait: float | None
+    titles: bool | None
 
 
 class AsyncChatbot(AsyncConversation):
@@ -67,13 +69,14 @@ class AsyncChatbot(AsyncConversation):
             memory=Memory(window),
             retries=options.get("retries") or Retries(),
             system=None if system is None else valid_text(system, "the system prompt"),
+            titles=options.get("titles") or False,
         )
         answer = {name: value for name, value in options.items() if name in AnswerOptions.__annotations__}
         chosen = chosen_options(Options(), cast("AnswerOptions", answer))
-        scope = Scope(options.get("owner") or "me", f"conv_{secrets.token_hex(8)}")
+        scope = Scope(options.get("owner") or "me", new_id())
         super().__init__(setup, scope, options=chosen, wait=options.get("wait") or 0.0)
         self._owns_store = store is None or isinstance(store, str | os.PathLike)
-        self._conversations: dict[str, AsyncConversation] = {self.id: self}
+        self._all[self.id] = self
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}({self.model!r})"
@@ -89,14 +92,18 @@ class AsyncChatbot(AsyncConversation):
             return self
         if not isinstance(name, str):
             raise ConfigError(f"a conversation's name must be a text, not {name!r}.")
-        if name not in self._conversations:
-            scope = Scope(self._scope.owner, name)
-            self._conversations[name] = AsyncConversation(self._setup, scope, options=self._options, wait=self._wait)
-        return self._conversations[name]
+        return self.sibling(name)
 
     async def conversations(self) -> Sequence[ConversationInfo]:
         """All conversations of this owner, most recently changed first."""
         return await self._setup.store.conversations(self._scope.owner)
+
+    async def search(self, text: str, *, limit: int = 20) -> Sequence[Hit]:
+        """The messages of all conversations of this owner that have all these words, newest first.
+
+        Words in quotes must stand in a row. Raises InvalidMessage if there is nothing to look for.
+        """
+        return await self._setup.store.search(self._scope.owner, Query(checked_text(text), limit))
 
     async def prepare(self) -> ModelInfo:
         """Connect and load now, so that the first answer need not wait for it; tells what is known of the model.
@@ -107,7 +114,7 @@ class AsyncChatbot(AsyncConversation):
 
     async def aclose(self) -> None:
         """Stop what still runs, keep what came, let go of connections. A store that was given stays open for whoever gave it."""
-        for conversation in list(self._conversations.values()):
+        for conversation in list(self._all.values()):
             await conversation.stop()
         await self._setup.model.provider.aclose()
         if self._owns_store:

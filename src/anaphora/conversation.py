@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 import os
+import time
 from collections.abc import AsyncGenerator, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import replace
@@ -18,10 +19,12 @@ from anaphora.context.plan import Context
 from anaphora.errors import ConfigError, InvalidMessage
 from anaphora.message import Options, Usage, checked_text, valid_text
 from anaphora.reply import Answer, AsyncReply, Mailbox
-from anaphora.stores.base import Draft, Scope
-from anaphora.transcript import START, ConversationInfo, Entry
+from anaphora.setup import Setup
+from anaphora.stores.base import Draft, Query, Scope
+from anaphora.title import new_id
+from anaphora.transcript import START, ConversationInfo, Entry, Hit
 from anaphora.transfer.plain import read_plain, write_plain
-from anaphora.turn import Ask, Setup, Turn
+from anaphora.turn import Ask, Turn
 
 Starter = Callable[[Mailbox], Turn]
 
@@ -44,19 +47,24 @@ class AsyncConversation:
 
     def __init__(self, setup: Setup, scope: Scope, *, options: Options, wait: float) -> None:
         self.id = scope.conversation
+        self._all: dict[str, AsyncConversation] = {}
         self._setup = setup
         self._scope = scope
         self._options = options
         self._wait = wait
         self._turns: list[Turn] = []
 
-    async def say(self, text: str, **options: Unpack[AnswerOptions]) -> Answer:
-        """Say something and wait for the whole answer. Raises what went wrong; the transcript keeps the words all the same."""
-        return await AsyncReply(self.starter(text, buffered=True, **options)).answer()
+    async def say(self, text: str, *, key: str | None = None, **options: Unpack[AnswerOptions]) -> Answer:
+        """Say something and wait for the whole answer. Raises what went wrong; the transcript keeps the words all the same.
 
-    def stream(self, text: str, **options: Unpack[AnswerOptions]) -> AsyncReply:
-        """Say something and get the answer as it comes."""
-        return AsyncReply(self.starter(text, **options))
+        With a ``key`` of the caller's own it is said once, however often it is asked: a second call gives the first's
+        answer, or tries again if there is none.
+        """
+        return await AsyncReply(self.starter(text, key=key, buffered=True, **options)).answer()
+
+    def stream(self, text: str, *, key: str | None = None, **options: Unpack[AnswerOptions]) -> AsyncReply:
+        """Like ``say``, as it comes."""
+        return AsyncReply(self.starter(text, key=key, **options))
 
     async def retry(self, **options: Unpack[AnswerOptions]) -> Answer:
         """Answer the last message anew, also one whose answer failed. The old answer stays in the transcript."""
@@ -66,9 +74,9 @@ class AsyncConversation:
         """Like ``retry``, as it comes."""
         return AsyncReply(await self.retry_starter(**options))
 
-    def starter(self, text: str, *, buffered: bool = False, **options: Unpack[AnswerOptions]) -> Starter:
+    def starter(self, text: str, *, key: str | None = None, buffered: bool = False, **options: Unpack[AnswerOptions]) -> Starter:
         """What begins the turn once there is a mailbox to put its events into. Raises InvalidMessage and ConfigError."""
-        return partial(self._begin, self._ask(options, text=checked_text(text), buffered=buffered))
+        return partial(self._begin, self._ask(options, text=checked_text(text), key=key, buffered=buffered))
 
     async def retry_starter(self, *, buffered: bool = False, **options: Unpack[AnswerOptions]) -> Starter:
         """The same for a retry. Raises InvalidMessage if there is nothing to answer."""
@@ -111,6 +119,34 @@ class AsyncConversation:
         await self._settled()
         async with self._writing():
             await self._setup.store.move_head(self._scope, message.id)
+
+    async def fork(self, message: Entry | None = None, *, name: str | None = None) -> AsyncConversation:
+        """A new conversation that begins with this branch, up to the head or to ``message``, and then goes its own way.
+
+        Raises NotFound.
+        """
+        await self._settled()
+        info = await self.info()
+        head = info.head if message is None else message.id
+        branch = await self._setup.store.branch(self._scope, head)
+        fork = self.sibling(name or new_id())
+        title = f"{info.title} (fork)" if info.title else ""
+        usage = sum((entry.usage for entry in branch if entry.usage), Usage())
+        about = replace(info, id=fork.id, title=title, head=head, created=time.time(), updated=time.time(), usage=usage)
+        await self._setup.store.restore(self._scope.owner, about, branch)
+        return fork
+
+    def sibling(self, name: str) -> AsyncConversation:
+        """The conversation of that name of the same bot."""
+        if name not in self._all:
+            scope = Scope(self._scope.owner, name)
+            self._all[name] = AsyncConversation(self._setup, scope, options=self._options, wait=self._wait)
+            self._all[name]._all = self._all  # noqa: SLF001 -- all conversations of a bot know each other
+        return self._all[name]
+
+    async def search(self, text: str, *, limit: int = 20) -> Sequence[Hit]:
+        """The messages of this conversation that have all these words, newest first. Raises InvalidMessage if there are none."""
+        return await self._setup.store.search(self._scope.owner, Query(checked_text(text), limit, self.id))
 
     async def forget(self, message: Entry) -> None:
         """Blank a message for good; its place in the tree stays. Raises NotFound and ConversationBusy."""
@@ -192,16 +228,19 @@ class AsyncConversation:
         return Ask(**what, options=chosen_options(self._options, options), wait=self._wait)
 
     def _begin(self, ask: Ask, mailbox: Mailbox) -> Turn:
-        self._turns = [turn for turn in self._turns if not turn.done.is_set()]
+        self._turns = [turn for turn in self._turns if not turn.ended.is_set()]
         turn = Turn(self._setup, self._scope, ask, mailbox, after=self._turns[-1] if self._turns else None)
         self._turns.append(turn)
         return turn
 
     async def stop(self) -> None:
         """Stop all answers that still run, keeping what came."""
-        for turn in self._turns:
+        turns = list(self._turns)
+        for turn in turns:
             turn.stop()
-        await self._settled()
+        with anyio.CancelScope(shield=True):
+            for turn in turns:
+                await turn.ended.wait()
 
     async def _settled(self) -> None:
         """Wait until turns that were left early are stored."""

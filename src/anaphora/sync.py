@@ -28,7 +28,7 @@ from anaphora.events import Event, TextDelta
 from anaphora.message import Usage
 from anaphora.providers.base import Provider
 from anaphora.reply import Answer, Mailbox, finished
-from anaphora.transcript import ConversationInfo, Entry
+from anaphora.transcript import ConversationInfo, Entry, Hit
 from anaphora.turn import Turn
 
 T = TypeVar("T")
@@ -196,13 +196,17 @@ class Conversation:
         """Its id."""
         return self._inner.id
 
-    def say(self, text: str, **options: Unpack[AnswerOptions]) -> Answer:
-        """Say something and wait for the whole answer. Raises what went wrong; the transcript keeps the words all the same."""
-        return Reply(self._inner.starter(text, buffered=True, **options)).answer()
+    def say(self, text: str, *, key: str | None = None, **options: Unpack[AnswerOptions]) -> Answer:
+        """Say something and wait for the whole answer. Raises what went wrong; the transcript keeps the words all the same.
 
-    def stream(self, text: str, **options: Unpack[AnswerOptions]) -> Reply:
-        """Say something and get the answer as it comes."""
-        return Reply(self._inner.starter(text, **options))
+        With a ``key`` of the caller's own it is said once, however often it is asked: a second call gives the first's
+        answer, or tries again if there is none.
+        """
+        return Reply(self._inner.starter(text, key=key, buffered=True, **options)).answer()
+
+    def stream(self, text: str, *, key: str | None = None, **options: Unpack[AnswerOptions]) -> Reply:
+        """Like ``say``, as it comes."""
+        return Reply(self._inner.starter(text, key=key, **options))
 
     def retry(self, **options: Unpack[AnswerOptions]) -> Answer:
         """Answer the last message anew, also one whose answer failed. The old answer stays in the transcript."""
@@ -232,6 +236,20 @@ class Conversation:
     def goto(self, message: Entry) -> None:
         """Go on from this message, on whichever branch it is. Raises NotFound and ConversationBusy."""
         _door.call(lambda: self._inner.goto(message))
+
+    def fork(self, message: Entry | None = None, *, name: str | None = None) -> Conversation:
+        """A new conversation that begins with this branch, up to the head or to ``message``, and then goes its own way.
+
+        Raises NotFound.
+        """
+        return Conversation(_door.call(lambda: self._inner.fork(message, name=name)))
+
+    def search(self, text: str, *, limit: int = 20) -> Sequence[Hit]:
+        """The messages that have all these words, newest first: of this conversation, or of all if it is the bot that is asked.
+
+        Words in quotes must stand in a row. Raises InvalidMessage if there is nothing to look for.
+        """
+        return _door.call(lambda: self._inner.search(text, limit=limit))
 
     def forget(self, message: Entry) -> None:
         """Blank a message for good; its place in the tree stays. Raises NotFound and ConversationBusy."""
@@ -313,7 +331,6 @@ class Chatbot(Conversation):
         """The conversation of that name, begun if there is none; without a name the bot's own."""
         return Conversation(self._bot.conversation(name))
 
-    @property
     def conversations(self) -> Sequence[ConversationInfo]:
         """All conversations of this owner, most recently changed first."""
         return _door.call(self._bot.conversations)

@@ -31,7 +31,6 @@ class Extent:
         return self.messages > other.messages and self.turns > other.turns and self.tokens > other.tokens
 
 
-_TITLE_LENGTH = 60
 UNMEASURED = Size()
 START = Extent()
 
@@ -84,10 +83,15 @@ class Entry:
         return self.message.text
 
 
-def first_title(text: str) -> str:
-    """What a conversation that begins with this message is called until somebody knows better: at most 60 characters."""
-    line = " ".join(text.split())
-    return line if len(line) <= _TITLE_LENGTH else f"{line[: _TITLE_LENGTH - 1].rstrip()}…"
+@dataclass(frozen=True, slots=True)
+class Hit:
+    """A message that a search found: where it is, the part of it around what was looked for, and where that stands there."""
+
+    conversation: str
+    title: str
+    entry: Entry
+    excerpt: str
+    marks: tuple[tuple[int, int], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,24 +7,31 @@ from __future__ import annotations
 
 import random
 import time
-from collections.abc import Sequence
-from contextlib import aclosing
+from contextlib import aclosing, suppress
 from dataclasses import dataclass, field, replace
 from functools import partial
 
 import anyio
 
-from anaphora.context.plan import Budget, Context, Memory, Prompt, plan
-from anaphora.context.window import reach
-from anaphora.errors import ContextTooLong, ConversationBusy, PromptTooLong, ProviderError, StoreError, StreamInterrupted
-from anaphora.events import AnswerDraft, Ended, Finished, Planned, Retrying
+from anaphora.context.plan import Budget, Context
+from anaphora.errors import (
+    ContextTooLong,
+    ConversationBusy,
+    InvalidMessage,
+    PromptTooLong,
+    ProviderError,
+    StoreError,
+    StreamInterrupted,
+)
+from anaphora.events import AnswerDraft, Ended, Finished, Planned, Retrying, TextDelta
 from anaphora.message import Message, Options, Status, text_message
-from anaphora.model import Model
-from anaphora.providers.retry import Retries, next_delay
+from anaphora.providers.retry import next_delay
 from anaphora.reply import Mailbox
-from anaphora.stores.base import Change, Draft, Lease, Scope, Store
+from anaphora.setup import Setup
+from anaphora.stores.base import Change, Draft, Lease, Scope
 from anaphora.tasks import Post, alongside, spawn
-from anaphora.transcript import START, Entry, Extent, Size, first_title
+from anaphora.title import first_title, retitle
+from anaphora.transcript import Entry, Size
 
 _LEASE_SECONDS = 30.0
 _FLUSH_SECONDS = 0.5
@@ -35,7 +42,8 @@ _BUSY_POLL_SECONDS = 0.05
 class Ask:
     """What the turn is about: new words below the head, or (``again``) a user message that is already there.
 
-    ``instead`` of a message: the new words become its sibling, on a branch of their own.
+    ``instead`` of a message: the new words become its sibling, on a branch of their own. ``key``: said once, however often
+    it is asked.
 
     ``buffered``: nothing is shown before the end, so a stream that broke may be tried again. ``wait``: seconds to
     wait for another writer.
@@ -44,66 +52,21 @@ class Ask:
     text: str = ""
     again: Entry | None = None
     instead: Entry | None = None
+    key: str | None = None
     options: Options = field(default_factory=Options)
     buffered: bool = False
     wait: float = 0.0
 
 
-@dataclass(frozen=True, slots=True)
-class Setup:
-    """What all turns of a bot share. ``system`` None means the model's default prompt."""
-
-    model: Model
-    store: Store
-    memory: Memory
-    retries: Retries
-    system: str | None = None
-
-    async def system_prompt(self, scope: Scope) -> Prompt:
-        """The conversation's own system prompt, else the bot's, else the model's, with its size."""
-        own = (await self.store.info(scope)).system
-        return await self.model.system_prompt(self.system if own is None else own)
-
-    async def context(self, scope: Scope, message_id: str | None, budget: Budget) -> Context:
-        """What the model sees of the branch that ends at a message. Only as much is read as may go in.
-
-        Raises ContextTooLong.
-        """
-        system = await self.system_prompt(scope)
-        most = reach(self.memory.window.limits(budget.prompt - system.tokens))
-        branch = await self._end_of_branch(scope, message_id, most)
-        return plan(branch, system=system, memory=self.memory, budget=budget)
-
-    async def _end_of_branch(self, scope: Scope, message_id: str | None, most: Extent) -> Sequence[Entry]:
-        """The messages up to this one, back to where they exceed ``most``.
-
-        What another model's tokenizer counted is counted anew, if this one's can.
-        """
-        counter = await self.model.counter()
-        far = most
-        while True:
-            branch = await self.store.branch(scope, message_id, reach=far)
-            if counter:
-                branch = [entry if entry.size.counter == counter else await self.measured(scope, entry) for entry in branch]
-            if not branch or branch[0].parent is None or sum((entry.extent for entry in branch), START).exceeds(most):
-                return branch
-            # By this model's count it is less.
-            far += far + Extent(1, 1, 1)
-
-    async def measured(self, scope: Scope, entry: Entry) -> Entry:
-        """The same message with the size this model counts."""
-        size = await self.model.size(entry.message)
-        if size == entry.size:
-            return entry
-        await self.store.measure(scope, entry.id, size)
-        return replace(entry, size=size)
-
-
 class Turn:
-    """A turn in its own task. ``done`` is set when everything about it is stored and the conversation is free again."""
+    """A turn in its own task. ``done`` is set when everything about it is stored and the conversation is free again.
+
+    What is due afterwards is done in the background: ``ended`` is set when nothing of it runs any more.
+    """
 
     def __init__(self, setup: Setup, scope: Scope, ask: Ask, mailbox: Mailbox, after: Turn | None = None) -> None:
         self.done = anyio.Event()
+        self.ended = anyio.Event()
         self.stopping = False
         self._setup = setup
         self._scope = scope
@@ -111,17 +74,24 @@ class Turn:
         self._mailbox = mailbox
         self._after = after
         self._cancel = anyio.CancelScope()
+        self._background = anyio.CancelScope()
         self._draft = AnswerDraft()
         self._begun = time.monotonic()
         self._first: float | None = None
         self._ended: Ended | None = None
         self._pending: Entry | None = None
+        self._context: Context | None = None
         self._post: Post = spawn(self._run)
 
     def stop(self) -> None:
         """End the turn soon, keeping what came. From any thread."""
         self.stopping = True
         self._post(self._cancel.cancel)
+        self.stop_background()
+
+    def stop_background(self) -> None:
+        """Let go of what is done after the answer. From any thread."""
+        self._post(self._background.cancel)
 
     async def _run(self) -> None:
         error: BaseException | None = None
@@ -135,6 +105,18 @@ class Turn:
                 self._report_nothing()
             self.done.set()
             self._mailbox.close(error)
+            try:
+                await self._afterwards()
+            finally:
+                self.ended.set()
+
+    async def _afterwards(self) -> None:
+        """What is due after an answer was given, and may delay nobody."""
+        answer = self._mailbox.answer
+        if self._setup.titles and self._context is not None and answer is not None and answer.status == "complete":
+            # Whatever fails here, the answer is given and stored.
+            with self._background, suppress(Exception):
+                await retitle(self._setup.model, self._setup.store, self._scope, (*self._context.messages, answer.message))
 
     async def _locked(self) -> None:
         store = self._setup.store
@@ -150,6 +132,8 @@ class Turn:
         """Turns of one conversation object go in the order they were begun; one that was left early is waited for."""
         before = self._after
         self._after = None
+        if before is not None:
+            before.stop_background()
         if before is None or before.done.is_set():
             return
         if not before.stopping and not self._ask.wait:
@@ -173,6 +157,8 @@ class Turn:
         store, model = self._setup.store, self._setup.model
         with anyio.CancelScope(shield=True):
             user = self._ask.again or await self._append_user()
+        if self._ask.key is not None and await self._already_answered(user):
+            return
         user = await self._setup.measured(self._scope, user)
         context, budget = await self._plan(user)
         pending = await store.append(self._scope, Draft(user.id, self._draft.message(), status="pending", model=str(model)))
@@ -198,14 +184,28 @@ class Turn:
         info = await store.info(self._scope)
         size = Size(self._setup.model.estimate.count(message))
         parent = info.head if self._ask.instead is None else self._ask.instead.parent
-        user = await store.append(self._scope, Draft(parent, message, size=size))
+        user = await store.append(self._scope, Draft(parent, message, size=size, key=self._ask.key))
+        if user.message != message:
+            raise InvalidMessage(f"the key {self._ask.key!r} belongs to another message: take a new one for each.")
         if not info.title:
-            await store.describe(self._scope, title=first_title(self._ask.text))
+            await store.describe(self._scope, title=first_title(self._scope.conversation, self._ask.text))
         return user
+
+    async def _already_answered(self, user: Entry) -> bool:
+        """Give the answer that is there, if this message was said and answered before."""
+        answers = await self._setup.store.children(self._scope, user.id)
+        answer = next((entry for entry in answers if entry.status in {"complete", "stopped"} and entry.message.parts), None)
+        if answer is None:
+            return False
+        if answer.text and not self._ask.buffered:
+            self._mailbox.put(TextDelta(answer.text))
+        self._mailbox.put(Finished(answer.message, answer.status, usage=answer.usage, model=answer.model))
+        return True
 
     async def _plan(self, user: Entry) -> tuple[Context, Budget]:
         budget = await self._setup.model.budget(self._ask.options.max_tokens)
         context = await self._setup.context(self._scope, user.id, budget)
+        self._context = context
         self._mailbox.put(Planned(context.report))
         return context, budget
 

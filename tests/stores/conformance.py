@@ -1,15 +1,15 @@
-"""What every store must do. A store's own test file subclasses this and says how to make one.
+"""What every store must do: the verbs of a chat. A store's own test file subclasses this and says how to make one.
 
 It is written for the asynchronous protocol and runs on asyncio and trio.
 """
 
 from __future__ import annotations
 
-from abc import ABC, abstractmethod
-from collections.abc import AsyncIterator
-
 import anyio
 import pytest
+from tests.stores.making import ANSWER, ASK, HERE
+from tests.stores.search_conformance import SearchConformance
+from tests.stores.transfer_conformance import TransferConformance
 
 from anaphora.errors import ConversationBusy, NotFound, StoreError
 from anaphora.message import Message, Text, Usage, text_message
@@ -17,22 +17,9 @@ from anaphora.stores.base import Change, Draft, Scope, Store
 from anaphora.transcript import Extent, Size
 
 pytestmark = pytest.mark.anyio
-HERE = Scope("me", "c1")
-ASK = text_message("user", "What's the capital of France?")
-ANSWER = text_message("assistant", "Paris.")
 
 
-class StoreConformance(ABC):
-    @abstractmethod
-    def make(self) -> Store:
-        """An empty store."""
-
-    @pytest.fixture
-    async def store(self) -> AsyncIterator[Store]:
-        store = self.make()
-        yield store
-        await store.aclose()
-
+class StoreConformance(SearchConformance, TransferConformance):
     async def test_a_message_comes_back_as_it_went_in(self, store: Store):
         entry = await store.append(HERE, Draft(None, ASK, size=Size(7), model="m"))
         assert (entry.message, entry.status, entry.tokens, entry.parent, entry.model) == (ASK, "complete", 7, None, "m")

@@ -10,11 +10,12 @@ from pathlib import Path
 import anyio
 import pytest
 from tests.stores.conformance import StoreConformance
+from tests.stores.search_conformance import SearchConformance
 
 from anaphora import Chatbot, ScriptedProvider
 from anaphora.errors import StoreError
 from anaphora.message import text_message
-from anaphora.stores.base import Draft, Scope, Store
+from anaphora.stores.base import Draft, Query, Scope, Store
 from anaphora.stores.migrate import migrations
 from anaphora.stores.sqlite import SQLiteStore
 from anaphora.transcript import Extent
@@ -28,6 +29,18 @@ class TestSQLiteStore(StoreConformance):
     @pytest.fixture(autouse=True)
     def folder(self, tmp_path: Path) -> None:
         self.path = tmp_path / "new folder" / "anaphora.db"
+
+    def make(self) -> Store:
+        return SQLiteStore(self.path)
+
+
+class TestSQLiteStoreWithoutFullTextIndex(SearchConformance):
+    """A Python whose SQLite lacks FTS5 reads the messages themselves."""
+
+    @pytest.fixture(autouse=True)
+    def without_fts5(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.path = tmp_path / "anaphora.db"
+        monkeypatch.setattr("anaphora.stores.sqlite_search.has_fts5", lambda: False)
 
     def make(self) -> Store:
         return SQLiteStore(self.path)
@@ -218,3 +231,37 @@ def test_no_kill_at_any_moment_loses_an_acknowledged_word(tmp_path: Path):
     assert result["wrong"] == []
     assert result["killed_at_writes"] >= 30
     assert result["killed"] >= 100
+
+
+async def test_what_was_written_without_the_index_is_found_once_it_is_there(path: Path, monkeypatch: pytest.MonkeyPatch):
+    with monkeypatch.context() as patch:
+        patch.setattr("anaphora.stores.sqlite_search.has_fts5", lambda: False)
+        store = SQLiteStore(path)
+        entry = await store.append(HERE, Draft(None, text_message("user", "we ran")))
+        await store.append(HERE, Draft(None, text_message("user", "I am running")))
+        await store.aclose()
+    (hit,) = await store.search("me", Query("run"))
+    assert hit.entry.text == "I am running"
+    with monkeypatch.context() as patch:
+        patch.setattr("anaphora.stores.sqlite_search.has_fts5", lambda: False)
+        with pytest.raises(StoreError, match="lacks FTS5"):
+            await store.forget(HERE, entry.id)
+    assert (await store.transcript(HERE))[0].text == "we ran"
+    await store.aclose()
+
+
+async def test_the_index_of_many_forgotten_messages_holds_no_trace_of_their_words(path: Path):
+    store = SQLiteStore(path)
+    for number in range(200):
+        await store.append(HERE, Draft(None, text_message("user", f"xylophone{number} and zebra{number}")))
+    for entry in (await store.transcript(HERE))[:100]:
+        await store.forget(HERE, entry.id)
+    await store.aclose()
+    data = b"".join(file.read_bytes() for file in path.parent.iterdir())
+    assert b"xylophone150 and" in data
+    assert not any(f"xylophone{number} and".encode() in data for number in range(100))
+    with closing(sqlite3.connect(path)) as database:
+        database.execute("CREATE VIRTUAL TABLE temp.vocabulary USING fts5vocab(main, search, row)")
+        terms = {row[0] for row in database.execute("SELECT term FROM vocabulary")}
+    assert "zebra150" in terms
+    assert "zebra50" not in terms

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import secrets
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -13,6 +12,7 @@ from anaphora.chatbot import ChatbotOptions
 from anaphora.cli.opening import Opened, open_model, resume
 from anaphora.cli.sanitize import sanitized
 from anaphora.sync import Chatbot, Conversation, Reply
+from anaphora.title import new_id
 
 
 @dataclass(slots=True)
@@ -68,7 +68,7 @@ def _help(chat: Chat, _: str) -> None:
 
 
 def _new(chat: Chat, _: str) -> None:
-    chat.opened.conversation = chat.bot.conversation(f"conv_{secrets.token_hex(8)}")
+    chat.opened.conversation = chat.bot.conversation(new_id())
     chat.say("A new conversation.")
 
 
@@ -110,7 +110,7 @@ def _model(chat: Chat, name: str) -> None:
 
 
 def _list(chat: Chat, _: str) -> None:
-    infos = chat.bot.conversations[:_LISTED]
+    infos = chat.bot.conversations()[:_LISTED]
     for number, info in enumerate(infos, 1):
         day = time.strftime("%Y-%m-%d %H:%M", time.localtime(info.updated))
         chat.say(f"{number:3}  {day}  {info.messages:4} messages  {info.title}")
@@ -118,7 +118,7 @@ def _list(chat: Chat, _: str) -> None:
 
 
 def _resume(chat: Chat, which: str) -> None:
-    infos = chat.bot.conversations
+    infos = chat.bot.conversations()
     if which.isdecimal() and 0 < int(which) <= len(infos):
         resume(chat.opened, infos[int(which) - 1])
         return

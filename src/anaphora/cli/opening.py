@@ -21,7 +21,8 @@ from anaphora.providers.catalog import VENDORS
 from anaphora.settings import Settings, config_folder, load_settings
 from anaphora.stores.inmemory import InMemoryStore
 from anaphora.sync import Chatbot, Conversation
-from anaphora.transcript import ConversationInfo, first_title
+from anaphora.title import shortened
+from anaphora.transcript import ConversationInfo
 
 # Longer than any answer of a server on this machine, shorter than anybody notices.
 _OLLAMA_SECONDS = 0.3
@@ -68,7 +69,7 @@ def data_file() -> Path:
 
 def continue_newest(opened: Opened) -> None:
     """Go on with the conversation that changed last. Raises StoreError."""
-    newest = next(iter(opened.bot.conversations), None)
+    newest = next(iter(opened.bot.conversations()), None)
     if newest is None:
         opened.tell("There is no earlier conversation; a new one begins.")
     else:
@@ -81,7 +82,7 @@ def resume(opened: Opened, info: ConversationInfo) -> None:
     opened.tell(f"Going on with “{info.title}”, {info.messages} messages.")
     unanswered = opened.conversation.unanswered()
     if unanswered is not None:
-        opened.tell(f"The last answer was interrupted: /retry answers “{first_title(unanswered.text)}” again, or just go on.")
+        opened.tell(f"The last answer was interrupted: /retry answers “{shortened(unanswered.text)}” again, or just go on.")
 
 
 def open_model(model: str, options: ChatbotOptions, *, quiet: bool = False) -> Chatbot:

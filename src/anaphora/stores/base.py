@@ -9,12 +9,13 @@ from __future__ import annotations
 import secrets
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Protocol
 
 from anaphora.errors import ConversationBusy
 from anaphora.message import Message, Status, Usage
-from anaphora.transcript import START, UNMEASURED, ConversationInfo, Entry, Extent, Size
+from anaphora.stores.fulltext import excerpt, searchable
+from anaphora.transcript import START, UNMEASURED, ConversationInfo, Entry, Extent, Hit, Size
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +52,15 @@ class Change:
 
 
 @dataclass(frozen=True, slots=True)
+class Query:
+    """What to look for: words, all of which a message must have; those in quotes in a row. In one conversation or in all."""
+
+    text: str
+    limit: int = 20
+    conversation: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Lease:
     """The right to write to a conversation until it expires; ``holder`` is a random word."""
 
@@ -73,6 +83,18 @@ def new_entry(draft: Draft, parent: Entry | None, *, order: int) -> Entry:
         key=draft.key,
         before=START if parent is None else parent.before + parent.extent,
     )
+
+
+def restored(entry: Entry, parent: Entry | None, *, order: int) -> Entry:
+    """A message as it is put back: in its place among those that are there. Nobody writes at it any more."""
+    status: Status = "interrupted" if entry.status == "pending" else entry.status
+    before = START if parent is None else parent.before + parent.extent
+    return replace(entry, status=status, order=order, before=before)
+
+
+def hit(conversation: ConversationInfo, entry: Entry, query: Query) -> Hit:
+    """A message that a query found."""
+    return Hit(conversation.id, conversation.title, entry, *excerpt(searchable(entry.message), query.text))
 
 
 def busy(scope: Scope) -> ConversationBusy:
@@ -132,11 +154,30 @@ class Store(Protocol):
         ...
 
     async def forget(self, scope: Scope, message_id: str, /) -> None:
-        """Blank a message for good: its place in the tree stays, its words are nowhere any more. Raises NotFound."""
+        """Blank a message for good: its place in the tree stays, its words are nowhere any more. Raises NotFound.
+
+        The same message in conversations that were forked from this one is blanked too.
+        """
         ...
 
     async def delete(self, scope: Scope, /) -> None:
         """Remove a conversation with all its messages. Raises NotFound, and ConversationBusy while somebody writes."""
+        ...
+
+    async def transcript(self, scope: Scope, /) -> Sequence[Entry]:
+        """Every message of the tree, in order."""
+        ...
+
+    async def restore(self, owner: str, info: ConversationInfo, entries: Sequence[Entry], /) -> int:
+        """Put back a transcript, or add what is missing of it; gives how many messages were new. Parents come before children.
+
+        A message with an id that is there already is left alone. The conversation goes on from ``info.head`` if it
+        is new, or went on from a message before that. Raises ConversationBusy, and NotFound for a parent that is nowhere.
+        """
+        ...
+
+    async def search(self, owner: str, query: Query, /) -> Sequence[Hit]:
+        """The owner's messages that have all that the query asks for, newest first, on whichever branch."""
         ...
 
     async def info(self, scope: Scope, /) -> ConversationInfo:

@@ -5,13 +5,15 @@ from __future__ import annotations
 import secrets
 import time
 from collections.abc import Sequence
+from copy import deepcopy
 from dataclasses import dataclass, field, replace
 from threading import Lock
 
 from anaphora.errors import ConversationBusy, NotFound, StoreError
 from anaphora.message import Message, Usage
-from anaphora.stores.base import Change, Draft, Lease, Scope, busy, new_entry
-from anaphora.transcript import START, UNMEASURED, ConversationInfo, Entry, Extent, Size
+from anaphora.stores.base import Change, Draft, Lease, Query, Scope, busy, hit, new_entry, restored
+from anaphora.stores.fulltext import has_all, patterns, searchable
+from anaphora.transcript import START, UNMEASURED, ConversationInfo, Entry, Extent, Hit, Size
 
 
 @dataclass(slots=True)
@@ -68,10 +70,7 @@ class InMemoryStore:
                 return conversation.entries[conversation.keys[draft.key]]
             parent = None if draft.parent is None else self._entry(conversation, draft.parent)
             entry = new_entry(draft, parent, order=len(conversation.entries) + 1)
-            conversation.entries[entry.id] = entry
-            conversation.children.setdefault(draft.parent, []).append(entry.id)
-            if draft.key is not None:
-                conversation.keys[draft.key] = entry.id
+            self._put(conversation, entry)
             conversation.updated = entry.created
             return entry
 
@@ -134,9 +133,11 @@ class InMemoryStore:
 
     async def forget(self, scope: Scope, message_id: str, /) -> None:
         with self._lock:
-            conversation = self._of(scope)
-            entry = self._entry(conversation, message_id)
-            conversation.entries[message_id] = replace(entry, message=Message(entry.role, ()), size=UNMEASURED)
+            self._entry(self._of(scope), message_id)
+            for other, conversation in self._conversations.items():
+                entry = conversation.entries.get(message_id)
+                if other.owner == scope.owner and entry is not None:
+                    conversation.entries[message_id] = replace(entry, message=Message(entry.role, ()), size=UNMEASURED)
 
     async def delete(self, scope: Scope, /) -> None:
         with self._lock:
@@ -146,6 +147,48 @@ class InMemoryStore:
             if conversation.holder is not None and conversation.expires > time.monotonic():
                 raise busy(scope)
             del self._conversations[scope]
+
+    async def transcript(self, scope: Scope, /) -> Sequence[Entry]:
+        with self._lock:
+            return list(self._seen(scope).entries.values())
+
+    async def restore(self, owner: str, info: ConversationInfo, entries: Sequence[Entry], /) -> int:
+        with self._lock:
+            scope = Scope(owner, info.id)
+            conversation = deepcopy(self._seen(scope))
+            is_new = not conversation.entries
+            if conversation.holder is not None and conversation.expires > time.monotonic():
+                raise busy(scope)
+            missing = [entry for entry in entries if entry.id not in conversation.entries]
+            for entry in missing:
+                parent = None if entry.parent is None else self._entry(conversation, entry.parent)
+                self._put(conversation, restored(entry, parent, order=len(conversation.entries) + 1))
+            if is_new:
+                conversation.title, conversation.system, conversation.created = info.title, info.system, info.created
+                conversation.head, conversation.updated, conversation.usage = info.head, info.updated, info.usage
+            elif missing:
+                conversation.head = self._later(conversation, info.head)
+                conversation.usage = sum((entry.usage for entry in missing if entry.usage), conversation.usage or Usage())
+            # Only now, so that a transcript with a hole changes nothing.
+            self._conversations[scope] = conversation
+            return len(missing)
+
+    async def search(self, owner: str, query: Query, /) -> Sequence[Hit]:
+        wanted = patterns(query.text)
+        chunks = [chunk.casefold() for chunk in query.text.split()]
+        with self._lock:
+            here = [
+                (self._info(scope, conversation), entry)
+                for scope, conversation in self._conversations.items()
+                if scope.owner == owner and query.conversation in {None, scope.conversation}
+                for entry in conversation.entries.values()
+                if entry.status != "pending"
+            ]
+        here.sort(key=lambda pair: pair[1].created, reverse=True)
+        found = [pair for pair in here if wanted and has_all(searchable(pair[1].message), wanted)]
+        if not found:
+            found = [pair for pair in here if all(chunk in searchable(pair[1].message).casefold() for chunk in chunks)]
+        return [hit(info, entry, query) for info, entry in found[: query.limit]]
 
     async def info(self, scope: Scope, /) -> ConversationInfo:
         with self._lock:
@@ -175,6 +218,20 @@ class InMemoryStore:
         """The conversation to look at: looking does not make one."""
         now = time.time()
         return self._conversations.get(scope) or _Conversation(created=now, updated=now)
+
+    def _later(self, conversation: _Conversation, head: str | None) -> str | None:
+        """This head, if the conversation's own is on the way to it; else the conversation's own."""
+        message_id = head
+        while message_id is not None and message_id != conversation.head:
+            message_id = self._entry(conversation, message_id).parent
+        return conversation.head if message_id is None else head
+
+    @staticmethod
+    def _put(conversation: _Conversation, entry: Entry) -> None:
+        conversation.entries[entry.id] = entry
+        conversation.children.setdefault(entry.parent, []).append(entry.id)
+        if entry.key is not None:
+            conversation.keys[entry.key] = entry.id
 
     @staticmethod
     def _entry(conversation: _Conversation, message_id: str) -> Entry:

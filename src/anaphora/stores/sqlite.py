@@ -18,10 +18,12 @@ from typing import TypeVar
 
 import anyio.to_thread
 
+from anaphora.stores import sqlite_lease as leases
 from anaphora.stores import sqlite_verbs as verbs
-from anaphora.stores.base import Change, Draft, Lease, Scope
+from anaphora.stores.base import Change, Draft, Lease, Query, Scope
 from anaphora.stores.sqlite_file import open_database, store_failure
-from anaphora.transcript import ConversationInfo, Entry, Extent, Size
+from anaphora.stores.sqlite_search import catch_up, is_behind, search
+from anaphora.transcript import ConversationInfo, Entry, Extent, Hit, Size
 
 T = TypeVar("T")
 
@@ -40,13 +42,13 @@ class SQLiteStore:
         self._process = 0
 
     async def acquire(self, scope: Scope, /, *, seconds: float) -> Lease:
-        return await self._write(partial(verbs.acquire, scope=scope, seconds=seconds))
+        return await self._write(partial(leases.acquire, scope=scope, seconds=seconds))
 
     async def renew(self, lease: Lease, /, *, seconds: float) -> None:
-        await self._write(partial(verbs.renew, lease=lease, seconds=seconds), durable=False)
+        await self._write(partial(leases.renew, lease=lease, seconds=seconds), durable=False)
 
     async def release(self, lease: Lease, /) -> None:
-        await self._write(partial(verbs.release, lease=lease), durable=False)
+        await self._write(partial(leases.release, lease=lease), durable=False)
 
     async def append(self, scope: Scope, draft: Draft, /) -> Entry:
         return await self._write(partial(verbs.append, scope=scope, draft=draft), durable=draft.status != "pending")
@@ -78,6 +80,17 @@ class SQLiteStore:
     async def delete(self, scope: Scope, /) -> None:
         await self._write(partial(verbs.delete, scope=scope))
         await self._in_thread(self._write_back)
+
+    async def transcript(self, scope: Scope, /) -> Sequence[Entry]:
+        return await self._read(partial(verbs.transcript, scope=scope))
+
+    async def restore(self, owner: str, info: ConversationInfo, entries: Sequence[Entry], /) -> int:
+        return await self._write(partial(verbs.restore, owner=owner, given=info, entries=entries))
+
+    async def search(self, owner: str, query: Query, /) -> Sequence[Hit]:
+        if await self._read(is_behind):
+            await self._write(catch_up, durable=False)
+        return await self._read(partial(search, owner=owner, query=query))
 
     async def info(self, scope: Scope, /) -> ConversationInfo:
         return await self._read(partial(verbs.info, scope=scope))

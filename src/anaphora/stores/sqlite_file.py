@@ -9,6 +9,7 @@ from pathlib import Path
 
 from anaphora.errors import StoreError
 from anaphora.stores.migrate import migrate
+from anaphora.stores.sqlite_search import create_index
 
 APPLICATION_ID = 0x616E6170
 _BUSY_SECONDS = 30.0
@@ -26,6 +27,7 @@ def open_database(path: Path) -> sqlite3.Connection:
         # What is forgotten or deleted is overwritten, not only let go.
         database.execute("PRAGMA secure_delete = ON")
         migrate(database, path)
+        create_index(database)
     except BaseException:
         database.close()
         raise

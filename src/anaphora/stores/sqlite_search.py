@@ -1,0 +1,164 @@
+"""The full-text index of the SQLite store (FTS5), kept by the transactions that write the messages.
+
+It holds words, not texts: what is found is read from the messages. Every message knows whether it is in the index, so that what
+was written without it (by a Python whose SQLite lacks FTS5, or before there was an index) is added by the next search.
+Where FTS5 is missing, a search reads the messages themselves.
+"""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+from collections.abc import Callable, Sequence
+from contextlib import closing
+from functools import cache
+from hashlib import blake2b
+from itertools import islice
+
+from anaphora.codec import parts_from_json
+from anaphora.errors import StoreError
+from anaphora.message import Message
+from anaphora.stores.base import Query, hit
+from anaphora.stores.fulltext import has_all, patterns, phrases, searchable, words
+from anaphora.stores.sqlite_rows import CONVERSATION, ENTRY, THIS_CONVERSATION, conversation_of, entry_of
+from anaphora.transcript import Hit
+
+# Of the newest so many matches the newest by date are given: what was imported may be older than it was stored.
+_CANDIDATES = 1_000
+_MISSING = "indexed = 0 AND status <> 'pending'"
+_CREATE = """
+CREATE VIRTUAL TABLE IF NOT EXISTS search USING fts5 (
+    text, owner, content = '', tokenize = "porter unicode61 categories 'L* N* Co S*' tokenchars '#%&@\\'"
+)
+"""
+
+
+@cache
+def has_fts5() -> bool:
+    """Whether this Python's SQLite has full-text search."""
+    with closing(sqlite3.connect(":memory:")) as database:
+        try:
+            database.execute("CREATE VIRTUAL TABLE probe USING fts5 (x)")
+        except sqlite3.OperationalError:
+            return False
+    return True
+
+
+def create_index(database: sqlite3.Connection) -> None:
+    """Make the index if it is not there."""
+    if has_fts5():
+        database.execute(_CREATE)
+
+
+def index(database: sqlite3.Connection, where: str, values: Sequence[str]) -> None:
+    """Take the ended messages among these into the index, if they are not in it."""
+    if not has_fts5():
+        return
+    rows = database.execute(f"SELECT number, owner, parts FROM messages WHERE {where} AND {_MISSING}", values).fetchall()
+    insert = "INSERT INTO search (rowid, text, owner) VALUES (?, ?, ?)"
+    database.executemany(insert, ((number, _words(parts), _mark(owner)) for number, owner, parts in rows))
+    database.executemany("UPDATE messages SET indexed = 1 WHERE number = ?", ((row[0],) for row in rows))
+
+
+def unindex(database: sqlite3.Connection, where: str, values: Sequence[str]) -> None:
+    """Take these messages out of the index, every trace of them. Raises StoreError if it cannot be written."""
+    rows = database.execute(f"SELECT number, owner, parts FROM messages WHERE {where} AND indexed = 1", values).fetchall()
+    if rows and not has_fts5():
+        raise StoreError(
+            "the search index cannot be changed: this Python's SQLite lacks FTS5. Do it with the Python that made the index."
+        )
+    if rows:
+        delete = "INSERT INTO search (search, rowid, text, owner) VALUES ('delete', ?, ?, ?)"
+        database.executemany(delete, ((number, _words(parts), _mark(owner)) for number, owner, parts in rows))
+        database.executemany("UPDATE messages SET indexed = 0 WHERE number = ?", ((row[0],) for row in rows))
+        # A deleted word stays in its segment until segments are merged.
+        database.execute("INSERT INTO search (search) VALUES ('optimize')")
+
+
+def is_behind(database: sqlite3.Connection) -> bool:
+    """Whether ended messages are missing in the index."""
+    return has_fts5() and database.execute(f"SELECT 1 FROM messages WHERE {_MISSING} LIMIT 1").fetchone() is not None
+
+
+def catch_up(database: sqlite3.Connection) -> None:
+    """Take into the index what ended without it: interrupted answers, and what a program without FTS5 wrote."""
+    index(database, _MISSING, ())
+
+
+def search(database: sqlite3.Connection, *, owner: str, query: Query) -> list[Hit]:
+    """The verb of the store."""
+    found = f"SELECT conversation, {ENTRY} FROM messages WHERE number = ?"
+    about = f"SELECT {CONVERSATION} FROM conversations WHERE {THIS_CONVERSATION}"
+    hits = []
+    for number in find(database, owner, query):
+        conversation, *row = database.execute(found, (number,)).fetchone()
+        info = conversation_of(database.execute(about, (owner, conversation)).fetchone())
+        hits.append(hit(info, entry_of(row), query))
+    return hits
+
+
+def find(database: sqlite3.Connection, owner: str, query: Query) -> list[int]:
+    """The rows of the messages that have all that a query asks for, newest first.
+
+    First those with its words, in any form; if there are none, with words that begin so; if there are none, with its
+    letters anywhere.
+    """
+    wanted = phrases(query.text)
+    rows: list[int] = []
+    if wanted and has_fts5():
+        rows = _matches(database, _expression(wanted, owner), owner, query) or _matches(
+            database, _expression(wanted, owner, prefix="*"), owner, query
+        )
+    elif wanted:
+        forms = patterns(query.text)
+        rows = _scan(database, owner, query, [], lambda text: has_all(text, forms))
+    chunks = [chunk.casefold() for chunk in query.text.split()]
+    return rows or _scan(database, owner, query, chunks, lambda text: all(chunk in text.casefold() for chunk in chunks))
+
+
+def _matches(database: sqlite3.Connection, expression: str, owner: str, query: Query) -> list[int]:
+    rows = database.execute(
+        "SELECT number FROM (SELECT messages.number, messages.created FROM search"
+        " JOIN messages ON messages.number = search.rowid"
+        " WHERE search MATCH ? AND messages.owner = ? AND (? IS NULL OR messages.conversation = ?)"
+        " ORDER BY search.rowid DESC LIMIT ?) ORDER BY created DESC, number DESC LIMIT ?",
+        (expression, owner, query.conversation, query.conversation, max(_CANDIDATES, query.limit), query.limit),
+    )
+    return [row[0] for row in rows]
+
+
+def _expression(wanted: Sequence[Sequence[str]], owner: str, prefix: str = "") -> str:
+    every = " AND ".join(f'"{" ".join(phrase)}"{prefix}' for phrase in wanted)
+    return f'text : ({every}) AND owner : "{_mark(owner)}"'
+
+
+def _scan(
+    database: sqlite3.Connection, owner: str, query: Query, chunks: Sequence[str], fits: Callable[[str], bool]
+) -> list[int]:
+    """Without the index: the messages whose text fits. Those with ``chunks`` somewhere in their JSON are looked at."""
+    likes = "".join(" AND parts LIKE ? ESCAPE '\\'" for _ in chunks)
+    rows = database.execute(
+        "SELECT number, parts FROM messages WHERE owner = ? AND (? IS NULL OR conversation = ?) AND status <> 'pending'"
+        f"{likes} ORDER BY number DESC",
+        (owner, query.conversation, query.conversation, *map(_like, chunks)),
+    )
+    return list(islice((number for number, parts in rows if fits(_text(parts))), query.limit))
+
+
+def _like(chunk: str) -> str:
+    """A pattern for text as it stands inside of JSON."""
+    inside = json.dumps(chunk, ensure_ascii=False)[1:-1]
+    return "%" + inside.replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_") + "%"
+
+
+def _words(parts: str) -> str:
+    return " ".join(words(_text(parts)))
+
+
+def _text(parts: str) -> str:
+    return searchable(Message("user", parts_from_json(json.loads(parts))))
+
+
+def _mark(owner: str) -> str:
+    """A word for an owner that no text has: only digits, so that no stemmer changes it."""
+    return str(int.from_bytes(blake2b(owner.encode(), digest_size=8).digest()))

@@ -1,0 +1,63 @@
+"""Titles of conversations: at once the first words, later a better one from the model, which nobody waits for."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Sequence
+from contextlib import aclosing
+
+from anaphora.events import AnswerDraft, Ended
+from anaphora.message import Message, Options, text_message
+from anaphora.model import Model
+from anaphora.stores.base import Scope, Store
+
+_LENGTH = 60
+_UNNAMED = "conv_"
+# A thinking model needs room to think; the others end by themselves.
+_ANSWER_TOKENS = 400
+# Asked after the conversation itself, so that the provider reads almost all of it from its cache.
+_QUESTION = "Give our conversation a title of at most six words, in its own language. Answer with the title alone."
+# After so many messages a title that the model could not better is left as it is.
+_MESSAGES = 6
+
+
+def new_id() -> str:
+    """An id for a conversation that nobody named."""
+    return f"{_UNNAMED}{secrets.token_hex(8)}"
+
+
+def first_title(conversation: str, text: str) -> str:
+    """What a conversation is called that begins with this text: the name that somebody gave it, else the first words."""
+    return shortened(text if conversation.startswith(_UNNAMED) else conversation)
+
+
+def shortened(text: str) -> str:
+    """The text on one line, cut to 60 characters."""
+    line = " ".join(text.split())
+    return line if len(line) <= _LENGTH else f"{line[: _LENGTH - 1].rstrip()}…"
+
+
+def cleaned_title(text: str) -> str:
+    """The title in what a model answered; empty if there is none."""
+    lines = [line for line in text.splitlines() if line.strip()]
+    title = " ".join(lines[0].split()).strip("\"'“”„«»*#` ").removeprefix("Title:").rstrip(".").strip() if lines else ""
+    return title if len(title) <= _LENGTH else ""
+
+
+async def retitle(model: Model, store: Store, scope: Scope, messages: Sequence[Message]) -> None:
+    """Ask the model for a title, if the conversation still has that of its first words. Raises AnaphoraError."""
+    info = await store.info(scope)
+    first = next((message.text for message in messages if message.role == "user"), "")
+    is_named = not scope.conversation.startswith(_UNNAMED) or info.title != shortened(first)
+    if is_named or info.messages > _MESSAGES:
+        return
+    draft = AnswerDraft()
+    request = model.request([*messages, text_message("user", _QUESTION)], Options(max_tokens=_ANSWER_TOKENS))
+    async with aclosing(model.provider.stream(request)) as events:
+        async for event in events:
+            if not isinstance(event, Ended):
+                draft.add(event)
+    title = cleaned_title(draft.message().text)
+    # Somebody may have named it meanwhile.
+    if title and (await store.info(scope)).title == info.title:
+        await store.describe(scope, title=title)
