@@ -2,10 +2,10 @@ import anyio
 import pytest
 
 from anaphora import AsyncChatbot, AsyncConversation, Retries, ScriptedProvider
-from anaphora.conversation import AnswerOptions
 from anaphora.errors import ConfigError, ConversationBusy, InvalidMessage, ServerFailed
 from anaphora.events import TextDelta
 from anaphora.message import Options, Usage
+from anaphora.options import AnswerOptions
 from anaphora.providers.scripted import Cut, Delay, ScriptedReply
 
 pytestmark = pytest.mark.anyio

@@ -4,7 +4,9 @@ import pytest
 from anaphora import AsyncChatbot, ScriptedProvider
 from anaphora.errors import ServerFailed
 from anaphora.providers.scripted import Delay
-from anaphora.title import cleaned_title, first_title, new_id
+from anaphora.stores.base import new_conversation_id
+from anaphora.title import cleaned_title
+from anaphora.transcript import first_title
 
 pytestmark = pytest.mark.anyio
 
@@ -87,5 +89,5 @@ def test_only_a_title_is_taken_from_what_a_model_says(answer: str, title: str):
 
 
 def test_an_id_that_nobody_chose_is_no_title():
-    assert first_title(new_id(), "Hello there") == "Hello there"
+    assert first_title(new_conversation_id(), "Hello there") == "Hello there"
     assert first_title("my trip", "Hello there") == "my trip"

@@ -4,23 +4,29 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
+from pathlib import Path
 from types import TracebackType
 from typing import Self, Unpack, cast
 
+import anyio.to_thread
+
 from anaphora.context.plan import Memory
 from anaphora.context.window import FitContext, Window
-from anaphora.conversation import AnswerOptions, AsyncConversation, chosen_options
-from anaphora.errors import ConfigError
+from anaphora.conversation import AsyncConversation
+from anaphora.errors import ConfigError, ConversationBusy, NotFound
 from anaphora.message import Options, checked_text, valid_text
 from anaphora.model import Model
+from anaphora.options import AnswerOptions, chosen_options
 from anaphora.providers.base import Deadlines, ModelInfo, Provider, ProviderOptions
 from anaphora.providers.retry import Retries
 from anaphora.registry import open_provider, open_store, parse_model
 from anaphora.setup import Setup
-from anaphora.stores.base import Query, Scope, Store
+from anaphora.stores.base import Query, Scope, Store, new_conversation_id
 from anaphora.stores.inmemory import InMemoryStore
-from anaphora.title import new_id
-from anaphora.transcript import ConversationInfo, Hit
+from anaphora.transcript import ConversationInfo, Hit, Transcript
+from anaphora.transfer.files import replacing
+from anaphora.transfer.full import FullWriter
+from anaphora.transfer.reading import Damaged, Imported, Progress, read_conversations
 
 DEFAULT_MODEL = "local"
 
@@ -73,7 +79,7 @@ class AsyncChatbot(AsyncConversation):
         )
         answer = {name: value for name, value in options.items() if name in AnswerOptions.__annotations__}
         chosen = chosen_options(Options(), cast("AnswerOptions", answer))
-        scope = Scope(options.get("owner") or "me", new_id())
+        scope = Scope(options.get("owner") or "me", new_conversation_id())
         super().__init__(setup, scope, options=chosen, wait=options.get("wait") or 0.0)
         self._owns_store = store is None or isinstance(store, str | os.PathLike)
         self._all[self.id] = self
@@ -104,6 +110,44 @@ class AsyncChatbot(AsyncConversation):
         Words in quotes must stand in a row. Raises InvalidMessage if there is nothing to look for.
         """
         return await self._setup.store.search(self._scope.owner, Query(checked_text(text), limit))
+
+    async def export_to(self, path: str | os.PathLike[str]) -> int:
+        """Write everything of all conversations to a file, which ``import_from`` reads; gives how many they are.
+
+        Raises TranscriptFileError, and then the file is as it was.
+        """
+        infos = await self.conversations()
+
+        with replacing(path) as file:
+            writer = FullWriter(file)
+            for info in infos:
+                entries = await self._setup.store.transcript(Scope(self._scope.owner, info.id))
+                await anyio.to_thread.run_sync(writer.add, Transcript(info, entries))
+            writer.end()
+        return len(infos)
+
+    async def import_from(self, path: str | os.PathLike[str], progress: Progress | None = None) -> Imported:
+        """Take in the conversations of a file, a ZIP archive or a folder: ours, ChatGPT's, Claude's, or a plain list of messages.
+
+        What is here already is not taken twice. ``progress`` is told from time to time how many bytes of how many are read.
+        Raises TranscriptFileError if there is nothing to read from; an entry that is damaged is reported in what it gives.
+        """
+        read = changed = messages = 0
+        damaged: list[Damaged] = []
+        found = read_conversations(Path(path), progress)
+        while (one := await anyio.to_thread.run_sync(next, found, None)) is not None:
+            if isinstance(one, Damaged):
+                damaged.append(one)
+                continue
+            read += 1
+            try:
+                new = await self._setup.store.restore(self._scope.owner, one.info, one.entries)
+            except (NotFound, ConversationBusy) as error:
+                damaged.append(Damaged(one.info.title or one.info.id, str(error)))
+            else:
+                changed += new > 0
+                messages += new
+        return Imported(read, changed, messages, tuple(damaged))
 
     async def prepare(self) -> ModelInfo:
         """Connect and load now, so that the first answer need not wait for it; tells what is known of the model.

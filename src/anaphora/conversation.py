@@ -2,44 +2,32 @@
 
 from __future__ import annotations
 
-import json
-import math
 import os
 import time
 from collections.abc import AsyncGenerator, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import replace
 from functools import partial
-from typing import Any, TypedDict, Unpack
+from typing import Any, Literal, Unpack
 
 import anyio
 import anyio.to_thread
 
 from anaphora.context.plan import Context
-from anaphora.errors import ConfigError, InvalidMessage
+from anaphora.errors import InvalidMessage
 from anaphora.message import Options, Usage, checked_text, valid_text
+from anaphora.options import AnswerOptions, chosen_options
 from anaphora.reply import Answer, AsyncReply, Mailbox
 from anaphora.setup import Setup
-from anaphora.stores.base import Draft, Query, Scope
-from anaphora.title import new_id
-from anaphora.transcript import START, ConversationInfo, Entry, Hit
-from anaphora.transfer.plain import read_plain, write_plain
+from anaphora.stores.base import Draft, Query, Scope, new_conversation_id
+from anaphora.transcript import START, ConversationInfo, Entry, Hit, Transcript
+from anaphora.transfer.full import full_text
+from anaphora.transfer.markdown import markdown_text
+from anaphora.transfer.plain import plain_text, read_plain, write_plain
 from anaphora.turn import Ask, Turn
 
 Starter = Callable[[Mailbox], Turn]
-
-
-class AnswerOptions(TypedDict, total=False):
-    """What may be set for a bot or for one answer. What is not set is not sent.
-
-    ``max_tokens`` limits the answer, ``stop`` are texts that end it, ``extra`` is merged into the request's body as it is.
-    """
-
-    temperature: float | None
-    max_tokens: int | None
-    seed: int | None
-    stop: str | Sequence[str] | None
-    extra: dict[str, Any] | None
+Form = Literal["json", "plain", "markdown"]
 
 
 class AsyncConversation:
@@ -129,7 +117,7 @@ class AsyncConversation:
         info = await self.info()
         head = info.head if message is None else message.id
         branch = await self._setup.store.branch(self._scope, head)
-        fork = self.sibling(name or new_id())
+        fork = self.sibling(name or new_conversation_id())
         title = f"{info.title} (fork)" if info.title else ""
         usage = sum((entry.usage for entry in branch if entry.usage), Usage())
         about = replace(info, id=fork.id, title=title, head=head, created=time.time(), updated=time.time(), usage=usage)
@@ -195,6 +183,17 @@ class AsyncConversation:
         """Write the current branch as the plain JSON list. Raises TranscriptFileError."""
         system, branch = await self.system(), await self.history()
         await anyio.to_thread.run_sync(write_plain, path, system, branch)
+
+    async def export(self, form: Form = "json") -> str:
+        """This conversation as text: ``json`` is everything there is, every branch, for ``import_from``.
+
+        ``plain``, the list of role and content, and ``markdown``, for reading, have the current branch.
+        """
+        info = await self.info()
+        if form == "json":
+            return full_text(Transcript(info, await self._setup.store.transcript(self._scope)))
+        system, branch = await self.system(), await self.history()
+        return plain_text(system, branch) if form == "plain" else markdown_text(info, system, branch)
 
     async def load(self, path: str | os.PathLike[str]) -> int:
         """Go on from a file that ``save`` or any other program wrote; what was here stays as another branch.
@@ -269,35 +268,3 @@ class AsyncConversation:
         """The newest message of the user above the head."""
         branch = await self._setup.store.branch(self._scope, (await self.info()).head, reach=START)
         return next((entry for entry in reversed(branch) if entry.role == "user"), None)
-
-
-def chosen_options(base: Options, options: AnswerOptions) -> Options:
-    """The bot's options with one answer's own over them. Raises ConfigError."""
-    unknown = set(options) - set(AnswerOptions.__annotations__)
-    if unknown:
-        raise ConfigError(f"unknown option {', '.join(sorted(unknown))}: use {', '.join(AnswerOptions.__annotations__)}.")
-    changes: dict[str, Any] = dict(options)
-    if "stop" in changes:
-        stop = changes["stop"] or ()
-        changes["stop"] = (stop,) if isinstance(stop, str) else tuple(stop)
-    if "extra" in changes:
-        changes["extra"] = {**base.extra, **(changes["extra"] or {})}
-    result = replace(base, **changes)
-    _check_number("max_tokens", result.max_tokens, int, at_least=1)
-    _check_number("seed", result.seed, int)
-    _check_number("temperature", result.temperature, float, at_least=0, at_most=2)
-    try:
-        json.dumps(result.extra)
-    except (TypeError, ValueError) as error:
-        raise ConfigError(f"extra must hold what JSON can: {error}.") from error
-    return result
-
-
-def _check_number(name: str, value: Any, kind: type, *, at_least: float = -math.inf, at_most: float = math.inf) -> None:
-    """Raises ConfigError for a value that no provider would take; None is not set."""
-    if value is None:
-        return
-    fits = isinstance(value, int | kind) and not isinstance(value, bool)
-    if not fits or not at_least <= value <= at_most:
-        limits = f" from {at_least:g}" * (at_least > -math.inf) + f" to {at_most:g}" * (at_most < math.inf)
-        raise ConfigError(f"{name} must be a {'whole ' * (kind is int)}number{limits}, not {value!r}.")

@@ -77,6 +77,7 @@ class TranscriptFileError(AnaphoraError):
         where = f"{path}, line {line}" if line is not None else path
         super().__init__(f"{where}: {reason}")
         self.path = path
+        self.reason = reason
         self.line = line
 
 

@@ -7,83 +7,26 @@ A stream is not stepped from here: its turn runs whole in the loop, and its even
 
 from __future__ import annotations
 
-import atexit
 import os
 from collections import deque
-from collections.abc import Callable, Coroutine, Iterator, Sequence
-from concurrent.futures import Future
+from collections.abc import Iterator, Sequence
 from functools import partial
 from queue import SimpleQueue
-from threading import Lock, Thread, get_ident
 from types import TracebackType
-from typing import Any, Self, TypeVar, Unpack
-
-import anyio
-from anyio.from_thread import BlockingPortal
+from typing import Self, Unpack
 
 from anaphora.chatbot import AsyncChatbot, ChatbotOptions
 from anaphora.context.plan import Context
-from anaphora.conversation import AnswerOptions, AsyncConversation, Starter
+from anaphora.conversation import AsyncConversation, Form, Starter
+from anaphora.door import door
 from anaphora.events import Event, TextDelta
 from anaphora.message import Usage
+from anaphora.options import AnswerOptions
 from anaphora.providers.base import Provider
 from anaphora.reply import Answer, Mailbox, finished
 from anaphora.transcript import ConversationInfo, Entry, Hit
+from anaphora.transfer.reading import Imported, Progress
 from anaphora.turn import Turn
-
-T = TypeVar("T")
-
-
-class _Door:
-    """The one event loop that all synchronous chatbots of a process share; begun when first needed."""
-
-    def __init__(self) -> None:
-        self._lock = Lock()
-        self._process = 0
-        self._portal: BlockingPortal | None = None
-        self._thread = 0
-
-    def call(self, function: Callable[[], Coroutine[Any, Any, T]]) -> T:
-        """Run a coroutine function there and wait; Ctrl-C while waiting cancels it there."""
-        future: Future[T] = self._open().start_task_soon(function)
-        try:
-            return future.result()
-        except BaseException:
-            future.cancel()
-            raise
-
-    def is_here(self) -> bool:
-        """Whether the caller is in the loop's own thread, where waiting for the loop would never end."""
-        return get_ident() == self._thread
-
-    def _open(self) -> BlockingPortal:
-        with self._lock:
-            # A forked child has the parent's objects but not its threads.
-            if self._portal is None or self._process != os.getpid():
-                started: Future[BlockingPortal] = Future()
-                thread = Thread(target=anyio.run, args=(_serve, started), name="anaphora", daemon=True)
-                thread.start()
-                self._portal = started.result()
-                self._process = os.getpid()
-                self._thread = thread.ident or 0
-                atexit.register(_close, os.getpid(), thread, self._portal)
-            return self._portal
-
-
-async def _serve(started: Future[BlockingPortal]) -> None:
-    async with BlockingPortal() as portal:
-        started.set_result(portal)
-        await portal.sleep_until_stopped()
-
-
-def _close(process: int, thread: Thread, portal: BlockingPortal) -> None:
-    """At the end of the program: cancel what runs, which keeps what came. A forked child leaves its parent's door alone."""
-    if process == os.getpid():
-        portal.call(partial(portal.stop, cancel_remaining=True))
-        thread.join()
-
-
-_door = _Door()
 
 
 class Reply:
@@ -97,7 +40,7 @@ class Reply:
         # The turn must not hold the reply, so that one nobody reads any more is noticed.
         self._mailbox = Mailbox(partial(self._ready.put, None))
         self._batch: deque[Event] = deque()
-        self._turn: Turn = _door.call(partial(_begun, starter, self._mailbox))
+        self._turn: Turn = door.call(partial(_begun, starter, self._mailbox))
 
     @property
     def events(self) -> Iterator[Event]:
@@ -121,7 +64,7 @@ class Reply:
     def close(self) -> None:
         """Stop the answer if it still runs, and wait until what came is stored."""
         self._turn.stop()
-        while not self._mailbox.closed and not _door.is_here():
+        while not self._mailbox.closed and not door.is_here():
             self._wait()
 
     def _next(self) -> Event | None:
@@ -210,15 +153,15 @@ class Conversation:
 
     def retry(self, **options: Unpack[AnswerOptions]) -> Answer:
         """Answer the last message anew, also one whose answer failed. The old answer stays in the transcript."""
-        return Reply(_door.call(lambda: self._inner.retry_starter(buffered=True, **options))).answer()
+        return Reply(door.call(lambda: self._inner.retry_starter(buffered=True, **options))).answer()
 
     def retry_stream(self, **options: Unpack[AnswerOptions]) -> Reply:
         """Like ``retry``, as it comes."""
-        return Reply(_door.call(lambda: self._inner.retry_starter(**options)))
+        return Reply(door.call(lambda: self._inner.retry_starter(**options)))
 
     def undo(self) -> Entry | None:
         """Go back to before the last message of the user, which is given back; None at the very start. Nothing is deleted."""
-        return _door.call(self._inner.undo)
+        return door.call(self._inner.undo)
 
     def edit(self, message: Entry, text: str, **options: Unpack[AnswerOptions]) -> Answer:
         """Say something else instead of an earlier message, on a branch of its own; the old one stays."""
@@ -231,81 +174,88 @@ class Conversation:
     @property
     def branches(self) -> Sequence[Entry]:
         """The last message of every branch, oldest first."""
-        return _door.call(self._inner.branches)
+        return door.call(self._inner.branches)
 
     def goto(self, message: Entry) -> None:
         """Go on from this message, on whichever branch it is. Raises NotFound and ConversationBusy."""
-        _door.call(lambda: self._inner.goto(message))
+        door.call(lambda: self._inner.goto(message))
 
     def fork(self, message: Entry | None = None, *, name: str | None = None) -> Conversation:
         """A new conversation that begins with this branch, up to the head or to ``message``, and then goes its own way.
 
         Raises NotFound.
         """
-        return Conversation(_door.call(lambda: self._inner.fork(message, name=name)))
+        return Conversation(door.call(lambda: self._inner.fork(message, name=name)))
 
     def search(self, text: str, *, limit: int = 20) -> Sequence[Hit]:
         """The messages that have all these words, newest first: of this conversation, or of all if it is the bot that is asked.
 
         Words in quotes must stand in a row. Raises InvalidMessage if there is nothing to look for.
         """
-        return _door.call(lambda: self._inner.search(text, limit=limit))
+        return door.call(lambda: self._inner.search(text, limit=limit))
 
     def forget(self, message: Entry) -> None:
         """Blank a message for good; its place in the tree stays. Raises NotFound and ConversationBusy."""
-        _door.call(lambda: self._inner.forget(message))
+        door.call(lambda: self._inner.forget(message))
 
     def delete(self) -> None:
         """Remove this conversation and everything in it. Raises NotFound and ConversationBusy."""
-        _door.call(self._inner.delete)
+        door.call(self._inner.delete)
 
     @property
     def history(self) -> Sequence[Entry]:
         """The messages of the current branch, oldest first."""
-        return _door.call(self._inner.history)
+        return door.call(self._inner.history)
 
     @property
     def usage(self) -> Usage:
         """Tokens of all answers in this conversation, those retried or undone included."""
-        return _door.call(self._inner.usage)
+        return door.call(self._inner.usage)
 
     @property
     def context(self) -> Context:
         """What the model would see now, with a report. Raises ContextTooLong."""
-        return _door.call(self._inner.context)
+        return door.call(self._inner.context)
 
     @property
     def info(self) -> ConversationInfo:
         """What the store knows of this conversation."""
-        return _door.call(self._inner.info)
+        return door.call(self._inner.info)
 
     @property
     def system(self) -> str:
         """The system prompt: this conversation's own, else the bot's, else the model's default."""
-        return _door.call(self._inner.system)
+        return door.call(self._inner.system)
 
     @system.setter
     def system(self, text: str) -> None:
-        _door.call(lambda: self._inner.set_system(text))
+        door.call(lambda: self._inner.set_system(text))
 
     def unanswered(self) -> Entry | None:
         """The newest message of the user that got no whole answer: its call failed, or broke, or crashed."""
-        return _door.call(self._inner.unanswered)
+        return door.call(self._inner.unanswered)
 
     def rename(self, title: str) -> None:
         """Give it another title. Raises InvalidMessage."""
-        _door.call(lambda: self._inner.rename(title))
+        door.call(lambda: self._inner.rename(title))
 
     def save(self, path: str | os.PathLike[str]) -> None:
         """Write the current branch as the plain JSON list. Raises TranscriptFileError."""
-        _door.call(lambda: self._inner.save(path))
+        door.call(lambda: self._inner.save(path))
+
+    def export(self, form: Form = "json") -> str:
+        """This conversation as text: ``json`` is everything there is, every branch, for ``import_from``.
+
+        ``plain``, the list of role and content, and ``markdown``, for reading, have the current branch.
+        """
+        return door.call(lambda: self._inner.export(form))
 
     def load(self, path: str | os.PathLike[str]) -> int:
         """Go on from a file that ``save`` or any other program wrote. Gives the number of messages.
 
         Raises TranscriptFileError.
         """
-        return _door.call(lambda: self._inner.load(path))
+        return door.call(lambda: self._inner.load(path))
 
 
 class Chatbot(Conversation):
@@ -333,15 +283,30 @@ class Chatbot(Conversation):
 
     def conversations(self) -> Sequence[ConversationInfo]:
         """All conversations of this owner, most recently changed first."""
-        return _door.call(self._bot.conversations)
+        return door.call(self._bot.conversations)
+
+    def export_to(self, path: str | os.PathLike[str]) -> int:
+        """Write everything of all conversations to a file, which ``import_from`` reads; gives how many they are.
+
+        Raises TranscriptFileError, and then the file is as it was.
+        """
+        return door.call(lambda: self._bot.export_to(path))
+
+    def import_from(self, path: str | os.PathLike[str], progress: Progress | None = None) -> Imported:
+        """Take in the conversations of a file, a ZIP archive or a folder: ours, ChatGPT's, Claude's, or a plain list of messages.
+
+        What is here already is not taken twice. ``progress`` is told from time to time how many bytes of how many are read.
+        Raises TranscriptFileError if there is nothing to read from; an entry that is damaged is reported in what it gives.
+        """
+        return door.call(lambda: self._bot.import_from(path, progress))
 
     def prepare(self) -> None:
         """Connect and load now, so that the first answer need not wait for it. Raises ProviderError."""
-        _door.call(self._bot.prepare)
+        door.call(self._bot.prepare)
 
     def close(self) -> None:
         """Stop what still runs, keep what came, let go of connections."""
-        _door.call(self._bot.aclose)
+        door.call(self._bot.aclose)
 
     def __enter__(self) -> Self:
         return self

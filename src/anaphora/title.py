@@ -1,8 +1,7 @@
-"""Titles of conversations: at once the first words, later a better one from the model, which nobody waits for."""
+"""Better titles of conversations than their first words: from the model, and nobody waits for them."""
 
 from __future__ import annotations
 
-import secrets
 from collections.abc import Sequence
 from contextlib import aclosing
 
@@ -10,9 +9,8 @@ from anaphora.events import AnswerDraft, Ended
 from anaphora.message import Message, Options, text_message
 from anaphora.model import Model
 from anaphora.stores.base import Scope, Store
+from anaphora.transcript import TITLE_LENGTH, UNNAMED, shortened
 
-_LENGTH = 60
-_UNNAMED = "conv_"
 # A thinking model needs room to think; the others end by themselves.
 _ANSWER_TOKENS = 400
 # Asked after the conversation itself, so that the provider reads almost all of it from its cache.
@@ -21,34 +19,18 @@ _QUESTION = "Give our conversation a title of at most six words, in its own lang
 _MESSAGES = 6
 
 
-def new_id() -> str:
-    """An id for a conversation that nobody named."""
-    return f"{_UNNAMED}{secrets.token_hex(8)}"
-
-
-def first_title(conversation: str, text: str) -> str:
-    """What a conversation is called that begins with this text: the name that somebody gave it, else the first words."""
-    return shortened(text if conversation.startswith(_UNNAMED) else conversation)
-
-
-def shortened(text: str) -> str:
-    """The text on one line, cut to 60 characters."""
-    line = " ".join(text.split())
-    return line if len(line) <= _LENGTH else f"{line[: _LENGTH - 1].rstrip()}…"
-
-
 def cleaned_title(text: str) -> str:
     """The title in what a model answered; empty if there is none."""
     lines = [line for line in text.splitlines() if line.strip()]
     title = " ".join(lines[0].split()).strip("\"'“”„«»*#` ").removeprefix("Title:").rstrip(".").strip() if lines else ""
-    return title if len(title) <= _LENGTH else ""
+    return title if len(title) <= TITLE_LENGTH else ""
 
 
 async def retitle(model: Model, store: Store, scope: Scope, messages: Sequence[Message]) -> None:
     """Ask the model for a title, if the conversation still has that of its first words. Raises AnaphoraError."""
     info = await store.info(scope)
     first = next((message.text for message in messages if message.role == "user"), "")
-    is_named = not scope.conversation.startswith(_UNNAMED) or info.title != shortened(first)
+    is_named = not scope.conversation.startswith(UNNAMED) or info.title != shortened(first)
     if is_named or info.messages > _MESSAGES:
         return
     draft = AnswerDraft()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from anaphora.message import Message, Role, Status, Usage
@@ -33,6 +34,9 @@ class Extent:
 
 UNMEASURED = Size()
 START = Extent()
+TITLE_LENGTH = 60
+# What the id of a conversation begins with that nobody named.
+UNNAMED = "conv_"
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,6 +88,14 @@ class Entry:
 
 
 @dataclass(frozen=True, slots=True)
+class Transcript:
+    """A whole conversation: what is known of it, and every message of its tree, parents before children."""
+
+    info: ConversationInfo
+    entries: Sequence[Entry]
+
+
+@dataclass(frozen=True, slots=True)
 class Hit:
     """A message that a search found: where it is, the part of it around what was looked for, and where that stands there."""
 
@@ -92,6 +104,17 @@ class Hit:
     entry: Entry
     excerpt: str
     marks: tuple[tuple[int, int], ...] = ()
+
+
+def first_title(conversation: str, text: str) -> str:
+    """What a conversation is called that begins with this text: the name that somebody gave it, else the first words."""
+    return shortened(text if conversation.startswith(UNNAMED) else conversation)
+
+
+def shortened(text: str) -> str:
+    """The text on one line, cut to 60 characters."""
+    line = " ".join(text.split())
+    return line if len(line) <= TITLE_LENGTH else f"{line[: TITLE_LENGTH - 1].rstrip()}…"
 
 
 @dataclass(frozen=True, slots=True)

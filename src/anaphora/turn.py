@@ -30,8 +30,8 @@ from anaphora.reply import Mailbox
 from anaphora.setup import Setup
 from anaphora.stores.base import Change, Draft, Lease, Scope
 from anaphora.tasks import Post, alongside, spawn
-from anaphora.title import first_title, retitle
-from anaphora.transcript import Entry, Size
+from anaphora.title import retitle
+from anaphora.transcript import Entry, Size, first_title
 
 _LEASE_SECONDS = 30.0
 _FLUSH_SECONDS = 0.5

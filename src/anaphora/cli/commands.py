@@ -11,8 +11,8 @@ from difflib import get_close_matches
 from anaphora.chatbot import ChatbotOptions
 from anaphora.cli.opening import Opened, open_model, resume
 from anaphora.cli.sanitize import sanitized
+from anaphora.stores.base import new_conversation_id
 from anaphora.sync import Chatbot, Conversation, Reply
-from anaphora.title import new_id
 
 
 @dataclass(slots=True)
@@ -68,7 +68,7 @@ def _help(chat: Chat, _: str) -> None:
 
 
 def _new(chat: Chat, _: str) -> None:
-    chat.opened.conversation = chat.bot.conversation(new_id())
+    chat.opened.conversation = chat.bot.conversation(new_conversation_id())
     chat.say("A new conversation.")
 
 

@@ -21,8 +21,7 @@ from anaphora.providers.catalog import VENDORS
 from anaphora.settings import Settings, config_folder, load_settings
 from anaphora.stores.inmemory import InMemoryStore
 from anaphora.sync import Chatbot, Conversation
-from anaphora.title import shortened
-from anaphora.transcript import ConversationInfo
+from anaphora.transcript import ConversationInfo, shortened
 
 # Longer than any answer of a server on this machine, shorter than anybody notices.
 _OLLAMA_SECONDS = 0.3

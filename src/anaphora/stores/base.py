@@ -15,7 +15,7 @@ from typing import Protocol
 from anaphora.errors import ConversationBusy
 from anaphora.message import Message, Status, Usage
 from anaphora.stores.fulltext import excerpt, searchable
-from anaphora.transcript import START, UNMEASURED, ConversationInfo, Entry, Extent, Hit, Size
+from anaphora.transcript import START, UNMEASURED, UNNAMED, ConversationInfo, Entry, Extent, Hit, Size
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,6 +66,11 @@ class Lease:
 
     scope: Scope
     holder: str
+
+
+def new_conversation_id() -> str:
+    """An id for a conversation that nobody named."""
+    return f"{UNNAMED}{secrets.token_hex(8)}"
 
 
 def new_entry(draft: Draft, parent: Entry | None, *, order: int) -> Entry:

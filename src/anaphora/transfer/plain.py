@@ -8,17 +8,17 @@ from __future__ import annotations
 
 import json
 import os
-import tempfile
 from collections.abc import Iterator, Sequence
-from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, get_args
 
 from anaphora.codec import Json, parts_from_json, parts_to_json, usage_from_json, usage_to_json
 from anaphora.errors import TranscriptFileError
 from anaphora.message import Message, Part, Role, Status, Text, ToolCall, ToolResult, Usage, repaired_text, text_message
-from anaphora.transcript import Entry
+from anaphora.transcript import ConversationInfo, Entry, Transcript, shortened
+from anaphora.transfer.files import replacing
+from anaphora.transfer.tree import entry_of, made_id
 
 EXTRA = "anaphora"
 
@@ -35,25 +35,18 @@ class PlainMessage:
 
 def write_plain(path: str | os.PathLike[str], system: str, branch: Sequence[Entry]) -> None:
     """Write a branch, the system prompt first. The file is replaced whole or not at all. Raises TranscriptFileError."""
+    with replacing(path) as file:
+        file.write(plain_text(system, branch))
+
+
+def plain_text(system: str, branch: Sequence[Entry]) -> str:
+    """The list as it stands in a file."""
     messages = [*([_object(PlainMessage(text_message("system", system)))] if system else [])]
     messages += [_object(PlainMessage(entry.message, entry.status, entry.usage, entry.model)) for entry in branch]
-    text = json.dumps(messages, ensure_ascii=False, indent=2) + "\n"
-    target = Path(path)
-    try:
-        handle, name = tempfile.mkstemp(prefix=f".{target.name}-", dir=target.parent)
-        try:
-            with os.fdopen(handle, "w", encoding="utf-8") as file:
-                file.write(text)
-            Path(name).replace(target)
-        except BaseException:
-            with suppress(OSError):
-                Path(name).unlink()
-            raise
-    except OSError as error:
-        raise TranscriptFileError(str(path), f"cannot be written: {error.strerror or error}.") from error
+    return json.dumps(messages, ensure_ascii=False, indent=2) + "\n"
 
 
-def read_plain(path: str | os.PathLike[str]) -> tuple[str, list[PlainMessage]]:
+def read_plain(path: str | os.PathLike[str]) -> tuple[str, Sequence[PlainMessage]]:
     """The system prompt (may be empty) and the messages of a file. Raises TranscriptFileError with line and reason."""
     try:
         source = Path(path).read_text(encoding="utf-8-sig")
@@ -77,6 +70,34 @@ def read_plain(path: str | os.PathLike[str]) -> tuple[str, list[PlainMessage]]:
             messages.append(_message(item))
         except ValueError as error:
             raise TranscriptFileError(str(path), f"message {number}: {error}.", line=_line_of(source, number)) from error
+    return _system_first(messages)
+
+
+def from_plain(values: Sequence[Any], *, now: float) -> Transcript | None:
+    """The transcript of such a list; None if it is empty. Raises ValueError with what is wrong."""
+    messages: list[PlainMessage] = []
+    for number, value in enumerate(values, 1):
+        try:
+            messages.append(_message(value))
+        except ValueError as error:
+            raise ValueError(f"message {number}: {error}") from error
+    system, rest = _system_first(messages)
+    if not rest:
+        return None
+    conversation = made_id([item.message for item in messages])
+    entries: list[Entry] = []
+    for number, item in enumerate(rest, 1):
+        parent = entries[-1].id if entries else None
+        entry = entry_of(f"{conversation}_{number}", parent, item.message, created=now)
+        entries.append(replace(entry, status=item.status, usage=item.usage, model=item.model))
+    title = shortened(next((entry.text for entry in entries if entry.role == "user"), ""))
+    usage = sum((entry.usage for entry in entries if entry.usage), Usage())
+    about = ConversationInfo(conversation, title, entries[-1].id, system or None, now, now, len(entries), usage)
+    return Transcript(about, entries)
+
+
+def _system_first(messages: Sequence[PlainMessage]) -> tuple[str, Sequence[PlainMessage]]:
+    """The system prompt at the beginning, and the rest."""
     system = 0
     while system < len(messages) and messages[system].message.role == "system":
         system += 1

@@ -1,0 +1,84 @@
+"""Conversations as Claude's data export has them: a list of ``chat_messages`` per conversation.
+
+There is no published description. Newer exports say which message each one follows, so that branches are kept; older ones
+are in order.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from datetime import datetime
+from typing import Any
+
+from anaphora.codec import Json
+from anaphora.message import Message, Part, Role, Text, Thinking
+from anaphora.transcript import Transcript
+from anaphora.transfer.tree import Node, text_or, transcript
+
+_ROLES: dict[str, Role] = {"human": "user", "assistant": "assistant"}
+
+
+def is_claude(value: Any) -> bool:
+    """Whether this looks like one of its conversations."""
+    return isinstance(value, dict) and "chat_messages" in value
+
+
+def from_claude(value: Json) -> Transcript | None:
+    """One conversation; None if nothing was said in it. Raises ValueError with what is wrong."""
+    messages = value["chat_messages"]
+    if not isinstance(messages, list) or not all(isinstance(message, dict) for message in messages):
+        raise ValueError("its chat_messages are no list of objects")
+    conversation = text_or(value.get("uuid"))
+    has_links = any(message.get("parent_message_uuid") for message in messages)
+    nodes: dict[str, Node] = {}
+    before: str | None = None
+    for place, message in enumerate(messages):
+        key = text_or(message.get("uuid")) or f"{conversation}_{place}"
+        parent = message.get("parent_message_uuid") if has_links else before
+        nodes[key] = _node(key, parent, message)
+        before = key
+    return transcript(
+        nodes,
+        conversation=conversation,
+        title=text_or(value.get("name")),
+        created=_seconds(value.get("created_at")) or 0.0,
+        updated=_seconds(value.get("updated_at")) or 0.0,
+        head=text_or(value.get("current_leaf_message_uuid")) or before or "",
+    )
+
+
+def _node(key: str, parent: str | None, message: Json) -> Node:
+    role = _ROLES.get(str(message.get("sender")), "system")
+    parts = tuple(_parts(message))
+    return Node(key, parent, Message(role, parts), _seconds(message.get("created_at")))
+
+
+def _parts(message: Json) -> Iterator[Part]:
+    blocks = [block for block in message.get("content") or () if isinstance(block, dict)]
+    texts: list[str] = []
+    for block in blocks:
+        match block.get("type"):
+            case "text":
+                texts.append(text_or(block.get("text")))
+            case "thinking":
+                yield Thinking(text_or(block.get("thinking")))
+            case "tool_use" | "tool_result" as kind:
+                what = block.get("input") if kind == "tool_use" else block.get("content")
+                yield Thinking(f"{text_or(block.get('name')) or kind}: {json.dumps(what, ensure_ascii=False)}")
+    if not any(texts):
+        texts = [text_or(message.get("text"))]
+    for attached in (*(message.get("attachments") or ()), *(message.get("files") or ())):
+        if isinstance(attached, dict):
+            texts.append(f"[attached: {text_or(attached.get('file_name')) or 'a file'}]")
+            texts.append(text_or(attached.get("extracted_content")))
+    text = "\n".join(filter(None, texts))
+    if text.strip():
+        yield Text(text)
+
+
+def _seconds(value: Any) -> float | None:
+    try:
+        return datetime.fromisoformat(value).timestamp() if isinstance(value, str) else None
+    except (ValueError, OverflowError):
+        return None

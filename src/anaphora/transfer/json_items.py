@@ -1,0 +1,100 @@
+"""Reads the conversations out of a large JSON file one by one, so that memory holds one of them and not the file."""
+
+from __future__ import annotations
+
+import codecs
+import json
+from collections.abc import Iterator
+from typing import Any, BinaryIO
+
+_PIECE = 1 << 20
+# No conversation is that long, in characters; a file that says so is broken or means harm.
+LONGEST_ITEM = 1 << 27
+
+
+class Reader:
+    """JSON values at the front of a growing text. Raises ValueError, with the byte where the damage is."""
+
+    def __init__(self, stream: BinaryIO) -> None:
+        self._stream = stream
+        self._decode = codecs.getincrementaldecoder("utf-8-sig")("replace")
+        self._decoder = json.JSONDecoder()
+        self._text = ""
+        self._place = 0
+        self.read_bytes = 0
+        self._ended = False
+
+    def peek(self) -> str:
+        """The next character that is not white space; empty at the end."""
+        while True:
+            while self._place < len(self._text) and self._text[self._place] in " \t\r\n":
+                self._place += 1
+            if self._place < len(self._text) or self._ended:
+                return self._text[self._place : self._place + 1]
+            self._more(_PIECE)
+
+    def take(self, mark: str) -> None:
+        """Go past this mark."""
+        found = self.peek()
+        if found != mark:
+            raise ValueError(f"{found or 'the end'!r} stands where {mark!r} should, about byte {self.read_bytes}")
+        self._place += 1
+
+    def value(self) -> Any:
+        """The next value, whole."""
+        self.peek()
+        while True:
+            try:
+                value, end = self._decoder.raw_decode(self._text, self._place)
+            except RecursionError:
+                raise ValueError("it is nested too deeply") from None
+            except json.JSONDecodeError as error:
+                if self._ended or self._is_damage(error):
+                    raise ValueError(f"{error.msg}, about byte {self.read_bytes - len(self._text) + error.pos}") from None
+            else:
+                # A number at the very end may go on.
+                if end < len(self._text) or self._ended:
+                    self._place = end
+                    return value
+            if len(self._text) - self._place > LONGEST_ITEM:
+                raise ValueError(f"an entry is longer than {LONGEST_ITEM >> 20} million characters")
+            self._more(max(_PIECE, len(self._text) - self._place))
+
+    def _is_damage(self, error: json.JSONDecodeError) -> bool:
+        """Whether more text would not help: it went wrong well before the end of what is there."""
+        return error.pos + 16 < len(self._text) and not error.msg.startswith(("Unterminated", "Invalid \\"))
+
+    def _more(self, size: int) -> None:
+        data = self._stream.read(size)
+        self._ended = not data
+        self.read_bytes += len(data)
+        self._text = self._text[self._place :] + self._decode.decode(data, final=self._ended)
+        self._place = 0
+
+
+def array_items(reader: Reader) -> Iterator[Any]:
+    """The items of the array that comes next."""
+    reader.take("[")
+    while reader.peek() != "]":
+        yield reader.value()
+        if reader.peek() != "]":
+            reader.take(",")
+    reader.take("]")
+
+
+def object_items(reader: Reader) -> Iterator[tuple[str, Any]]:
+    """The members of the object that comes next; those of an array among them one by one, each under the array's name."""
+    reader.take("{")
+    while reader.peek() != "}":
+        name = reader.value()
+        if not isinstance(name, str):
+            raise ValueError(f"a member is called {name!r}")
+        reader.take(":")
+        if reader.peek() == "[":
+            for item in array_items(reader):
+                yield name, item
+        else:
+            yield name, reader.value()
+        if reader.peek() != "}":
+            reader.take(",")
+    reader.take("}")

@@ -1,0 +1,135 @@
+"""Finds out what a file is and reads its conversations one by one: ours, ChatGPT's, Claude's, or a plain list of messages."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from anaphora.errors import TranscriptFileError
+from anaphora.transcript import Transcript
+from anaphora.transfer.chatgpt import from_chatgpt, is_chatgpt
+from anaphora.transfer.claude import from_claude, is_claude
+from anaphora.transfer.full import MARK, VERSION, from_full
+from anaphora.transfer.json_items import Reader, array_items, object_items
+from anaphora.transfer.plain import from_plain
+from anaphora.transfer.sources import Source, sources
+
+Progress = Callable[[int, int], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Damaged:
+    """An entry that could not be read: where it is, and what is wrong with it."""
+
+    where: str
+    reason: str
+
+    def __str__(self) -> str:
+        return f"{self.where}: {self.reason}"
+
+
+@dataclass(frozen=True, slots=True)
+class Imported:
+    """What an import did: conversations that were read, those of them with something new, new messages, and what was damaged."""
+
+    read: int
+    changed: int
+    messages: int
+    damaged: tuple[Damaged, ...]
+
+
+def read_conversations(path: Path, progress: Progress | None = None) -> Iterator[Transcript | Damaged]:
+    """Every conversation at a place: a file, a ZIP archive or a folder. What cannot be read comes as Damaged, the rest arrives.
+
+    ``progress`` is told how many bytes of how many are done. Raises TranscriptFileError if there is nothing to read from.
+    """
+    found = sources(path)
+    if not found:
+        raise TranscriptFileError(str(path), "has no JSON file in it: is it an export?")
+    total = sum(source.size for source in found)
+    done = 0
+    for source in found:
+        before = done
+
+        def tell(read: int, before: int = before) -> None:
+            if progress is not None:
+                progress(before + read, total)
+
+        yield from _read(source, tell)
+        done += source.size
+        tell(source.size)
+
+
+def _read(source: Source, tell: Callable[[int], None]) -> Iterator[Transcript | Damaged]:
+    number = 0
+    try:
+        with source.open() as stream:
+            reader = Reader(stream)
+            for number, (read, value) in enumerate(_values(reader), 1):
+                where = f"{source.name}, conversation {number}"
+                try:
+                    transcript = read(value)
+                except (ValueError, TypeError, AttributeError, KeyError, RecursionError) as error:
+                    yield Damaged(where, f"{error}")
+                else:
+                    if transcript is not None:
+                        yield transcript
+                tell(reader.read_bytes)
+    except ValueError as error:
+        what = f"after {number} conversations it cannot be read further" if number else "it is not JSON that can be read"
+        yield Damaged(source.name, f"{what}: {error}")
+    except TranscriptFileError as error:
+        yield Damaged(source.name, error.reason)
+
+
+def _values(reader: Reader) -> Iterator[tuple[Callable[[Any], Transcript | None], Any]]:
+    """The conversations of a file, each with what reads it. Raises ValueError."""
+    if reader.peek() == "[":
+        yield from _listed(array_items(reader))
+        return
+    members: dict[str, Any] = {}
+    messages: list[Any] = []
+    for name, value in object_items(reader):
+        if name == "conversations":
+            yield (from_full if MARK in members else _foreign), value
+        elif name in {"messages", "chat_messages"}:
+            messages.append(value)
+        else:
+            members[name] = value
+        if name == MARK and value != VERSION:
+            raise ValueError(f"it was written by a newer anaphora (version {value}): update anaphora")
+    if messages and "uuid" in members:
+        yield from_claude, {**members, "chat_messages": messages}
+    elif messages:
+        yield _plain, messages
+    elif "mapping" in members:
+        yield from_chatgpt, members
+
+
+def _listed(items: Iterator[Any]) -> Iterator[tuple[Callable[[Any], Transcript | None], Any]]:
+    """The conversations of a list, which may be one itself."""
+    messages: list[Any] = []
+    for item in items:
+        if isinstance(item, dict) and "role" in item and not is_chatgpt(item):
+            messages.append(item)
+        else:
+            yield _foreign, item
+    if messages:
+        yield _plain, messages
+
+
+def _foreign(value: Any) -> Transcript | None:
+    if is_chatgpt(value):
+        return from_chatgpt(value)
+    if is_claude(value):
+        return from_claude(value)
+    if isinstance(value, dict) and isinstance(value.get("messages"), list):
+        return _plain(value["messages"])
+    raise ValueError("it is no conversation of a kind known here")
+
+
+def _plain(messages: Any) -> Transcript | None:
+    return from_plain(messages, now=time.time())

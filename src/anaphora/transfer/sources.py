@@ -1,0 +1,89 @@
+"""Where exports are: a JSON file, a ZIP archive or a folder with many. Nothing is unpacked, no name in an archive is a path."""
+
+from __future__ import annotations
+
+import io
+import zipfile
+import zlib
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+from typing import BinaryIO, cast
+
+from anaphora.errors import TranscriptFileError
+
+# More than any export has, in bytes once unpacked; what an archive says of its sizes is not believed.
+LARGEST_FILE = 1 << 33
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """One JSON file: its name for people, how many bytes it says it has, and where it is."""
+
+    name: str
+    size: int
+    path: Path
+    member: str | None = None
+
+    @contextmanager
+    def open(self) -> Iterator[BinaryIO]:
+        """Its bytes, never more than LARGEST_FILE. Raises TranscriptFileError, also while it is read."""
+        try:
+            with ExitStack() as stack:
+                if self.member is None:
+                    stream: BinaryIO = stack.enter_context(self.path.open("rb"))
+                else:
+                    archive = stack.enter_context(zipfile.ZipFile(self.path))
+                    stream = cast("BinaryIO", stack.enter_context(archive.open(self.member)))
+                yield cast("BinaryIO", _Bounded(stream))
+        except (zipfile.BadZipFile, zlib.error, EOFError) as error:
+            raise TranscriptFileError(self.name, f"is damaged: {error}.") from error
+        except (RuntimeError, NotImplementedError) as error:
+            raise TranscriptFileError(self.name, f"cannot be unpacked: {error}.") from error
+        except OSError as error:
+            raise TranscriptFileError(self.name, f"cannot be read: {error.strerror or error}.") from error
+
+
+class _Bounded(io.RawIOBase):
+    """A stream that ends in an error where it is longer than anybody's conversations."""
+
+    def __init__(self, stream: BinaryIO) -> None:
+        self._stream = stream
+        self._left = LARGEST_FILE
+
+    def read(self, size: int = -1) -> bytes:
+        data = self._stream.read(size)
+        self._left -= len(data)
+        if self._left < 0:
+            raise zipfile.BadZipFile(f"it is longer than {LARGEST_FILE >> 30} GB once unpacked")
+        return data
+
+
+def sources(path: Path) -> list[Source]:
+    """The JSON files at a place that can hold conversations, in the order of their names. Raises TranscriptFileError."""
+    try:
+        if path.is_dir():
+            inside = {str(file.relative_to(path)): file for file in path.rglob("*.json") if file.is_file()}
+            return [Source(name, inside[name].stat().st_size, inside[name]) for name in _with_conversations(sorted(inside))]
+        if zipfile.is_zipfile(path):
+            with zipfile.ZipFile(path) as archive:
+                members = {member.filename: member for member in archive.infolist() if not member.is_dir()}
+            names = sorted(name for name in members if name.lower().endswith(".json"))
+            return [Source(f"{path.name}: {name}", members[name].file_size, path, name) for name in _with_conversations(names)]
+        return [Source(str(path), path.stat().st_size, path)]
+    except zipfile.BadZipFile as error:
+        raise TranscriptFileError(str(path), f"is a damaged ZIP archive: {error}. Download it again.") from error
+    except OSError as error:
+        raise TranscriptFileError(str(path), f"cannot be read: {error.strerror or error}.") from error
+
+
+def _with_conversations(names: list[str]) -> list[str]:
+    """Those that are called so, as in the exports of ChatGPT and Claude; if there are none, all."""
+    called = [
+        name
+        for name in names
+        if PurePosixPath(name).name.lower().startswith("conversation")
+        or any(folder.lower() == "conversations" for folder in PurePosixPath(name).parts[:-1])
+    ]
+    return called or names
