@@ -71,6 +71,9 @@ def sources(path: Path) -> list[Source]:
                 members = {member.filename: member for member in archive.infolist() if not member.is_dir()}
             names = sorted(name for name in members if name.lower().endswith(".json"))
             return [Source(f"{path.name}: {name}", members[name].file_size, path, name) for name in _with_conversations(names)]
+        with path.open("rb") as file:
+            if file.read(4) == b"PK\x03\x04":
+                raise zipfile.BadZipFile("its end is missing")
         return [Source(str(path), path.stat().st_size, path)]
     except zipfile.BadZipFile as error:
         raise TranscriptFileError(str(path), f"is a damaged ZIP archive: {error}. Download it again.") from error
