@@ -27,6 +27,8 @@ from anaphora.transfer.plain import plain_text, read_plain, write_plain
 from anaphora.turn import Ask, Turn
 
 Starter = Callable[[Mailbox], Turn]
+# Said for the user, where a provider cannot be handed the beginning of its answer.
+_GO_ON = "Please go on exactly where you stopped."
 Form = Literal["json", "plain", "markdown"]
 
 
@@ -73,6 +75,26 @@ class AsyncConversation:
         if message is None or not message.text.strip():
             raise InvalidMessage("there is no message yet to answer anew.")
         return partial(self._begin, self._ask(options, again=message, buffered=buffered))
+
+    async def go_on(self, **options: Unpack[AnswerOptions]) -> Answer:
+        """Have an answer that was cut short gone on with; one of which nothing came is asked for again."""
+        return await AsyncReply(await self.go_on_starter(buffered=True, **options)).answer()
+
+    async def go_on_stream(self, **options: Unpack[AnswerOptions]) -> AsyncReply:
+        """Like ``go_on``, as it comes."""
+        return AsyncReply(await self.go_on_starter(**options))
+
+    async def go_on_starter(self, *, buffered: bool = False, **options: Unpack[AnswerOptions]) -> Starter:
+        """The same for going on. Raises InvalidMessage if there is nothing to answer."""
+        await self._settled()
+        asked = await self.unanswered()
+        answers = [] if asked is None else await self._setup.store.children(self._scope, asked.id)
+        cut = next((entry for entry in reversed(answers) if entry.status == "interrupted" and entry.text), None)
+        if asked is not None and cut is None:
+            return await self.retry_starter(buffered=buffered, **options)
+        if cut is None and (await self.info()).head is None:
+            raise InvalidMessage("there is no answer yet to go on with.")
+        return partial(self._begin, self._ask(options, text=_GO_ON, below=cut, buffered=buffered))
 
     async def undo(self) -> Entry | None:
         """Go back to before the last message of the user, which is given back; None at the very start. Nothing is deleted."""

@@ -20,14 +20,15 @@ AnaphoraError
 │ ├ UnreadableAnswer        an answer that is not of the protocol (HTML, broken JSON)
 │ ├ StreamInterrupted       the answer began and was cut
 │ └ LocalModelError         the model inside the process cannot be fetched or started
-└ StoreError
+└ StoreError                .answer: what was answered, if it could only not be kept
   ├ NotFound                no such conversation or message
-  └ ConversationBusy        another writer holds the conversation
+  ├ ConversationBusy        another writer holds the conversation
+  └ StoreUnusable           the database cannot be read or written: a full disk, permissions, not ours
 """
 
 from __future__ import annotations
 
-from typing import ClassVar
+from typing import Any, ClassVar
 
 
 class AnaphoraError(Exception):
@@ -165,7 +166,9 @@ class LocalModelError(ProviderError):
 
 
 class StoreError(AnaphoraError):
-    """Conversations cannot be read or written."""
+    """Conversations cannot be read or written. ``answer`` is the whole Answer, if only keeping it failed."""
+
+    answer: Any = None
 
 
 class NotFound(StoreError):
@@ -174,3 +177,7 @@ class NotFound(StoreError):
 
 class ConversationBusy(StoreError):
     """Another writer holds the conversation."""
+
+
+class StoreUnusable(StoreError):
+    """The database cannot be read or written."""

@@ -11,7 +11,7 @@ from typing import Protocol, Self
 import anyio
 
 from anaphora.context.report import Report
-from anaphora.errors import ProviderError
+from anaphora.errors import ProviderError, StoreError
 from anaphora.events import Event, Finished, Planned, Retrying, TextDelta, joined
 from anaphora.message import Finish, Message, Status, Usage
 
@@ -79,6 +79,8 @@ class Mailbox:
 
     def close(self, error: BaseException | None) -> None:
         """No more events; ``error`` is raised for the reader after the last one."""
+        if isinstance(error, StoreError):
+            error.answer = self.answer
         self.error = error
         self.closed = True
         self._wake()

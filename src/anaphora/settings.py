@@ -31,6 +31,7 @@ class Settings:
     base_url: str | None = None
     context_window: int | None = None
     store: str | None = None
+    titles: bool = True
     stream: bool = True
 
 
@@ -50,7 +51,7 @@ def load_settings(environment: Mapping[str, str] | None = None, flags: Mapping[s
 def _from_file(path: Path) -> Settings:
     try:
         source = path.read_text(encoding="utf-8")
-    except FileNotFoundError:
+    except (FileNotFoundError, NotADirectoryError):
         return Settings()
     except (OSError, UnicodeDecodeError) as error:
         raise ConfigError(f"the settings file {path} cannot be read: {error}") from error
@@ -108,6 +109,7 @@ _KINDS: dict[str, type] = {
     "base_url": str,
     "context_window": int,
     "store": str,
+    "titles": bool,
     "stream": bool,
 }
 _KIND_NAMES: dict[type, str] = {str: "text", float: "a number", int: "a whole number", bool: "true or false"}

@@ -159,6 +159,14 @@ class Conversation:
         """Like ``retry``, as it comes."""
         return Reply(door.call(lambda: self._inner.retry_starter(**options)))
 
+    def go_on(self, **options: Unpack[AnswerOptions]) -> Answer:
+        """Have an answer that was cut short gone on with; one of which nothing came is asked for again."""
+        return Reply(door.call(lambda: self._inner.go_on_starter(buffered=True, **options))).answer()
+
+    def go_on_stream(self, **options: Unpack[AnswerOptions]) -> Reply:
+        """Like ``go_on``, as it comes."""
+        return Reply(door.call(lambda: self._inner.go_on_starter(**options)))
+
     def undo(self) -> Entry | None:
         """Go back to before the last message of the user, which is given back; None at the very start. Nothing is deleted."""
         return door.call(self._inner.undo)

@@ -42,7 +42,8 @@ _BUSY_POLL_SECONDS = 0.05
 class Ask:
     """What the turn is about: new words below the head, or (``again``) a user message that is already there.
 
-    ``instead`` of a message: the new words become its sibling, on a branch of their own. ``key``: said once, however often
+    ``instead`` of a message: the new words become its sibling, on a branch of their own; ``below`` one: they follow it,
+    wherever the head is. ``key``: said once, however often
     it is asked.
 
     ``buffered``: nothing is shown before the end, so a stream that broke may be tried again. ``wait``: seconds to
@@ -52,6 +53,7 @@ class Ask:
     text: str = ""
     again: Entry | None = None
     instead: Entry | None = None
+    below: Entry | None = None
     key: str | None = None
     options: Options = field(default_factory=Options)
     buffered: bool = False
@@ -183,7 +185,11 @@ class Turn:
         store = self._setup.store
         info = await store.info(self._scope)
         size = Size(self._setup.model.estimate.count(message))
-        parent = info.head if self._ask.instead is None else self._ask.instead.parent
+        parent = info.head
+        if self._ask.instead is not None:
+            parent = self._ask.instead.parent
+        if self._ask.below is not None:
+            parent = self._ask.below.id
         user = await store.append(self._scope, Draft(parent, message, size=size, key=self._ask.key))
         if user.message != message:
             raise InvalidMessage(f"the key {self._ask.key!r} belongs to another message: take a new one for each.")

@@ -1,12 +1,12 @@
 """Conversations that go on in another run of the program."""
 
+import json
 import os
 import signal
 import sqlite3
 from contextlib import closing
 from pathlib import Path
 
-import pytest
 from platformdirs import user_data_path
 from tests.cli.program import Terminal, run, scripted
 
@@ -29,7 +29,7 @@ def test_the_newest_conversation_goes_on(tmp_path: Path):
         terminal.enter("/list")
         terminal.wait_for("A better title", times=2)
         terminal.enter("/resume 7")
-        terminal.wait_for("No conversations fit")
+        terminal.wait_for("no conversation fits '7'")
         terminal.enter("/quit")
         assert terminal.exit_code() == 0
 
@@ -49,19 +49,6 @@ def test_what_is_not_to_be_kept_is_not(tmp_path: Path):
     assert not list(tmp_path.glob("other.db-*"))
 
 
-@pytest.mark.parametrize("content", [b"no database at all, only words", None])
-def test_a_store_that_cannot_be_used_is_said_so(tmp_path: Path, content: bytes | None):
-    path = tmp_path / "x.db"
-    if content is None:
-        path.mkdir()
-    else:
-        path.write_bytes(content * 100)
-    done = run("-m", "scripted:", "--store", str(path), "hi")
-    assert done.returncode == 1
-    assert "--store" in done.stderr
-    assert "Traceback" not in done.stderr
-
-
 def test_after_a_kill_the_words_are_there_and_the_next_run_says_what_happened(tmp_path: Path):
     model = scripted(tmp_path, ["text: It was a dark and", "delay: 60"])
     with Terminal("-m", model) as terminal:
@@ -74,7 +61,7 @@ def test_after_a_kill_the_words_are_there_and_the_next_run_says_what_happened(tm
         os.kill(terminal.child.pid, signal.SIGKILL)
         assert terminal.exit_code() == -signal.SIGKILL
     with Terminal("-m", scripted(tmp_path, ["text: Once upon a time."]), "-c") as terminal:
-        terminal.wait_for("The last answer was interrupted")
+        terminal.wait_for("The last answer was interrupted: /continue, /retry or go on.")
         terminal.enter("/retry")
         terminal.wait_for("Once upon a time.")
         terminal.enter("/quit")
@@ -102,3 +89,90 @@ def test_an_edit_is_a_branch_that_can_be_left_again():
         terminal.wait_for("Going on after: You said: frist")
         terminal.enter("/quit")
         assert terminal.exit_code() == 0
+
+
+def test_an_interrupted_answer_is_gone_on_with(tmp_path: Path):
+    model = scripted(tmp_path, ["text: It was a dark and", "cut"], ["text: stormy night."])
+    with Terminal("-m", model) as terminal:
+        terminal.wait_for("\n>")
+        terminal.enter("Tell me a story")
+        terminal.wait_for("broke off")
+        terminal.enter("/continue")
+        terminal.wait_for("stormy night.")
+        terminal.enter("/branches")
+        terminal.wait_for("assistant: stormy night.")
+        terminal.enter("/quit")
+        assert terminal.exit_code() == 0
+    shown = run("show").stdout
+    assert shown.index("It was a dark and") < shown.index("Please go on") < shown.index("stormy night.")
+
+
+def test_what_was_said_is_found_and_gone_on_with():
+    run("-m", "scripted:", "We like C++ in Kyoto.")
+    run("-m", "scripted:", "Lisbon is sunny.")
+    with Terminal("-m", "scripted:") as terminal:
+        terminal.wait_for("\n>")
+        terminal.enter("/search c++")
+        terminal.wait_for("We like C++ in Kyoto.")
+        terminal.enter("/resume 1")
+        terminal.wait_for("Going on with “We like C++ in Kyoto.”, 2 messages.")
+        terminal.enter("/search nothing of the kind")
+        terminal.wait_for("Nothing was found")
+        terminal.enter("/fork")
+        terminal.wait_for("(fork)")
+        terminal.enter("only here")
+        terminal.wait_for("You said: only here")
+        terminal.enter("/search")
+        terminal.wait_for("What for?")
+        terminal.enter("/resume")
+        terminal.wait_for("Which one?")
+        terminal.enter("/quit")
+        assert terminal.exit_code() == 0
+    assert len(run("list").stdout.splitlines()) == 3
+
+
+def test_a_conversation_is_exported_from_the_chat(tmp_path: Path):
+    with Terminal("-m", "scripted:") as terminal:
+        terminal.wait_for("\n>")
+        terminal.enter("hello")
+        terminal.wait_for("You said: hello")
+        terminal.enter(f"/export {tmp_path / 'chat.md'}")
+        terminal.wait_for("Written to")
+        terminal.enter(f"/export {tmp_path / 'chat.json'}")
+        terminal.wait_for("Written to", times=2)
+        terminal.enter("/export /no/such/folder/x.json")
+        terminal.wait_for("cannot be written")
+        terminal.enter("/export")
+        terminal.wait_for("Where to?")
+    assert (tmp_path / "chat.md").read_text().startswith("# hello\n")
+    assert json.loads((tmp_path / "chat.json").read_text())["anaphora"] == 1
+
+
+def test_the_tab_key_completes_commands_and_what_they_take(tmp_path: Path):
+    run("-m", "scripted:", "Trip to Kyoto")
+    (tmp_path / "some-file.json").write_text("[]")
+    with Terminal("-m", "scripted:") as terminal:
+        terminal.wait_for("\n>")
+        terminal.type("/resu\t")
+        terminal.wait_for("/resume")
+        terminal.type(" kyo\t")
+        terminal.wait_for("/resume conv_")
+        terminal.enter("")
+        terminal.wait_for("Going on with “Trip to Kyoto”")
+        terminal.type(f"/load {tmp_path}/some\t")
+        terminal.wait_for("some-file")
+        terminal.enter("")
+        terminal.wait_for("0 messages loaded")
+        terminal.enter("/quit")
+        assert terminal.exit_code() == 0
+
+
+def test_the_model_gives_a_better_title_while_one_reads(tmp_path: Path):
+    with Terminal("-m", scripted(tmp_path, ["text: Paris."], ["text: Capital of France"])) as terminal:
+        terminal.wait_for("\n>")
+        terminal.enter("What is the capital?")
+        terminal.wait_for("Paris.")
+        while "Capital of France" not in run("list").stdout:
+            terminal.wait_for("Paris.")
+        terminal.enter("/title")
+        terminal.wait_for("Capital of France")

@@ -3,26 +3,37 @@
 from __future__ import annotations
 
 import os
-import time
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
 from difflib import get_close_matches
 
 from anaphora.chatbot import ChatbotOptions
+from anaphora.cli.choosing import chosen
+from anaphora.cli.listing import conversation_lines, hit_lines
 from anaphora.cli.opening import Opened, open_model, resume
+from anaphora.cli.past import form_of
 from anaphora.cli.sanitize import sanitized
+from anaphora.providers.catalog import VENDORS
 from anaphora.stores.base import new_conversation_id
 from anaphora.sync import Chatbot, Conversation, Reply
+from anaphora.transfer.files import replacing
+
+Ask = Callable[[Conversation], Reply]
+Choices = Callable[[], Iterable[tuple[str, str]]]
 
 
 @dataclass(slots=True)
 class Chat:
-    """What a command works on. A command may set ``reply`` to have an answer shown, or ``left`` to end the chat."""
+    """What a command works on. A command may set ``ask`` to have an answer shown, or ``left`` to end the chat.
+
+    ``listed`` are the ids of the conversations last shown with numbers.
+    """
 
     opened: Opened
     say: Callable[[str], None]
-    reply: Reply | None = None
+    ask: Ask | None = None
     left: bool = False
+    listed: list[str] = field(default_factory=list)
 
     @property
     def bot(self) -> Chatbot:
@@ -81,7 +92,11 @@ def _undo(chat: Chat, _: str) -> None:
 
 
 def _retry(chat: Chat, _: str) -> None:
-    chat.reply = chat.conversation.retry_stream()
+    chat.ask = Conversation.retry_stream
+
+
+def _continue(chat: Chat, _: str) -> None:
+    chat.ask = Conversation.go_on_stream
 
 
 def _system(chat: Chat, text: str) -> None:
@@ -111,22 +126,33 @@ def _model(chat: Chat, name: str) -> None:
 
 def _list(chat: Chat, _: str) -> None:
     infos = chat.bot.conversations()[:_LISTED]
-    for number, info in enumerate(infos, 1):
-        day = time.strftime("%Y-%m-%d %H:%M", time.localtime(info.updated))
-        chat.say(f"{number:3}  {day}  {info.messages:4} messages  {info.title}")
+    chat.listed = [info.id for info in infos]
+    for line in conversation_lines(infos):
+        chat.say(line)
     chat.say("/resume NUMBER goes on with one." if infos else "There are no conversations yet.")
 
 
 def _resume(chat: Chat, which: str) -> None:
-    infos = chat.bot.conversations()
-    if which.isdecimal() and 0 < int(which) <= len(infos):
-        resume(chat.opened, infos[int(which) - 1])
+    if not which:
+        chat.say("Which one? /list and /search show them with numbers; part of a title or an id will do too.")
         return
-    found = [info for info in infos if which and (info.id == which or which.lower() in info.title.lower())]
-    if len(found) == 1:
-        resume(chat.opened, found[0])
-    else:
-        chat.say(f"{len(found) or 'No'} conversations fit. /list shows them; /resume NUMBER, or part of a title.")
+    resume(chat.opened, chosen(chat.bot.conversations(), which, listed=chat.listed))
+
+
+def _search(chat: Chat, text: str) -> None:
+    if not text:
+        chat.say("What for? /search WORDS finds the messages that have them all.")
+        return
+    hits = chat.bot.search(text)
+    chat.listed = [hit.conversation for hit in hits]
+    for line in hit_lines(hits, styled=False):
+        chat.say(line)
+    chat.say("/resume NUMBER goes on with a conversation." if hits else "Nothing was found: no message has all these words.")
+
+
+def _fork(chat: Chat, _: str) -> None:
+    chat.opened.conversation = chat.conversation.fork()
+    chat.say(f"Going on in “{chat.conversation.info.title}”; the conversation it came from stays as it is.")
 
 
 def _title(chat: Chat, title: str) -> None:
@@ -157,7 +183,8 @@ def _edit(chat: Chat, text: str) -> None:
     if last is None or not text:
         chat.say("/edit TEXT says something else instead of your last message; the old one stays as a branch.")
         return
-    chat.reply = chat.conversation.edit_stream(last, text)
+    message = last
+    chat.ask = lambda conversation: conversation.edit_stream(message, text)
 
 
 def _context(chat: Chat, _: str) -> None:
@@ -178,6 +205,15 @@ def _load(chat: Chat, path: str) -> None:
         return
     count = chat.conversation.load(_path(path))
     chat.say(f"{count} {'message' if count == 1 else 'messages'} loaded. Go on where they end.")
+
+
+def _export(chat: Chat, path: str) -> None:
+    if not path:
+        chat.say("Where to? /export FILE.json has everything, FILE.md is for reading.")
+        return
+    with replacing(_path(path)) as file:
+        file.write(chat.conversation.export(form_of(path)))
+    chat.say(f"Written to {path}.")
 
 
 def _quit(chat: Chat, _: str) -> None:
@@ -205,17 +241,32 @@ COMMANDS: dict[str, Command] = {
         Command("/new", "", "begin a new conversation", _new),
         Command("/list", "", "list the conversations, newest first", _list),
         Command("/resume", "NUMBER", "go on with another conversation", _resume),
+        Command("/search", "WORDS", "find what was said, in all conversations", _search),
         Command("/title", "[TEXT]", "show or set this conversation's title", _title),
         Command("/undo", "", "take back the last question and its answer", _undo),
         Command("/retry", "", "answer the last question anew", _retry),
+        Command("/continue", "", "go on with an answer that was cut short", _continue),
         Command("/edit", "TEXT", "say something else instead of the last question", _edit),
         Command("/branches", "", "list the branches of this conversation", _branches),
         Command("/goto", "NUMBER", "go on from the end of a branch", _goto),
+        Command("/fork", "", "go on in a copy of this conversation", _fork),
         Command("/system", "[TEXT]", "show or set the system prompt", _system),
         Command("/model", "[MODEL]", "show or change who answers", _model),
         Command("/context", "", "show what the model sees and what is left out", _context),
         Command("/save", "FILE", "write the conversation as JSON", _save),
         Command("/load", "FILE", "go on from a JSON file", _load),
+        Command("/export", "FILE", "write everything as JSON, or Markdown for reading", _export),
         Command("/quit", "", "leave; also quit, exit and Ctrl-D", _quit),
     )
 }
+
+
+def choices(chat: Chat) -> dict[str, Choices | None]:
+    """What can be completed after each command: the value to put there, and what it is."""
+    known: dict[str, Choices] = {
+        "/resume": lambda: ((info.id, info.title) for info in chat.bot.conversations()),
+        "/goto": lambda: ((str(number), _short(leaf.text)) for number, leaf in enumerate(chat.conversation.branches, 1)),
+        "/model": lambda: ((f"{vendor.name}:{vendor.model}", vendor.name) for vendor in VENDORS.values()),
+        "/title": lambda: [(chat.conversation.info.title, "as it is")],
+    }
+    return {name: known.get(name) for name in COMMANDS}

@@ -11,6 +11,7 @@ import os
 import sys
 
 from anaphora import __version__
+from anaphora.cli.verbs import VERBS, verb_arguments
 
 # See anaphora/__init__.py.
 TYPE_CHECKING = False
@@ -31,12 +32,16 @@ examples:
   anaphora -m gpt-oss --base-url http://127.0.0.1:8080/v1
   anaphora -p tutor                               chat with a persona
   anaphora -c                                     go on with the newest conversation
+  anaphora search kyoto budget                    find what was said; anaphora --resume ID goes on with it
   anaphora --json "Name three rivers"             for programs
 
 models are written provider:model, for example openai:gpt-5.4-mini, groq:openai/gpt-oss-120b, together:…,
 openrouter:…, ollama:llama3, openai-compatible:NAME with --base-url, local (a small model inside this program),
 local:/path/model.gguf. Without -m: the settings file, else a provider whose key is set (OPENAI_API_KEY, GROQ_API_KEY,
 …), else a running Ollama, else local.
+
+past conversations, with the word alone and first: {verbs}.
+anaphora list --help says more; a question that begins with such a word is put in quotes.
 
 in the chat: /help lists the commands, Ctrl-C stops an answer and keeps it, Ctrl-D leaves.
 exit codes: 0 done, 1 failed, 2 wrong usage or settings, 130 interrupted.
@@ -48,7 +53,7 @@ def parser() -> argparse.ArgumentParser:
     result = argparse.ArgumentParser(
         prog="anaphora",
         description="A chatbot that actually remembers. Without a question it opens a chat.",
-        epilog=_EXAMPLES,
+        epilog=_EXAMPLES.replace("{verbs}", ", ".join(VERBS)),
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     add = result.add_argument
@@ -62,6 +67,7 @@ def parser() -> argparse.ArgumentParser:
     add("--base-url", metavar="URL", help="the address of an OpenAI-compatible server")
     add("--context-window", type=int, metavar="N", help="how many tokens the model can take, if the provider does not say")
     add("-c", "--continue", dest="continued", action="store_true", help="go on with the newest conversation")
+    add("-r", "--resume", metavar="ID", help="go on with this conversation: its number in anaphora list, id or title")
     add("--store", metavar="FILE", help="where conversations are kept, instead of your data folder")
     add("--no-store", action="store_true", help="keep nothing of this conversation")
     add("--no-stream", dest="stream", action="store_const", const=False, help="show the answer only when it is whole")
@@ -79,17 +85,20 @@ def main(argv: Sequence[str] | None = None) -> int:
         # What this terminal cannot show becomes a question mark, never an error.
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="replace")
-    arguments = parser().parse_args(argv)
+    argv = sys.argv[1:] if argv is None else argv
+    past = verb_arguments(argv)
+    arguments = past or parser().parse_args(argv)
     from anaphora.errors import AnaphoraError
 
-    if arguments.json and not arguments.question and sys.stdin is not None and sys.stdin.isatty():
-        print("anaphora: --json needs a question.", file=sys.stderr)
-        return USAGE
     if sys.stdout is None:
         print("anaphora: standard output is closed: there is nowhere to write the answer.", file=sys.stderr)
         return FAILED
 
     try:
+        if past is not None:
+            from anaphora.cli.past import run
+
+            return run(past)
         return _run(arguments)
     except AnaphoraError as error:
         return report(error)
@@ -119,6 +128,9 @@ def report(error: AnaphoraError) -> int:
 def _run(arguments: argparse.Namespace) -> int:
     from anaphora.cli.question import ask_once, piped_text
 
+    if arguments.json and not arguments.question and sys.stdin is not None and sys.stdin.isatty():
+        print("anaphora: --json needs a question.", file=sys.stderr)
+        return USAGE
     piped = piped_text(sys.stdin)
     question = "\n\n".join(part for part in (" ".join(arguments.question), piped) if part)
     wants_chat = not arguments.question and piped is None
@@ -131,7 +143,7 @@ def _run(arguments: argparse.Namespace) -> int:
         from anaphora.message import checked_text
 
         checked_text(question)
-    opened = open_bot(arguments)
+    opened = open_bot(arguments, titles=wants_chat)
     if wants_chat:
         from anaphora.cli.repl import chat
 

@@ -13,15 +13,16 @@ from urllib.parse import urlsplit
 from platformdirs import user_data_path
 
 from anaphora.chatbot import ChatbotOptions
+from anaphora.cli.choosing import chosen
 from anaphora.cli.download import fetch_with_progress
 from anaphora.cli.notice import notice
-from anaphora.errors import ConfigError
+from anaphora.errors import ConfigError, StoreUnusable
 from anaphora.persona import Persona, load_persona
 from anaphora.providers.catalog import VENDORS
 from anaphora.settings import Settings, config_folder, load_settings
 from anaphora.stores.inmemory import InMemoryStore
 from anaphora.sync import Chatbot, Conversation
-from anaphora.transcript import ConversationInfo, shortened
+from anaphora.transcript import ConversationInfo
 
 # Longer than any answer of a server on this machine, shorter than anybody notices.
 _OLLAMA_SECONDS = 0.3
@@ -43,8 +44,11 @@ class Opened:
             notice(text)
 
 
-def open_bot(arguments: argparse.Namespace) -> Opened:
-    """The chatbot that flags and settings ask for. Raises ConfigError and ProviderError."""
+def open_bot(arguments: argparse.Namespace, *, titles: bool = False) -> Opened:
+    """The chatbot that flags and settings ask for; ``titles`` if there will be time for better ones.
+
+    Raises ConfigError and ProviderError.
+    """
     names = {field.name for field in fields(Settings)}
     settings = load_settings(flags={name: value for name, value in vars(arguments).items() if name in names})
     persona = load_persona(settings.persona, config_folder() / "personas") if settings.persona else None
@@ -53,17 +57,33 @@ def open_bot(arguments: argparse.Namespace) -> Opened:
     quiet = arguments.quiet or arguments.json
     if why and not quiet:
         notice(f"{model}: {why}")
-    options["store"] = InMemoryStore() if arguments.no_store else (settings.store or data_file())
+    try:
+        options["store"] = InMemoryStore() if arguments.no_store else store_of(settings)
+    except StoreUnusable as error:
+        notice(str(error))
+        options["store"] = InMemoryStore()
+    # The small local model gives worse ones than the first words.
+    options["titles"] = titles and settings.titles and model != "local"
     bot = open_model(model, options, quiet=quiet)
     opened = Opened(bot, bot.conversation(), settings, options, quiet)
-    if arguments.continued:
+    if arguments.resume:
+        resume(opened, chosen(bot.conversations(), arguments.resume))
+    elif arguments.continued:
         continue_newest(opened)
     return opened
 
 
+def store_of(settings: Settings) -> str | Path:
+    """Where conversations are kept."""
+    return settings.store or data_file()
+
+
 def data_file() -> Path:
-    """Where conversations are kept unless the user says otherwise."""
-    return user_data_path("anaphora") / "anaphora.db"
+    """Where conversations are kept unless the user says otherwise. Raises StoreUnusable if there is no home folder."""
+    folder = user_data_path("anaphora")
+    if not folder.is_absolute():
+        raise StoreUnusable("there is no home folder to keep conversations in: name a file with --store, or use --no-store.")
+    return folder / "anaphora.db"
 
 
 def continue_newest(opened: Opened) -> None:
@@ -79,9 +99,8 @@ def resume(opened: Opened, info: ConversationInfo) -> None:
     """Go on with this conversation, and say so; also that its last message has no answer. Raises StoreError."""
     opened.conversation = opened.bot.conversation(info.id)
     opened.tell(f"Going on with “{info.title}”, {info.messages} messages.")
-    unanswered = opened.conversation.unanswered()
-    if unanswered is not None:
-        opened.tell(f"The last answer was interrupted: /retry answers “{shortened(unanswered.text)}” again, or just go on.")
+    if opened.conversation.unanswered() is not None:
+        opened.tell("The last answer was interrupted: /continue, /retry or go on.")
 
 
 def open_model(model: str, options: ChatbotOptions, *, quiet: bool = False) -> Chatbot:

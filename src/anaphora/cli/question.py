@@ -6,6 +6,7 @@ import json
 import sys
 from typing import TextIO
 
+from anaphora.cli.asking import answered
 from anaphora.cli.notice import notice
 from anaphora.cli.opening import Opened
 from anaphora.cli.render import show, show_whole
@@ -13,6 +14,7 @@ from anaphora.cli.status import status_line
 from anaphora.codec import usage_to_json
 from anaphora.errors import InvalidMessage
 from anaphora.reply import Answer
+from anaphora.sync import Conversation
 
 
 def piped_text(stdin: TextIO | None) -> str | None:
@@ -31,18 +33,23 @@ def piped_text(stdin: TextIO | None) -> str | None:
 
 def ask_once(opened: Opened, question: str, *, as_json: bool) -> int:
     """Ask, print the answer, give the exit code. Raises AnaphoraError."""
-    conversation = opened.conversation
-    with opened.bot:
-        if as_json:
-            answer = conversation.say(question)
-            print(json.dumps(_as_json(answer)))
-            return 0
-        if not opened.settings.stream:
-            answer = conversation.say(question)
-            show_whole(answer.text)
-        else:
-            with conversation.stream(question) as reply:
-                answer = show(reply)
+    shown = opened.settings.stream and not as_json
+
+    def ask(conversation: Conversation) -> Answer:
+        if not shown:
+            return conversation.say(question)
+        with conversation.stream(question) as reply:
+            return show(reply)
+
+    try:
+        answer = answered(opened, ask)
+    finally:
+        opened.bot.close()
+    if as_json:
+        print(json.dumps(_as_json(answer)))
+        return 0
+    if not shown:
+        show_whole(answer.text)
     if not opened.quiet and sys.stderr.isatty():
         notice(status_line(answer))
     return 0

@@ -10,14 +10,16 @@ from typing import TYPE_CHECKING
 
 from platformdirs import user_state_path
 
-from anaphora.cli.commands import COMMANDS, Chat, run_command
+from anaphora.cli.asking import answered
+from anaphora.cli.commands import COMMANDS, Ask, Chat, choices, run_command
 from anaphora.cli.main import INTERRUPTED, OK, report
 from anaphora.cli.notice import notice
 from anaphora.cli.opening import Opened
 from anaphora.cli.render import show, show_whole
 from anaphora.cli.status import status_line
 from anaphora.errors import AnaphoraError
-from anaphora.sync import Reply
+from anaphora.reply import Answer
+from anaphora.sync import Conversation
 
 if TYPE_CHECKING:
     from prompt_toolkit import PromptSession
@@ -28,8 +30,8 @@ _LEAVE_WORDS = {"quit", "exit"}
 def chat(opened: Opened) -> int:
     """Talk until the user leaves; gives the exit code."""
     Thread(target=_connect, args=(opened,), daemon=True).start()
-    session = _session()
     state = Chat(opened, notice)
+    session = _session(state)
     if not opened.quiet:
         notice(f"anaphora with {opened.bot.model}. /help lists the commands, Ctrl-D leaves.")
     interrupted = False
@@ -67,10 +69,11 @@ def _answer(state: Chat, line: str) -> bool:
         if line.startswith("/") and not line.startswith("//"):
             run_command(state, line)
         else:
-            state.reply = state.conversation.stream(line.removeprefix("/") if line.startswith("//") else line)
-        reply, state.reply = state.reply, None
-        if reply is not None:
-            _show(state, reply)
+            text = line.removeprefix("/") if line.startswith("//") else line
+            state.ask = lambda conversation: conversation.stream(text)
+        ask, state.ask = state.ask, None
+        if ask is not None:
+            _ask(state, ask)
     except KeyboardInterrupt:
         notice("Stopped; what came is kept. Ctrl-C again leaves.")
         return False
@@ -79,21 +82,25 @@ def _answer(state: Chat, line: str) -> bool:
     return True
 
 
-def _show(state: Chat, reply: Reply) -> None:
-    with reply:
-        answer = show(reply) if state.opened.settings.stream else reply.answer()
+def _ask(state: Chat, ask: Ask) -> None:
+    def run(conversation: Conversation) -> Answer:
+        with ask(conversation) as reply:
+            return show(reply) if state.opened.settings.stream else reply.answer()
+
+    answer = answered(state.opened, run)
     if not state.opened.settings.stream:
         show_whole(answer.text)
     if not state.opened.quiet:
         notice(status_line(answer))
 
 
-def _session() -> PromptSession[str]:
+def _session(state: Chat) -> PromptSession[str]:
     """The line editor: history across runs, Alt-Enter for a new line, pasted lines kept together, commands completed."""
     from prompt_toolkit import PromptSession
-    from prompt_toolkit.completion import WordCompleter
     from prompt_toolkit.history import FileHistory, History, InMemoryHistory
     from prompt_toolkit.key_binding import KeyBindings, KeyPressEvent
+
+    from anaphora.cli.completion import CommandCompleter
 
     keys = KeyBindings()
 
@@ -107,7 +114,7 @@ def _session() -> PromptSession[str]:
 
     path = _history_path()
     history: History = InMemoryHistory() if path is None else FileHistory(path)
-    completer = WordCompleter(list(COMMANDS), sentence=True)
+    completer = CommandCompleter(choices(state), frozenset(name for name, command in COMMANDS.items() if "FILE" in command.takes))
     return PromptSession(
         history=history,
         key_bindings=keys,

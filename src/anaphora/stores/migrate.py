@@ -12,7 +12,7 @@ from contextlib import closing
 from importlib.resources import files
 from pathlib import Path
 
-from anaphora.errors import StoreError
+from anaphora.errors import StoreUnusable
 
 
 def migrations() -> dict[int, str]:
@@ -23,17 +23,12 @@ def migrations() -> dict[int, str]:
 
 
 def migrate(database: sqlite3.Connection, path: Path) -> None:
-    """Run what has not run yet. Raises StoreError for one of a newer program."""
+    """Run what has not run yet. Raises StoreUnusable for one of a newer program."""
     known = migrations()
     newest = max(known)
-    version = _version(database)
+    version = _known_version(database, path, newest)
     if version == newest:
         return
-    if version > newest:
-        raise StoreError(
-            f"the database {path} was written by a newer anaphora (its schema is {version}, this program knows {newest}): "
-            "update anaphora, or name another file with --store."
-        )
     if version:
         _back_up(database, path.with_name(f"{path.name}.schema-{version}.backup"))
     database.execute("BEGIN IMMEDIATE")
@@ -47,6 +42,23 @@ def migrate(database: sqlite3.Connection, path: Path) -> None:
     except BaseException:
         database.execute("ROLLBACK")
         raise
+
+
+def check_version(database: sqlite3.Connection, path: Path) -> None:
+    """Raises StoreUnusable for a database that cannot be read as it is, where nothing can be written."""
+    newest = max(migrations())
+    if _known_version(database, path, newest) < newest:
+        raise StoreUnusable(f"the database {path} is of an older anaphora and must be changed, but it cannot be written.")
+
+
+def _known_version(database: sqlite3.Connection, path: Path, newest: int) -> int:
+    version = _version(database)
+    if version > newest:
+        raise StoreUnusable(
+            f"the database {path} was written by a newer anaphora (its schema is {version}, this program knows {newest}): "
+            "update anaphora, or name another file with --store."
+        )
+    return version
 
 
 def _version(database: sqlite3.Connection) -> int:

@@ -11,6 +11,7 @@ import os
 import sqlite3
 import sys
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from functools import partial
 from pathlib import Path
 from threading import Lock
@@ -18,6 +19,7 @@ from typing import TypeVar
 
 import anyio.to_thread
 
+from anaphora.errors import StoreUnusable
 from anaphora.stores import sqlite_lease as leases
 from anaphora.stores import sqlite_verbs as verbs
 from anaphora.stores.base import Change, Draft, Lease, Query, Scope
@@ -89,7 +91,9 @@ class SQLiteStore:
 
     async def search(self, owner: str, query: Query, /) -> Sequence[Hit]:
         if await self._read(is_behind):
-            await self._write(catch_up, durable=False)
+            # What can only be read is searched as far as its index goes.
+            with suppress(StoreUnusable):
+                await self._write(catch_up, durable=False)
         return await self._read(partial(search, owner=owner, query=query))
 
     async def info(self, scope: Scope, /) -> ConversationInfo:

@@ -5,10 +5,11 @@ from __future__ import annotations
 import os
 import sqlite3
 import time
+from contextlib import suppress
 from pathlib import Path
 
-from anaphora.errors import StoreError
-from anaphora.stores.migrate import migrate
+from anaphora.errors import StoreUnusable
+from anaphora.stores.migrate import check_version, migrate
 from anaphora.stores.sqlite_search import create_index
 
 APPLICATION_ID = 0x616E6170
@@ -16,10 +17,24 @@ _BUSY_SECONDS = 30.0
 
 
 def open_database(path: Path) -> sqlite3.Connection:
-    """A connection for any thread, one at a time. Raises StoreError and sqlite3.Error."""
+    """A connection for any thread, one at a time; only for reading where nothing can be written.
+
+    Raises StoreUnusable, sqlite3.Error and OSError.
+    """
+    try:
+        return _open_writable(path)
+    except (sqlite3.OperationalError, OSError) as error:
+        if "locked" in str(error):
+            raise
+        for only in ("mode=ro", "immutable=1"):
+            with suppress(sqlite3.Error, StoreUnusable, OSError):
+                return _open_readable(path, only)
+        raise
+
+
+def _open_writable(path: Path) -> sqlite3.Connection:
     _make_private(path)
-    # isolation_level None: transactions begin where this program says so.
-    database = sqlite3.connect(path, timeout=_BUSY_SECONDS, isolation_level=None, check_same_thread=False)
+    database = _connect(str(path))
     try:
         _check_kind(database, path)
         _use_wal(database)
@@ -34,13 +49,34 @@ def open_database(path: Path) -> sqlite3.Connection:
     return database
 
 
-def store_failure(error: sqlite3.Error | OSError, path: Path) -> StoreError:
+def _open_readable(path: Path, only: str) -> sqlite3.Connection:
+    """What is there can at least be read: on a full disk, in a folder of somebody else's, from a read-only medium."""
+    if not path.is_file() or not path.stat().st_size:
+        raise StoreUnusable(f"there is no database {path}.")
+    database = _connect(f"{path.as_uri()}?{only}")
+    try:
+        _check_kind(database, path)
+        check_version(database, path)
+    except BaseException:
+        database.close()
+        raise
+    return database
+
+
+def _connect(where: str) -> sqlite3.Connection:
+    # isolation_level None: transactions begin where this program says so.
+    return sqlite3.connect(
+        where, uri=where.startswith("file:"), timeout=_BUSY_SECONDS, isolation_level=None, check_same_thread=False
+    )
+
+
+def store_failure(error: sqlite3.Error | OSError, path: Path) -> StoreUnusable:
     """The same in our words, with what to do."""
     reason = str(error)
     if "not a database" in reason or "malformed" in reason:
         advice = "it is damaged or no database. Nothing was written to it; name another file with --store."
-    elif "full" in reason:
-        advice = "the disk is full. What was stored is safe; make room and go on."
+    elif "full" in reason or "disk I/O" in reason:
+        advice = f"the disk is full or failing ({reason}). What was stored is safe; make room and go on."
     elif "readonly" in reason or "unable to open" in reason or isinstance(error, PermissionError):
         advice = (
             "it cannot be written. Check the permissions of the file and its folder, name another with --store, or keep "
@@ -52,7 +88,7 @@ def store_failure(error: sqlite3.Error | OSError, path: Path) -> StoreError:
         advice = f"it cannot be written ({error.strerror}). Name another with --store, or keep nothing with --no-store."
     else:
         advice = f"it failed ({reason})."
-    return StoreError(f"the database {path}: {advice}")
+    return StoreUnusable(f"the database {path}: {advice}")
 
 
 def _make_private(path: Path) -> None:
@@ -62,11 +98,11 @@ def _make_private(path: Path) -> None:
 
 
 def _check_kind(database: sqlite3.Connection, path: Path) -> None:
-    """Raises StoreError for another program's database."""
+    """Raises StoreUnusable for another program's database."""
     kind = database.execute("PRAGMA application_id").fetchone()[0]
     tables = database.execute("SELECT count(*) FROM sqlite_master").fetchone()[0]
     if tables and kind != APPLICATION_ID:
-        raise StoreError(f"{path} is the database of another program: name another file with --store.")
+        raise StoreUnusable(f"{path} is the database of another program: name another file with --store.")
 
 
 def _use_wal(database: sqlite3.Connection) -> None:

@@ -1,0 +1,179 @@
+"""``anaphora list``, ``show``, ``search`` and so on: past conversations from the command line, without a model."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from collections.abc import AsyncGenerator, Callable, Sequence
+from dataclasses import asdict
+from pathlib import Path
+
+from anaphora.cli.choosing import chosen
+from anaphora.cli.listing import conversation_lines, hit_lines
+from anaphora.cli.main import FAILED, OK
+from anaphora.cli.notice import notice
+from anaphora.cli.opening import store_of
+from anaphora.cli.progress import Bar
+from anaphora.cli.render import show_whole
+from anaphora.codec import usage_to_json
+from anaphora.conversation import Form
+from anaphora.errors import ConfigError, NotFound
+from anaphora.events import ProviderEvent
+from anaphora.providers.base import ModelInfo, Request
+from anaphora.settings import load_settings
+from anaphora.sync import Chatbot
+from anaphora.transcript import ConversationInfo
+from anaphora.transfer.files import replacing
+
+Verb = Callable[[Chatbot, argparse.Namespace], int]
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Do what was asked for; gives the exit code. Raises AnaphoraError."""
+    settings = load_settings(flags={"store": arguments.store})
+    with Chatbot(_NoModel(), store=store_of(settings)) as bot:
+        return _VERBS[arguments.verb](bot, arguments)
+
+
+class _NoModel:
+    """Looking at the past needs nobody to answer."""
+
+    name = "none"
+
+    async def prepare(self, model: str, /) -> ModelInfo:  # noqa: ARG002 -- the protocol's signature
+        return ModelInfo()
+
+    async def stream(self, request: Request, /) -> AsyncGenerator[ProviderEvent, None]:  # noqa: ARG002 -- the same
+        events: tuple[ProviderEvent, ...] = ()
+        for event in events:
+            yield event
+
+    async def aclose(self) -> None:
+        """Nothing to let go of."""
+
+
+def _list(bot: Chatbot, arguments: argparse.Namespace) -> int:
+    infos = bot.conversations()
+    if arguments.json:
+        print(json.dumps([{**asdict(info), "usage": usage_to_json(info.usage)} for info in infos[: arguments.limit]]))
+        return OK
+    for line in conversation_lines(infos[: arguments.limit]):
+        print(line)
+    if len(infos) > arguments.limit:
+        notice(f"{len(infos) - arguments.limit} more; --limit N shows more of them.")
+    if not infos:
+        notice("There are no conversations yet.")
+    return OK
+
+
+def _show(bot: Chatbot, arguments: argparse.Namespace) -> int:
+    conversation = bot.conversation(chosen(_some(bot), arguments.which or "1").id)
+    if arguments.json:
+        print(conversation.export("json"), end="")
+    else:
+        show_whole(conversation.export("markdown"))
+    return OK
+
+
+def _search(bot: Chatbot, arguments: argparse.Namespace) -> int:
+    hits = bot.search(" ".join(arguments.words), limit=arguments.limit)
+    if arguments.json:
+        found = [
+            {
+                "conversation": hit.conversation,
+                "title": hit.title,
+                "message": hit.entry.id,
+                "role": hit.entry.role,
+                "created": hit.entry.created,
+                "excerpt": hit.excerpt,
+                "marks": hit.marks,
+            }
+            for hit in hits
+        ]
+        print(json.dumps(found))
+        return OK
+    for line in hit_lines(hits, styled=sys.stdout.isatty()):
+        print(line)
+    if hits:
+        notice("anaphora --resume ID goes on with a conversation.")
+        return OK
+    notice("Nothing was found: no message has all these words.")
+    return FAILED
+
+
+def _rename(bot: Chatbot, arguments: argparse.Namespace) -> int:
+    info = chosen(_some(bot), arguments.which)
+    bot.conversation(info.id).rename(" ".join(arguments.title))
+    notice(f"“{info.title}” is now “{bot.conversation(info.id).info.title}”.")
+    return OK
+
+
+def _delete(bot: Chatbot, arguments: argparse.Namespace) -> int:
+    infos = bot.conversations()
+    doomed = {info.id: info for info in (chosen(infos, which) for which in arguments.which)}
+    if not arguments.yes:
+        if not sys.stdin.isatty():
+            raise ConfigError("deleting asks first, and nobody is there to answer: say --yes.")
+        for info in doomed.values():
+            notice(f"“{info.title}”, {info.messages} messages, {info.id}")
+        if input("Delete for good? [y/N] ").strip().lower() not in {"y", "yes"}:
+            notice("Nothing was deleted.")
+            return FAILED
+    for info in doomed.values():
+        bot.conversation(info.id).delete()
+        notice(f"“{info.title}” is deleted.")
+    return OK
+
+
+def _export(bot: Chatbot, arguments: argparse.Namespace) -> int:
+    if arguments.all:
+        if not arguments.output or arguments.which:
+            raise ConfigError("--all writes every conversation into one file: name it with -o FILE, and no conversation.")
+        notice(f"{bot.export_to(arguments.output)} conversations are written to {arguments.output}.")
+        return OK
+    conversation = bot.conversation(chosen(_some(bot), arguments.which or "1").id)
+    text = conversation.export(arguments.form or form_of(arguments.output or ""))
+    if not arguments.output:
+        print(text, end="")
+        return OK
+    with replacing(arguments.output) as file:
+        file.write(text)
+    notice(f"“{conversation.info.title}” is written to {arguments.output}.")
+    return OK
+
+
+def form_of(path: str) -> Form:
+    """What a file's ending asks for."""
+    return "markdown" if Path(path).suffix.lower() in {".md", ".markdown"} else "json"
+
+
+def _import(bot: Chatbot, arguments: argparse.Namespace) -> int:
+    damaged = 0
+    for path in arguments.files:
+        with Bar() as bar:
+            done = bot.import_from(path, bar.show)
+        new = f"{done.messages} new messages in {done.changed} of" if done.messages else "nothing new in"
+        notice(f"{path}: {new} {done.read} conversations.")
+        for one in done.damaged:
+            print(f"anaphora: skipped {one}.", file=sys.stderr)
+        damaged += len(done.damaged)
+    return FAILED if damaged else OK
+
+
+def _some(bot: Chatbot) -> Sequence[ConversationInfo]:
+    infos = bot.conversations()
+    if not infos:
+        raise NotFound("there are no conversations yet.")
+    return infos
+
+
+_VERBS: dict[str, Verb] = {
+    "list": _list,
+    "show": _show,
+    "search": _search,
+    "rename": _rename,
+    "delete": _delete,
+    "export": _export,
+    "import": _import,
+}

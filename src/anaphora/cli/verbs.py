@@ -1,0 +1,89 @@
+"""The words that may stand first on the command line instead of a question, and their flags."""
+
+from __future__ import annotations
+
+import argparse
+
+# See anaphora/__init__.py.
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+_WHICH = "its number in anaphora list, its id, or part of its title"
+
+
+def _list(add: Callable[..., object]) -> None:
+    add("--limit", type=int, default=20, metavar="N", help="how many, newest first (default 20)")
+    add("--json", action="store_true", help="for programs")
+
+
+def _show(add: Callable[..., object]) -> None:
+    add("which", nargs="?", metavar="CONVERSATION", help=f"{_WHICH}; the newest if none is named")
+    add("--json", action="store_true", help="everything there is of it, every branch")
+
+
+def _search(add: Callable[..., object]) -> None:
+    add("words", nargs="+", metavar="WORD", help='all of which a message must have; "in quotes" they must stand in a row')
+    add("--limit", type=int, default=20, metavar="N", help="how many, newest first (default 20)")
+    add("--json", action="store_true", help="for programs")
+
+
+def _rename(add: Callable[..., object]) -> None:
+    add("which", metavar="CONVERSATION", help=_WHICH)
+    add("title", nargs="+", metavar="TITLE", help="what to call it")
+
+
+def _delete(add: Callable[..., object]) -> None:
+    add("which", nargs="+", metavar="CONVERSATION", help=_WHICH)
+    add("-y", "--yes", action="store_true", help="do not ask")
+
+
+def _export(add: Callable[..., object]) -> None:
+    add("which", nargs="?", metavar="CONVERSATION", help=f"{_WHICH}; the newest if none is named")
+    add("-o", "--output", metavar="FILE", help="where to, instead of standard output; .md means Markdown")
+    add(
+        "--format",
+        dest="form",
+        choices=("json", "plain", "markdown"),
+        help="json: everything, for import; plain: the list of role and content; markdown: for reading",
+    )
+    add("--all", action="store_true", help="all conversations, into one file for import")
+
+
+def _import(add: Callable[..., object]) -> None:
+    add(
+        "files",
+        nargs="+",
+        metavar="FILE",
+        help="an export of anaphora, ChatGPT or Claude, as JSON, ZIP or folder, or a list of role and content",
+    )
+
+
+VERBS: dict[str, tuple[str, Callable[[Callable[..., object]], None]]] = {
+    "list": ("list the conversations, newest first", _list),
+    "show": ("print a conversation", _show),
+    "search": ("find what was said", _search),
+    "rename": ("give a conversation another title", _rename),
+    "delete": ("delete conversations for good", _delete),
+    "export": ("write conversations as JSON or Markdown", _export),
+    "import": ("take in what other programs, or this one, exported", _import),
+}
+
+
+def verb_arguments(argv: Sequence[str]) -> argparse.Namespace | None:
+    """The arguments, if the first word is one of these; --store FILE may stand before it."""
+    place = 0
+    while place < len(argv) and argv[place].startswith("--store"):
+        place += 1 if "=" in argv[place] else 2
+    if place >= len(argv) or argv[place] not in VERBS:
+        return None
+    verb = argv[place]
+    about, flags = VERBS[verb]
+    parser = argparse.ArgumentParser(
+        prog=f"anaphora {verb}",
+        description=f"{about[0].upper()}{about[1:]}.",
+        epilog=f'To ask a question that begins with this word, put it in quotes: anaphora "{verb} …".',
+    )
+    flags(parser.add_argument)
+    parser.add_argument("--store", metavar="FILE", help="where conversations are kept, instead of your data folder")
+    return parser.parse_args([*argv[:place], *argv[place + 1 :]], argparse.Namespace(verb=verb))
