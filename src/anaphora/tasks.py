@@ -26,13 +26,22 @@ def spawn(work: Callable[[], Awaitable[None]]) -> Post:
         import trio
 
         trio.lowlevel.spawn_system_task(work)
-        post: Callable[[Callable[[], object]], object] = trio.lowlevel.current_trio_token().run_sync_soon
     else:
         task = loop.create_task(_awaited(work))
         # The loop itself keeps only a weak reference.
         _running.add(task)
         task.add_done_callback(_running.discard)
-        post = loop.call_soon_threadsafe
+    return poster()
+
+
+def poster() -> Post:
+    """A function that runs another function in the running event loop, from whatever thread it is called."""
+    try:
+        post: Callable[[Callable[[], object]], object] = asyncio.get_running_loop().call_soon_threadsafe
+    except RuntimeError:
+        import trio
+
+        post = trio.lowlevel.current_trio_token().run_sync_soon
 
     def run_there(function: Callable[[], object]) -> None:
         try:

@@ -44,14 +44,12 @@ class DyingStore(SQLiteStore):
         self._left = at
         self._after = after
 
-    def _transaction(self, work: Callable[[sqlite3.Connection], T], begin: str, *, durable: bool) -> T:
-        dies = False
-        if begin == "BEGIN IMMEDIATE":
-            self._left -= 1
-            dies = self._left == 0
+    def _transaction(self, work: Callable[[sqlite3.Connection], T], database: sqlite3.Connection, *, durable: bool) -> T:
+        self._left -= 1
+        dies = self._left == 0
         if dies and not self._after:
             os.kill(os.getpid(), signal.SIGKILL)
-        result = super()._transaction(work, begin, durable=durable)
+        result = super()._transaction(work, database, durable=durable)
         if dies:
             os.kill(os.getpid(), signal.SIGKILL)
         return result

@@ -16,22 +16,26 @@ T = TypeVar("T")
 
 
 class FailingStore(SQLiteStore):
-    """Its n-th call fails once, as a disk does, after its work and before its commit."""
+    """Its n-th call fails once, as a disk does: a read after its work, a write before its commit."""
 
     def __init__(self, path: Path, at: int) -> None:
         super().__init__(path)
         self.left = at
 
-    def _transaction(self, work: Callable[[sqlite3.Connection], T], begin: str, *, durable: bool) -> T:
+    def _worked(self, work: Callable[[sqlite3.Connection], T]) -> T:
         self.left -= 1
-        if self.left:
-            return super()._transaction(work, begin, durable=durable)
+        return super()._worked(self._failing(work) if self.left == 0 else work)
 
+    def _transaction(self, work: Callable[[sqlite3.Connection], T], database: sqlite3.Connection, *, durable: bool) -> T:
+        return super()._transaction(self._failing(work) if self.left == 0 else work, database, durable=durable)
+
+    @staticmethod
+    def _failing(work: Callable[[sqlite3.Connection], T]) -> Callable[[sqlite3.Connection], T]:
         def failing(database: sqlite3.Connection) -> T:
             work(database)
             raise sqlite3.OperationalError("disk I/O error")
 
-        return super()._transaction(failing, begin, durable=durable)
+        return failing
 
 
 async def test_whatever_call_fails_the_transcript_is_right_and_the_next_turn_works(tmp_path: Path):

@@ -15,7 +15,7 @@ from typing import Protocol
 from anaphora.errors import ConversationBusy
 from anaphora.message import Message, Status, Usage
 from anaphora.stores.fulltext import excerpt, searchable
-from anaphora.transcript import START, UNMEASURED, UNNAMED, ConversationInfo, Entry, Extent, Hit, Size
+from anaphora.transcript import UNMEASURED, UNNAMED, ConversationInfo, Entry, Extent, Hit, Size
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,8 +73,8 @@ def new_conversation_id() -> str:
     return f"{UNNAMED}{secrets.token_hex(8)}"
 
 
-def new_entry(draft: Draft, parent: Entry | None, *, order: int) -> Entry:
-    """The entry that a draft becomes: with an id of its own, and the time."""
+def new_entry(draft: Draft, before: Extent, *, order: int) -> Entry:
+    """The entry that a draft becomes: with an id of its own, and the time. ``before`` is the length of the branch it joins."""
     return Entry(
         id=f"msg_{secrets.token_hex(12)}",
         parent=draft.parent,
@@ -86,14 +86,25 @@ def new_entry(draft: Draft, parent: Entry | None, *, order: int) -> Entry:
         usage=draft.usage,
         model=draft.model,
         key=draft.key,
-        before=START if parent is None else parent.before + parent.extent,
+        before=before,
     )
 
 
-def restored(entry: Entry, parent: Entry | None, *, order: int) -> Entry:
+def changed(entry: Entry, change: Change) -> Entry:
+    """A pending message with its next words or its end."""
+    return replace(
+        entry,
+        message=change.message,
+        status=change.status,
+        size=change.size,
+        usage=change.usage,
+        model=change.model or entry.model,
+    )
+
+
+def restored(entry: Entry, before: Extent, *, order: int) -> Entry:
     """A message as it is put back: in its place among those that are there. Nobody writes at it any more."""
     status: Status = "interrupted" if entry.status == "pending" else entry.status
-    before = START if parent is None else parent.before + parent.extent
     return replace(entry, status=status, order=order, before=before)
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 import unicodedata
 from collections.abc import Sequence
+from functools import lru_cache
 
 from anaphora.message import Message, Text, ToolResult
 
@@ -59,9 +60,10 @@ def phrases(query: str) -> list[list[str]]:
     return [phrase for phrase in found if phrase]
 
 
-def patterns(query: str) -> list[re.Pattern[str]]:
+@lru_cache(maxsize=16)
+def patterns(query: str) -> tuple[re.Pattern[str], ...]:
     """What finds the phrases of a query in folded text: each word in any of its forms (``runs``, ``running``)."""
-    return [re.compile(r"[\W_]*?".join(map(_pattern, phrase))) for phrase in phrases(query)]
+    return tuple(re.compile(r"[\W_]*?".join(map(_pattern, phrase))) for phrase in phrases(query))
 
 
 def has_all(text: str, wanted: Sequence[re.Pattern[str]]) -> bool:
@@ -83,10 +85,11 @@ def excerpt(text: str, query: str) -> tuple[str, tuple[tuple[int, int], ...]]:
 
 
 def _marks(line: str, query: str) -> set[tuple[int, int]]:
-    folded = [character.translate(_FOLD) for character in line]
-    # Folding may lengthen or drop a character, so each folded one knows its place.
-    places = [place for place, part in enumerate(folded) for _ in part]
-    plain = "".join(folded)
+    plain = line.translate(_FOLD)
+    places: Sequence[int] = range(len(line))
+    if len(plain) != len(line):
+        # Folding lengthened or dropped characters, so each folded one must know its place.
+        places = [place for place, character in enumerate(line) for _ in character.translate(_FOLD)]
     found = {match.span() for pattern in patterns(query) for match in pattern.finditer(plain)}
     if not found and query.strip():
         literal = re.escape(query.strip().translate(_FOLD))

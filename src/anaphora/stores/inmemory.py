@@ -11,7 +11,7 @@ from threading import Lock
 
 from anaphora.errors import ConversationBusy, NotFound, StoreError
 from anaphora.message import Message, Usage
-from anaphora.stores.base import Change, Draft, Lease, Query, Scope, busy, hit, new_entry, restored
+from anaphora.stores.base import Change, Draft, Lease, Query, Scope, busy, changed, hit, new_entry, restored
 from anaphora.stores.fulltext import has_all, patterns, searchable
 from anaphora.transcript import START, UNMEASURED, ConversationInfo, Entry, Extent, Hit, Size
 
@@ -68,8 +68,7 @@ class InMemoryStore:
             conversation = self._of(scope)
             if draft.key is not None and draft.key in conversation.keys:
                 return conversation.entries[conversation.keys[draft.key]]
-            parent = None if draft.parent is None else self._entry(conversation, draft.parent)
-            entry = new_entry(draft, parent, order=len(conversation.entries) + 1)
+            entry = new_entry(draft, self._extent_to(conversation, draft.parent), order=len(conversation.entries) + 1)
             self._put(conversation, entry)
             conversation.updated = entry.created
             return entry
@@ -80,14 +79,7 @@ class InMemoryStore:
             entry = self._entry(conversation, message_id)
             if entry.status != "pending":
                 raise StoreError(f"message {message_id} has ended ({entry.status}) and cannot be changed.")
-            entry = replace(
-                entry,
-                message=change.message,
-                status=change.status,
-                size=change.size,
-                usage=change.usage,
-                model=change.model or entry.model,
-            )
+            entry = changed(entry, change)
             conversation.entries[message_id] = entry
             if change.usage is not None:
                 conversation.usage = change.usage if conversation.usage is None else conversation.usage + change.usage
@@ -161,8 +153,8 @@ class InMemoryStore:
                 raise busy(scope)
             missing = [entry for entry in entries if entry.id not in conversation.entries]
             for entry in missing:
-                parent = None if entry.parent is None else self._entry(conversation, entry.parent)
-                self._put(conversation, restored(entry, parent, order=len(conversation.entries) + 1))
+                before = self._extent_to(conversation, entry.parent)
+                self._put(conversation, restored(entry, before, order=len(conversation.entries) + 1))
             if is_new:
                 conversation.title, conversation.system, conversation.created = info.title, info.system, info.created
                 conversation.head, conversation.updated, conversation.usage = info.head, info.updated, info.usage
@@ -225,6 +217,13 @@ class InMemoryStore:
         while message_id is not None and message_id != conversation.head:
             message_id = self._entry(conversation, message_id).parent
         return conversation.head if message_id is None else head
+
+    def _extent_to(self, conversation: _Conversation, message_id: str | None) -> Extent:
+        """How long a branch is that ends with this message."""
+        if message_id is None:
+            return START
+        entry = self._entry(conversation, message_id)
+        return entry.before + entry.extent
 
     @staticmethod
     def _put(conversation: _Conversation, entry: Entry) -> None:

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import os
 import sqlite3
-import sys
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from functools import partial
@@ -17,21 +16,19 @@ from pathlib import Path
 from threading import Lock
 from typing import TypeVar
 
-import anyio.to_thread
-
 from anaphora.errors import StoreUnusable
 from anaphora.stores import sqlite_lease as leases
 from anaphora.stores import sqlite_verbs as verbs
 from anaphora.stores.base import Change, Draft, Lease, Query, Scope
-from anaphora.stores.sqlite_file import open_database, store_failure
+from anaphora.stores.sqlite_file import open_database, store_failure, write_back
 from anaphora.stores.sqlite_search import catch_up, is_behind, search
+from anaphora.stores.worker import Worker
 from anaphora.transcript import ConversationInfo, Entry, Extent, Hit, Size
 
 T = TypeVar("T")
 
 # Connections that a forked child inherited: even closing them would disturb the parent's locks.
 _of_the_parent: list[sqlite3.Connection] = []
-_HAS_THREADS = sys.platform != "emscripten"
 
 
 class SQLiteStore:
@@ -39,8 +36,10 @@ class SQLiteStore:
 
     def __init__(self, path: str | os.PathLike[str]) -> None:
         self.path = Path(path).absolute()
+        self._worker = Worker()
         self._lock = Lock()
         self._database: sqlite3.Connection | None = None
+        self._durable: bool | None = None
         self._process = 0
 
     async def acquire(self, scope: Scope, /, *, seconds: float) -> Lease:
@@ -66,10 +65,11 @@ class SQLiteStore:
         await self._write(partial(verbs.move_head, scope=scope, message_id=message_id))
 
     async def branch(self, scope: Scope, message_id: str | None, /, *, reach: Extent | None = None) -> Sequence[Entry]:
-        return await self._read(partial(verbs.branch, scope=scope, message_id=message_id, reach=reach))
+        read = self._read if reach is None else self._glance
+        return await read(partial(verbs.branch, scope=scope, message_id=message_id, reach=reach))
 
     async def children(self, scope: Scope, message_id: str | None, /) -> Sequence[Entry]:
-        return await self._read(partial(verbs.children, scope=scope, message_id=message_id))
+        return await self._glance(partial(verbs.children, scope=scope, message_id=message_id))
 
     async def leaves(self, scope: Scope, /) -> Sequence[Entry]:
         return await self._read(partial(verbs.leaves, scope=scope))
@@ -77,11 +77,11 @@ class SQLiteStore:
     async def forget(self, scope: Scope, message_id: str, /) -> None:
         await self._write(partial(verbs.forget, scope=scope, message_id=message_id))
         # The words are still in the log until it is written back.
-        await self._in_thread(self._write_back)
+        await self._read(write_back)
 
     async def delete(self, scope: Scope, /) -> None:
         await self._write(partial(verbs.delete, scope=scope))
-        await self._in_thread(self._write_back)
+        await self._read(write_back)
 
     async def transcript(self, scope: Scope, /) -> Sequence[Entry]:
         return await self._read(partial(verbs.transcript, scope=scope))
@@ -97,7 +97,7 @@ class SQLiteStore:
         return await self._read(partial(search, owner=owner, query=query))
 
     async def info(self, scope: Scope, /) -> ConversationInfo:
-        return await self._read(partial(verbs.info, scope=scope))
+        return await self._glance(partial(verbs.info, scope=scope))
 
     async def describe(self, scope: Scope, /, *, title: str | None = None, system: str | None = None) -> None:
         await self._write(partial(verbs.describe, scope=scope, title=title, system=system))
@@ -106,42 +106,48 @@ class SQLiteStore:
         return await self._read(partial(verbs.conversations, owner=owner))
 
     async def aclose(self) -> None:
-        await self._in_thread(self._close)
+        await self._worker.run(self._close)
+        self._worker.end()
 
     async def _write(self, work: Callable[[sqlite3.Connection], T], *, durable: bool = True) -> T:
-        return await self._in_thread(partial(self._transaction, work, "BEGIN IMMEDIATE", durable=durable))
+        return await self._worker.run(partial(self._locked, partial(self._transaction, work, durable=durable)))
 
     async def _read(self, work: Callable[[sqlite3.Connection], T]) -> T:
-        return await self._in_thread(partial(self._transaction, work, "BEGIN", durable=False))
+        return await self._worker.run(partial(self._locked, work))
 
-    @staticmethod
-    async def _in_thread(work: Callable[[], T]) -> T:
-        return await anyio.to_thread.run_sync(work) if _HAS_THREADS else work()
+    async def _glance(self, work: Callable[[sqlite3.Connection], T]) -> T:
+        """A short read. Where nobody else is at the database it is done here: a thread and back takes as long as the read."""
+        if self._database is None or not self._lock.acquire(blocking=False):
+            return await self._read(work)
+        try:
+            return self._worked(work)
+        finally:
+            self._lock.release()
 
-    def _transaction(self, work: Callable[[sqlite3.Connection], T], begin: str, *, durable: bool) -> T:
+    def _locked(self, work: Callable[[sqlite3.Connection], T]) -> T:
         with self._lock:
-            try:
-                database = self._opened()
-                database.execute(f"PRAGMA synchronous = {'FULL' if durable else 'NORMAL'}")
-                database.execute(begin)
-                try:
-                    result = work(database)
-                    database.execute("COMMIT")
-                except BaseException:
-                    if database.in_transaction:
-                        database.execute("ROLLBACK")
-                    raise
-                return result
-            except (sqlite3.Error, OSError) as error:
-                raise store_failure(error, self.path) from error
+            return self._worked(work)
 
-    def _write_back(self) -> None:
-        """Move everything from the log into the database and empty the log. While others read it stays for later."""
-        with self._lock:
-            try:
-                self._opened().execute("PRAGMA wal_checkpoint(TRUNCATE)")
-            except (sqlite3.Error, OSError) as error:
-                raise store_failure(error, self.path) from error
+    def _worked(self, work: Callable[[sqlite3.Connection], T]) -> T:
+        """Work on the connection, by whoever holds the lock. Raises StoreError."""
+        try:
+            return work(self._opened())
+        except (sqlite3.Error, OSError) as error:
+            raise store_failure(error, self.path) from error
+
+    def _transaction(self, work: Callable[[sqlite3.Connection], T], database: sqlite3.Connection, *, durable: bool) -> T:
+        if durable != self._durable:
+            database.execute(f"PRAGMA synchronous = {'FULL' if durable else 'NORMAL'}")
+            self._durable = durable
+        database.execute("BEGIN IMMEDIATE")
+        try:
+            result = work(database)
+            database.execute("COMMIT")
+        except BaseException:
+            if database.in_transaction:
+                database.execute("ROLLBACK")
+            raise
+        return result
 
     def _opened(self) -> sqlite3.Connection:
         """The connection; a forked child opens its own, since SQLite's must not cross a fork."""
@@ -150,6 +156,7 @@ class SQLiteStore:
             self._database = None
         if self._database is None:
             self._database = open_database(self.path)
+            self._durable = None
             self._process = os.getpid()
         return self._database
 

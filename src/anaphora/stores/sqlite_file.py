@@ -70,6 +70,11 @@ def _connect(where: str) -> sqlite3.Connection:
     )
 
 
+def write_back(database: sqlite3.Connection) -> None:
+    """Move everything from the log into the database and empty the log. While others read it stays for later."""
+    database.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+
+
 def store_failure(error: sqlite3.Error | OSError, path: Path) -> StoreUnusable:
     """The same in our words, with what to do."""
     reason = str(error)

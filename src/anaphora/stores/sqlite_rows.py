@@ -7,13 +7,16 @@ from collections.abc import Sequence
 from typing import Any
 
 from anaphora.codec import parts_from_json, parts_to_json, usage_from_json, usage_to_json
-from anaphora.message import Message, Usage
+from anaphora.message import Message, Part, Text, Usage
 from anaphora.stores.base import Scope
 from anaphora.transcript import ConversationInfo, Entry, Extent, Size
 
 _BEFORE = "before_messages, before_turns, before_tokens"
 ENTRY = f'id, parent, "order", role, parts, status, tokens, counter, created, usage, model, key, {_BEFORE}'
 CONVERSATION = "id, title, head, system, created, updated, messages, usage"
+# What parts_text writes before a text that is alone.
+_DECODER = json.JSONDecoder()
+_ONE_TEXT = '[{"type": "text", "text": "'
 # Conditions for a table's rows, to be filled with key(scope).
 THIS_CONVERSATION = "owner = ? AND id = ?"
 ITS_MESSAGES = "owner = ? AND conversation = ?"
@@ -34,26 +37,37 @@ def entry_row(entry: Entry) -> tuple[Any, ...]:
 
 def entry_of(row: Sequence[Any]) -> Entry:
     """The message in the columns ENTRY."""
-    message_id, parent, order, role, parts, status, tokens, counter, created, usage, model, key, *before = row
+    message_id, parent, order, role, parts, status, tokens, counter, created, usage, model, key, messages, turns, before = row
+    # By position, since this is done for every message of every context.
     return Entry(
-        id=message_id,
-        parent=parent,
-        order=order,
-        message=Message(role, parts_from_json(json.loads(parts))),
-        status=status,
-        size=Size(tokens, counter),
-        created=created,
-        usage=_usage(usage),
-        model=model,
-        key=key,
-        before=Extent(*before),
+        message_id,
+        parent,
+        order,
+        Message(role, _parts(parts)),
+        status,
+        Size(tokens, counter),
+        created,
+        None if usage is None else usage_from_json(json.loads(usage)),
+        model,
+        key,
+        Extent(messages, turns, before),
     )
 
 
 def conversation_of(row: Sequence[Any]) -> ConversationInfo:
     """The conversation in the columns CONVERSATION."""
     conversation_id, title, head, system, created, updated, messages, usage = row
-    return ConversationInfo(conversation_id, title, head, system, created, updated, messages, _usage(usage) or Usage())
+    total = usage_from_json(json.loads(usage))
+    return ConversationInfo(conversation_id, title, head, system, created, updated, messages, total)
+
+
+def _parts(text: str) -> tuple[Part, ...]:
+    """The parts in a column. A single text, which is most messages, is read without the detour over JSON values."""
+    if text.startswith(_ONE_TEXT):
+        said, end = _DECODER.raw_decode(text, len(_ONE_TEXT) - 1)
+        if text[end:] == "}]":
+            return (Text(said),)
+    return parts_from_json(json.loads(text))
 
 
 def parts_text(message: Message) -> str:
@@ -64,7 +78,3 @@ def parts_text(message: Message) -> str:
 def usage_text(usage: Usage | None) -> str | None:
     """Usage as it stands in a column."""
     return None if usage is None else json.dumps(usage_to_json(usage))
-
-
-def _usage(text: str | None) -> Usage | None:
-    return usage_from_json(json.loads(text)) if text else None

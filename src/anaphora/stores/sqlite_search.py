@@ -50,14 +50,10 @@ def create_index(database: sqlite3.Connection) -> None:
         database.execute(_CREATE)
 
 
-def index(database: sqlite3.Connection, where: str, values: Sequence[str]) -> None:
-    """Take the ended messages among these into the index, if they are not in it."""
-    if not has_fts5():
-        return
-    rows = database.execute(f"SELECT number, owner, parts FROM messages WHERE {where} AND {_MISSING}", values).fetchall()
+def index(database: sqlite3.Connection, number: int, owner: str, message: Message) -> None:
+    """Take an ended message into the index; its row says already that it is there."""
     insert = "INSERT INTO search (rowid, text, owner) VALUES (?, ?, ?)"
-    database.executemany(insert, ((number, _words(parts), _mark(owner)) for number, owner, parts in rows))
-    database.executemany("UPDATE messages SET indexed = 1 WHERE number = ?", ((row[0],) for row in rows))
+    database.execute(insert, (number, " ".join(words(searchable(message))), _mark(owner)))
 
 
 def unindex(database: sqlite3.Connection, where: str, values: Sequence[str]) -> None:
@@ -69,7 +65,9 @@ def unindex(database: sqlite3.Connection, where: str, values: Sequence[str]) -> 
         )
     if rows:
         delete = "INSERT INTO search (search, rowid, text, owner) VALUES ('delete', ?, ?, ?)"
-        database.executemany(delete, ((number, _words(parts), _mark(owner)) for number, owner, parts in rows))
+        database.executemany(
+            delete, ((number, " ".join(words(searchable(_message(parts)))), _mark(owner)) for number, owner, parts in rows)
+        )
         database.executemany("UPDATE messages SET indexed = 0 WHERE number = ?", ((row[0],) for row in rows))
         # A deleted word stays in its segment until segments are merged.
         database.execute("INSERT INTO search (search) VALUES ('optimize')")
@@ -82,7 +80,9 @@ def is_behind(database: sqlite3.Connection) -> bool:
 
 def catch_up(database: sqlite3.Connection) -> None:
     """Take into the index what ended without it: interrupted answers, and what a program without FTS5 wrote."""
-    index(database, _MISSING, ())
+    for number, owner, parts in database.execute(f"SELECT number, owner, parts FROM messages WHERE {_MISSING}").fetchall():
+        index(database, number, owner, _message(parts))
+        database.execute("UPDATE messages SET indexed = 1 WHERE number = ?", (number,))
 
 
 def search(database: sqlite3.Connection, *, owner: str, query: Query) -> list[Hit]:
@@ -91,9 +91,11 @@ def search(database: sqlite3.Connection, *, owner: str, query: Query) -> list[Hi
     about = f"SELECT {CONVERSATION} FROM conversations WHERE {THIS_CONVERSATION}"
     hits = []
     for number in find(database, owner, query):
-        conversation, *row = database.execute(found, (number,)).fetchone()
-        info = conversation_of(database.execute(about, (owner, conversation)).fetchone())
-        hits.append(hit(info, entry_of(row), query))
+        row = database.execute(found, (number,)).fetchone()
+        info = row and database.execute(about, (owner, row[0])).fetchone()
+        # Another process may have deleted it just now.
+        if info:
+            hits.append(hit(conversation_of(info), entry_of(row[1:]), query))
     return hits
 
 
@@ -142,7 +144,7 @@ def _scan(
         f"{likes} ORDER BY number DESC",
         (owner, query.conversation, query.conversation, *map(_like, chunks)),
     )
-    return list(islice((number for number, parts in rows if fits(_text(parts))), query.limit))
+    return list(islice((number for number, parts in rows if fits(searchable(_message(parts)))), query.limit))
 
 
 def _like(chunk: str) -> str:
@@ -151,14 +153,11 @@ def _like(chunk: str) -> str:
     return "%" + inside.replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_") + "%"
 
 
-def _words(parts: str) -> str:
-    return " ".join(words(_text(parts)))
+def _message(parts: str) -> Message:
+    return Message("user", parts_from_json(json.loads(parts)))
 
 
-def _text(parts: str) -> str:
-    return searchable(Message("user", parts_from_json(json.loads(parts))))
-
-
+@cache
 def _mark(owner: str) -> str:
     """A word for an owner that no text has: only digits, so that no stemmer changes it."""
     return str(int.from_bytes(blake2b(owner.encode(), digest_size=8).digest()))

@@ -8,7 +8,9 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from anaphora.errors import NotFound, StoreError
-from anaphora.stores.base import Change, Draft, Scope, new_entry, restored
+from anaphora.message import Usage
+from anaphora.stores import sqlite_search
+from anaphora.stores.base import Change, Draft, Scope, changed, new_entry, restored
 from anaphora.stores.sqlite_lease import check_free, make
 from anaphora.stores.sqlite_rows import (
     CONVERSATION,
@@ -22,8 +24,7 @@ from anaphora.stores.sqlite_rows import (
     parts_text,
     usage_text,
 )
-from anaphora.stores.sqlite_search import index, unindex
-from anaphora.transcript import ConversationInfo, Entry, Extent, Size
+from anaphora.transcript import START, ConversationInfo, Entry, Extent, Size
 
 _MESSAGE = f"{ITS_MESSAGES} AND id = ?"
 _EVERYTHING = (1 << 60,) * 3
@@ -42,53 +43,50 @@ SELECT {ENTRY} FROM messages WHERE number IN (SELECT number FROM path) ORDER BY 
 
 
 def append(database: sqlite3.Connection, *, scope: Scope, draft: Draft) -> Entry:
-    make(database, scope)
     if draft.key is not None:
-        before = database.execute(
+        known = database.execute(
             f"SELECT {ENTRY} FROM messages WHERE {ITS_MESSAGES} AND key = ?", (*key(scope), draft.key)
         ).fetchone()
-        if before is not None:
-            return entry_of(before)
-    parent = None if draft.parent is None else _found(database, scope, draft.parent)
+        if known is not None:
+            return entry_of(known)
+    before = START if draft.parent is None else _extent_to(database, scope, draft.parent)
     last = database.execute(f'SELECT max("order") FROM messages WHERE {ITS_MESSAGES}', key(scope)).fetchone()[0]
-    entry = new_entry(draft, parent, order=(last or 0) + 1)
+    entry = new_entry(draft, before, order=(last or 0) + 1)
+    grow = f"UPDATE conversations SET updated = ?, messages = messages + 1 WHERE {THIS_CONVERSATION}"
+    if not database.execute(grow, (entry.created, *key(scope))).rowcount:
+        make(database, scope)
+        database.execute(grow, (entry.created, *key(scope)))
     _insert(database, scope, entry)
-    index(database, _MESSAGE, (*key(scope), entry.id))
-    database.execute(
-        f"UPDATE conversations SET updated = ?, messages = messages + 1 WHERE {THIS_CONVERSATION}", (entry.created, *key(scope))
-    )
     return entry
 
 
 def change(database: sqlite3.Connection, *, scope: Scope, message_id: str, change: Change) -> Entry:
-    entry = _found(database, scope, message_id)
+    row = database.execute(f"SELECT number, {ENTRY} FROM messages WHERE {_MESSAGE}", (*key(scope), message_id)).fetchone()
+    if row is None:
+        raise _no_message(message_id)
+    number, entry = row[0], entry_of(row[1:])
     if entry.status != "pending":
         raise StoreError(f"message {message_id} has ended ({entry.status}) and cannot be changed.")
+    is_indexed = change.status != "pending" and sqlite_search.has_fts5()
+    if is_indexed:
+        sqlite_search.index(database, number, scope.owner, change.message)
+    after = changed(entry, change)
     database.execute(
-        f"UPDATE messages SET parts = ?, status = ?, tokens = ?, counter = ?, usage = ?, model = ? WHERE {_MESSAGE}",
+        "UPDATE messages SET parts = ?, status = ?, tokens = ?, counter = ?, usage = ?, model = ?, indexed = ? WHERE number = ?",
         (
-            parts_text(change.message),
-            change.status,
-            change.size.tokens,
-            change.size.counter,
-            usage_text(change.usage),
-            change.model or entry.model,
-            *key(scope),
-            message_id,
+            parts_text(after.message),
+            after.status,
+            after.tokens,
+            after.size.counter,
+            usage_text(after.usage),
+            after.model,
+            is_indexed,
+            number,
         ),
     )
-    index(database, _MESSAGE, (*key(scope), message_id))
-    known = info(database, scope=scope)
-    database.execute(
-        f"UPDATE conversations SET updated = ?, usage = ?, head = ? WHERE {THIS_CONVERSATION}",
-        (
-            time.time(),
-            usage_text(known.usage + change.usage if change.usage else known.usage),
-            message_id if change.head else known.head,
-            *key(scope),
-        ),
-    )
-    return _found(database, scope, message_id)
+    if after.status != "pending":
+        _touch(database, scope, usage=change.usage, head=message_id if change.head else None)
+    return after
 
 
 def measure(database: sqlite3.Connection, *, scope: Scope, message_id: str, size: Size) -> None:
@@ -136,13 +134,13 @@ def leaves(database: sqlite3.Connection, *, scope: Scope) -> list[Entry]:
 def forget(database: sqlite3.Connection, *, scope: Scope, message_id: str) -> None:
     _found(database, scope, message_id)
     everywhere = "owner = ? AND id = ?"
-    unindex(database, everywhere, (scope.owner, message_id))
+    sqlite_search.unindex(database, everywhere, (scope.owner, message_id))
     database.execute(f"UPDATE messages SET parts = '[]', tokens = 0, counter = '' WHERE {everywhere}", (scope.owner, message_id))
 
 
 def delete(database: sqlite3.Connection, *, scope: Scope) -> None:
     check_free(database, scope)
-    unindex(database, ITS_MESSAGES, key(scope))
+    sqlite_search.unindex(database, ITS_MESSAGES, key(scope))
     database.execute(f"DELETE FROM conversations WHERE {THIS_CONVERSATION}", key(scope))
 
 
@@ -161,10 +159,9 @@ def restore(database: sqlite3.Connection, *, owner: str, given: ConversationInfo
     for entry in missing:
         if entry.parent is not None and entry.parent not in there:
             raise _no_message(entry.parent)
-        parent = None if entry.parent is None else there[entry.parent]
-        there[entry.id] = restored(entry, parent, order=len(there) + 1)
+        before_it = START if entry.parent is None else there[entry.parent].before + there[entry.parent].extent
+        there[entry.id] = restored(entry, before_it, order=len(there) + 1)
         _insert(database, scope, there[entry.id])
-    index(database, ITS_MESSAGES, key(scope))
     after = given if before.messages == 0 else before
     if before.messages and missing:
         path = branch(database, scope=scope, message_id=given.head, reach=None)
@@ -202,8 +199,32 @@ def conversations(database: sqlite3.Connection, *, owner: str) -> list[Conversat
 
 
 def _insert(database: sqlite3.Connection, scope: Scope, entry: Entry) -> None:
-    row = (*key(scope), *entry_row(entry))
-    database.execute(f"INSERT INTO messages (owner, conversation, {ENTRY}) VALUES ({', '.join('?' * len(row))})", row)
+    is_indexed = entry.status != "pending" and sqlite_search.has_fts5()
+    row = (*key(scope), *entry_row(entry), is_indexed)
+    insert = f"INSERT INTO messages (owner, conversation, {ENTRY}, indexed) VALUES ({', '.join('?' * len(row))})"
+    number = database.execute(insert, row).lastrowid
+    if is_indexed and number is not None:
+        sqlite_search.index(database, number, scope.owner, entry.message)
+
+
+def _touch(database: sqlite3.Connection, scope: Scope, *, usage: Usage | None, head: str | None) -> None:
+    """The conversation has changed just now; what is None stays."""
+    total = None if usage is None else usage_text(info(database, scope=scope).usage + usage)
+    database.execute(
+        f"UPDATE conversations SET updated = ?, usage = coalesce(?, usage), head = coalesce(?, head) WHERE {THIS_CONVERSATION}",
+        (time.time(), total, head, *key(scope)),
+    )
+
+
+def _extent_to(database: sqlite3.Connection, scope: Scope, message_id: str) -> Extent:
+    """How long a branch is that ends with this message."""
+    row = database.execute(
+        f"SELECT before_messages + 1, before_turns + (role = 'user'), before_tokens + tokens FROM messages WHERE {_MESSAGE}",
+        (*key(scope), message_id),
+    ).fetchone()
+    if row is None:
+        raise _no_message(message_id)
+    return Extent(*row)
 
 
 def _found(database: sqlite3.Connection, scope: Scope, message_id: str) -> Entry:

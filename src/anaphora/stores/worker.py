@@ -1,0 +1,70 @@
+"""One thread that does a store's work, one piece after the other, each to its end whatever becomes of whoever asked."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Callable
+from queue import SimpleQueue
+from threading import Lock, Thread
+from typing import TypeVar
+
+import anyio
+
+from anaphora.tasks import poster
+
+T = TypeVar("T")
+
+_HAS_THREADS = sys.platform != "emscripten"
+
+
+class Worker:
+    """Begins its thread when first needed. For any number of event loops and threads; a forked child gets a thread of its own."""
+
+    def __init__(self) -> None:
+        self._lock = Lock()
+        self._jobs: SimpleQueue[Callable[[], None] | None] | None = None
+        self._process = 0
+
+    async def run(self, work: Callable[[], T]) -> T:
+        """What the work gives, or raises. Where threads do not exist it is done at once."""
+        if not _HAS_THREADS:
+            return work()
+        done = anyio.Event()
+        post = poster()
+        results: list[T] = []
+        errors: list[BaseException] = []
+
+        def job() -> None:
+            try:
+                results.append(work())
+            except BaseException as error:  # noqa: BLE001 -- raised for whoever asked
+                errors.append(error)
+            post(done.set)
+
+        self._queue().put(job)
+        with anyio.CancelScope(shield=True):
+            await done.wait()
+        if errors:
+            raise errors[0]
+        return results[0]
+
+    def end(self) -> None:
+        """Let the thread go when it has done what was asked so far."""
+        with self._lock:
+            jobs, self._jobs = self._jobs, None
+        if jobs is not None and self._process == os.getpid():
+            jobs.put(None)
+
+    def _queue(self) -> SimpleQueue[Callable[[], None] | None]:
+        with self._lock:
+            if self._jobs is None or self._process != os.getpid():
+                self._jobs = SimpleQueue()
+                self._process = os.getpid()
+                Thread(target=_work, args=(self._jobs,), name="anaphora store", daemon=True).start()
+            return self._jobs
+
+
+def _work(jobs: SimpleQueue[Callable[[], None] | None]) -> None:
+    while (job := jobs.get()) is not None:
+        job()
