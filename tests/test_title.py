@@ -11,6 +11,11 @@ from anaphora.transcript import first_title
 pytestmark = pytest.mark.anyio
 
 
+@pytest.fixture(autouse=True)
+def at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("anaphora.title._QUIET_SECONDS", 0.0)
+
+
 async def title_of(bot: AsyncChatbot, *, wanted: str) -> str:
     """The title, once it is the wanted one or nothing runs any more."""
     with anyio.move_on_after(2):
@@ -41,6 +46,13 @@ async def test_the_model_gives_a_better_title_after_the_answer():
         assert [entry.text for entry in await bot.history()] == ["What's the capital of France?", "Paris."]
     asked = provider.requests[1].messages
     assert asked[:-1] == (*provider.requests[0].messages, (await bot.history())[-1].message)
+
+
+async def test_leaving_the_reply_behind_does_not_end_the_search_for_a_title():
+    async with AsyncChatbot(ScriptedProvider("Paris.", "The Capital of France"), titles=True) as bot:
+        async with bot.stream("What's the capital of France?") as reply:
+            assert [text async for text in reply] == ["Paris."]
+        assert await title_of(bot, wanted="The Capital of France") == "The Capital of France"
 
 
 async def test_a_title_that_somebody_gave_is_never_changed():

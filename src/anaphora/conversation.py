@@ -259,6 +259,7 @@ class AsyncConversation:
         turns = list(self._turns)
         for turn in turns:
             turn.stop()
+            turn.stop_background()
         with anyio.CancelScope(shield=True):
             for turn in turns:
                 await turn.ended.wait()

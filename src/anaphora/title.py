@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from contextlib import aclosing
 
+import anyio
+
 from anaphora.events import AnswerDraft, Ended
 from anaphora.message import Message, Options, text_message
 from anaphora.model import Model
@@ -15,6 +17,8 @@ from anaphora.transcript import TITLE_LENGTH, UNNAMED, shortened
 _ANSWER_TOKENS = 400
 # Asked after the conversation itself, so that the provider reads almost all of it from its cache.
 _QUESTION = "Give our conversation a title of at most six words, in its own language. Answer with the title alone."
+# Whoever says the next thing sooner is not to meet the model busy with a title.
+_QUIET_SECONDS = 2.0
 # After so many messages a title that the model could not better is left as it is.
 _MESSAGES = 6
 
@@ -28,6 +32,7 @@ def cleaned_title(text: str) -> str:
 
 async def retitle(model: Model, store: Store, scope: Scope, messages: Sequence[Message]) -> None:
     """Ask the model for a title, if the conversation still has that of its first words. Raises AnaphoraError."""
+    await anyio.sleep(_QUIET_SECONDS)
     info = await store.info(scope)
     first = next((message.text for message in messages if message.role == "user"), "")
     is_named = not scope.conversation.startswith(UNNAMED) or info.title != shortened(first)

@@ -89,7 +89,6 @@ class Turn:
         """End the turn soon, keeping what came. From any thread."""
         self.stopping = True
         self._post(self._cancel.cancel)
-        self.stop_background()
 
     def stop_background(self) -> None:
         """Let go of what is done after the answer. From any thread."""

@@ -4,11 +4,13 @@ import json
 import os
 import signal
 import sqlite3
+import time
 from contextlib import closing
 from pathlib import Path
 
 from platformdirs import user_data_path
 from tests.cli.program import Terminal, run, scripted
+from tests.loopback import Loopback, stream
 
 
 def test_the_newest_conversation_goes_on(tmp_path: Path):
@@ -167,12 +169,16 @@ def test_the_tab_key_completes_commands_and_what_they_take(tmp_path: Path):
         assert terminal.exit_code() == 0
 
 
-def test_the_model_gives_a_better_title_while_one_reads(tmp_path: Path):
-    with Terminal("-m", scripted(tmp_path, ["text: Paris."], ["text: Capital of France"])) as terminal:
+def test_the_model_gives_a_better_title_while_one_reads(loopback: Loopback):
+    loopback.answer(stream("Paris."))
+    loopback.answer(stream("Capital of France"))
+    with Terminal("-m", "m", "--base-url", loopback.url) as terminal:
         terminal.wait_for("\n>")
         terminal.enter("What is the capital?")
         terminal.wait_for("Paris.")
+        end = time.monotonic() + 20
         while "Capital of France" not in run("list").stdout:
-            terminal.wait_for("Paris.")
+            assert time.monotonic() < end
         terminal.enter("/title")
         terminal.wait_for("Capital of France")
+    assert [len(seen.json["messages"]) for seen in loopback.seen if "chat/completions" in seen.line] == [1, 3]

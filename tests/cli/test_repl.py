@@ -104,7 +104,7 @@ def test_every_command_says_what_it_did(tmp_path: Path):
             ("/nonsense", "There is no command /nonsense"),
             ("/new", "A new conversation."),
             ("//slash", "You said: /slash"),
-            ("/cont", "context window"),
+            ("/conte", "context window"),
         ):
             terminal.enter(line)
             terminal.wait_for(words)

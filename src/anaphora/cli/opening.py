@@ -19,6 +19,7 @@ from anaphora.cli.notice import notice
 from anaphora.errors import ConfigError, StoreUnusable
 from anaphora.persona import Persona, load_persona
 from anaphora.providers.catalog import VENDORS
+from anaphora.registry import parse_model
 from anaphora.settings import Settings, config_folder, load_settings
 from anaphora.stores.inmemory import InMemoryStore
 from anaphora.sync import Chatbot, Conversation
@@ -62,8 +63,8 @@ def open_bot(arguments: argparse.Namespace, *, titles: bool = False) -> Opened:
     except StoreUnusable as error:
         notice(str(error))
         options["store"] = InMemoryStore()
-    # The small local model gives worse ones than the first words.
-    options["titles"] = titles and settings.titles and model != "local"
+    # The small local model gives worse ones than the first words, and a script has none.
+    options["titles"] = titles and settings.titles and parse_model(model, base_url=settings.base_url).provider in VENDORS
     bot = open_model(model, options, quiet=quiet)
     opened = Opened(bot, bot.conversation(), settings, options, quiet)
     if arguments.resume:

@@ -24,7 +24,12 @@ from anaphora.stores.sqlite_rows import CONVERSATION, ENTRY, THIS_CONVERSATION, 
 from anaphora.transcript import Hit
 
 # Of the newest so many matches the newest by date are given: what was imported may be older than it was stored.
-_CANDIDATES = 1_000
+_CANDIDATES = 200
+# Where the index knows no such words, letters inside of words are looked for in so many of the newest messages.
+_SCANNED = 10_000
+# Fewer letters begin too many words.
+_LEAST_PREFIX = 4
+_ALL = 1 << 60
 _MISSING = "indexed = 0 AND status <> 'pending'"
 _CREATE = """
 CREATE VIRTUAL TABLE IF NOT EXISTS search USING fts5 (
@@ -103,19 +108,23 @@ def find(database: sqlite3.Connection, owner: str, query: Query) -> list[int]:
     """The rows of the messages that have all that a query asks for, newest first.
 
     First those with its words, in any form; if there are none, with words that begin so; if there are none, with its
-    letters anywhere.
+    letters anywhere, in the newest messages.
     """
     wanted = phrases(query.text)
     rows: list[int] = []
+    scanned = _ALL
     if wanted and has_fts5():
         rows = _matches(database, _expression(wanted, owner), owner, query) or _matches(
-            database, _expression(wanted, owner, prefix="*"), owner, query
+            database, _expression(wanted, owner, prefix=True), owner, query
         )
+        scanned = _SCANNED
     elif wanted:
         forms = patterns(query.text)
-        rows = _scan(database, owner, query, [], lambda text: has_all(text, forms))
+        rows = _scan(database, owner, query, lambda text: has_all(text, forms))
     chunks = [chunk.casefold() for chunk in query.text.split()]
-    return rows or _scan(database, owner, query, chunks, lambda text: all(chunk in text.casefold() for chunk in chunks))
+    return rows or _scan(
+        database, owner, query, lambda text: all(chunk in text.casefold() for chunk in chunks), chunks=chunks, newest=scanned
+    )
 
 
 def _matches(database: sqlite3.Connection, expression: str, owner: str, query: Query) -> list[int]:
@@ -129,20 +138,27 @@ def _matches(database: sqlite3.Connection, expression: str, owner: str, query: Q
     return [row[0] for row in rows]
 
 
-def _expression(wanted: Sequence[Sequence[str]], owner: str, prefix: str = "") -> str:
-    every = " AND ".join(f'"{" ".join(phrase)}"{prefix}' for phrase in wanted)
+def _expression(wanted: Sequence[Sequence[str]], owner: str, *, prefix: bool = False) -> str:
+    stars = ("*" if prefix and len(phrase[-1]) >= _LEAST_PREFIX else "" for phrase in wanted)
+    every = " AND ".join(f'"{" ".join(phrase)}"{star}' for phrase, star in zip(wanted, stars, strict=True))
     return f'text : ({every}) AND owner : "{_mark(owner)}"'
 
 
 def _scan(
-    database: sqlite3.Connection, owner: str, query: Query, chunks: Sequence[str], fits: Callable[[str], bool]
+    database: sqlite3.Connection,
+    owner: str,
+    query: Query,
+    fits: Callable[[str], bool],
+    *,
+    chunks: Sequence[str] = (),
+    newest: int = _ALL,
 ) -> list[int]:
     """Without the index: the messages whose text fits. Those with ``chunks`` somewhere in their JSON are looked at."""
     likes = "".join(" AND parts LIKE ? ESCAPE '\\'" for _ in chunks)
     rows = database.execute(
-        "SELECT number, parts FROM messages WHERE owner = ? AND (? IS NULL OR conversation = ?) AND status <> 'pending'"
-        f"{likes} ORDER BY number DESC",
-        (owner, query.conversation, query.conversation, *map(_like, chunks)),
+        "SELECT number, parts FROM messages WHERE number > (SELECT coalesce(max(number), 0) FROM messages) - ?"
+        f" AND owner = ? AND (? IS NULL OR conversation = ?) AND status <> 'pending'{likes} ORDER BY number DESC",
+        (newest, owner, query.conversation, query.conversation, *map(_like, chunks)),
     )
     return list(islice((number for number, parts in rows if fits(searchable(_message(parts)))), query.limit))
 
