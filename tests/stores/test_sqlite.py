@@ -198,28 +198,29 @@ async def test_no_byte_of_what_is_forgotten_stays_in_any_file(path: Path, verb: 
     await store.aclose()
 
 
-def test_many_processes_talk_in_one_conversation_and_no_turn_is_lost_or_doubled(path: Path):
+def test_eight_processes_talk_at_once_and_no_turn_is_lost_or_doubled(path: Path):
     program = f"""
 import os
 import anyio
 from anaphora import AsyncChatbot, ScriptedProvider
 
 async def main():
-    async with AsyncChatbot(ScriptedProvider(echo=True), store={str(path)!r}, wait=60) as bot:
-        for number in range(20):
+    async with AsyncChatbot(ScriptedProvider(echo=True), store={str(path)!r}, wait=300) as bot:
+        for number in range(100):
             await bot.conversation("shared").say(f"{{os.getpid()}} {{number}}")
             await bot.conversation(f"own {{os.getpid()}}").say(str(number))
 
 anyio.run(main)
 """
-    talkers = [subprocess.Popen([sys.executable, "-c", program], stderr=subprocess.PIPE) for _ in range(4)]
-    assert [talker.communicate(timeout=100)[1] for talker in talkers] == [b""] * 4
+    talkers = [subprocess.Popen([sys.executable, "-c", program], stderr=subprocess.PIPE) for _ in range(8)]
+    assert [talker.communicate(timeout=300)[1] for talker in talkers] == [b""] * 8
     with Chatbot(ScriptedProvider(), store=path) as bot:
         history = bot.conversation("shared").history
         asked = [entry.text for entry in history if entry.role == "user"]
-        assert sorted(asked) == sorted(f"{talker.pid} {number}" for talker in talkers for number in range(20))
+        assert sorted(asked) == sorted(f"{talker.pid} {number}" for talker in talkers for number in range(100))
         assert [entry.text for entry in history if entry.role == "assistant"] == [f"You said: {text}" for text in asked]
-        assert all(len(bot.conversation(f"own {talker.pid}").history) == 40 for talker in talkers)
+        assert [entry.order for entry in history] == list(range(1, 1_601))
+        assert all(len(bot.conversation(f"own {talker.pid}").history) == 200 for talker in talkers)
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")

@@ -104,8 +104,9 @@ def _make_private(path: Path) -> None:
 
 def _check_kind(database: sqlite3.Connection, path: Path) -> None:
     """Raises StoreUnusable for another program's database."""
-    kind = database.execute("PRAGMA application_id").fetchone()[0]
+    # In this order: another process may be making the tables just now, and it marks the database as ours along with them.
     tables = database.execute("SELECT count(*) FROM sqlite_master").fetchone()[0]
+    kind = database.execute("PRAGMA application_id").fetchone()[0]
     if tables and kind != APPLICATION_ID:
         raise StoreUnusable(f"{path} is the database of another program: name another file with --store.")
 
