@@ -114,8 +114,9 @@ def find(database: sqlite3.Connection, owner: str, query: Query) -> list[int]:
     rows: list[int] = []
     scanned = _ALL
     if wanted and has_fts5():
-        rows = _matches(database, _expression(wanted, owner), owner, query) or _matches(
-            database, _expression(wanted, owner, prefix=True), owner, query
+        marked = owner if _has_others(database, owner) else None
+        rows = _matches(database, _expression(wanted, marked), owner, query) or _matches(
+            database, _expression(wanted, marked, prefix=True), owner, query
         )
         scanned = _SCANNED
     elif wanted:
@@ -138,10 +139,17 @@ def _matches(database: sqlite3.Connection, expression: str, owner: str, query: Q
     return [row[0] for row in rows]
 
 
-def _expression(wanted: Sequence[Sequence[str]], owner: str, *, prefix: bool = False) -> str:
+def _expression(wanted: Sequence[Sequence[str]], owner: str | None, *, prefix: bool = False) -> str:
+    """What FTS5 is asked for; ``owner`` None where there is only one."""
     stars = ("*" if prefix and len(phrase[-1]) >= _LEAST_PREFIX else "" for phrase in wanted)
     every = " AND ".join(f'"{" ".join(phrase)}"{star}' for phrase, star in zip(wanted, stars, strict=True))
-    return f'text : ({every}) AND owner : "{_mark(owner)}"'
+    return f"text : ({every})" + (f' AND owner : "{_mark(owner)}"' if owner is not None else "")
+
+
+def _has_others(database: sqlite3.Connection, owner: str) -> bool:
+    """Whether it is worth the while to look for this owner's words only."""
+    others = "SELECT 1 FROM conversations WHERE owner < ? UNION ALL SELECT 1 FROM conversations WHERE owner > ? LIMIT 1"
+    return database.execute(others, (owner, owner)).fetchone() is not None
 
 
 def _scan(
@@ -156,7 +164,8 @@ def _scan(
     """Without the index: the messages whose text fits. Those with ``chunks`` somewhere in their JSON are looked at."""
     likes = "".join(" AND parts LIKE ? ESCAPE '\\'" for _ in chunks)
     rows = database.execute(
-        "SELECT number, parts FROM messages WHERE number > (SELECT coalesce(max(number), 0) FROM messages) - ?"
+        # By the number of the row: an index would be read for all that the owner ever said.
+        "SELECT number, parts FROM messages NOT INDEXED WHERE number > (SELECT coalesce(max(number), 0) FROM messages) - ?"
         f" AND owner = ? AND (? IS NULL OR conversation = ?) AND status <> 'pending'{likes} ORDER BY number DESC",
         (newest, owner, query.conversation, query.conversation, *map(_like, chunks)),
     )
