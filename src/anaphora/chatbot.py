@@ -12,16 +12,16 @@ import anyio.to_thread
 
 from anaphora.context.plan import Memory
 from anaphora.context.window import FitContext, Window
-from anaphora.conversation import AsyncConversation
+from anaphora.conversation import AsyncConversation, checked_query
 from anaphora.errors import ConfigError, ConversationBusy, NotFound
-from anaphora.message import Options, checked_text, valid_text
+from anaphora.message import Options, valid_text
 from anaphora.model import Model
 from anaphora.options import AnswerOptions, chosen_options
 from anaphora.providers.base import Deadlines, ModelInfo, Provider, ProviderOptions
 from anaphora.providers.retry import Retries
 from anaphora.registry import open_provider, open_store, parse_model
 from anaphora.setup import Setup
-from anaphora.stores.base import Query, Scope, Store, new_conversation_id
+from anaphora.stores.base import Scope, Store, new_conversation_id
 from anaphora.stores.inmemory import InMemoryStore
 from anaphora.transcript import ConversationInfo, Hit, Transcript
 from anaphora.transfer.files import replacing
@@ -109,7 +109,7 @@ class AsyncChatbot(AsyncConversation):
 
         Words in quotes must stand in a row. Raises InvalidMessage if there is nothing to look for.
         """
-        return await self._setup.store.search(self._scope.owner, Query(checked_text(text), limit))
+        return await self._setup.store.search(self._scope.owner, checked_query(text, limit))
 
     async def export_to(self, path: str | os.PathLike[str]) -> int:
         """Write everything of all conversations to a file, which ``import_from`` reads; gives how many they are.

@@ -14,7 +14,7 @@ import anyio
 import anyio.to_thread
 
 from anaphora.context.plan import Context
-from anaphora.errors import InvalidMessage
+from anaphora.errors import ConfigError, InvalidMessage
 from anaphora.message import Options, Usage, checked_text, valid_text
 from anaphora.options import AnswerOptions, chosen_options
 from anaphora.reply import Answer, AsyncReply, Mailbox
@@ -156,7 +156,7 @@ class AsyncConversation:
 
     async def search(self, text: str, *, limit: int = 20) -> Sequence[Hit]:
         """The messages of this conversation that have all these words, newest first. Raises InvalidMessage if there are none."""
-        return await self._setup.store.search(self._scope.owner, Query(checked_text(text), limit, self.id))
+        return await self._setup.store.search(self._scope.owner, checked_query(text, limit, self.id))
 
     async def forget(self, message: Entry) -> None:
         """Blank a message for good; its place in the tree stays. Raises NotFound and ConversationBusy."""
@@ -291,3 +291,10 @@ class AsyncConversation:
         """The newest message of the user above the head."""
         branch = await self._setup.store.branch(self._scope, (await self.info()).head, reach=START)
         return next((entry for entry in reversed(branch) if entry.role == "user"), None)
+
+
+def checked_query(text: str, limit: int, conversation: str | None = None) -> Query:
+    """What to look for. Raises InvalidMessage if that is nothing, ConfigError for a limit below 1."""
+    if limit < 1:
+        raise ConfigError(f"limit must be a whole number from 1, not {limit!r}.")
+    return Query(checked_text(text), limit, conversation)

@@ -9,11 +9,20 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
+
+def _count(text: str) -> int:
+    number = int(text)
+    if number < 1:
+        raise ValueError
+    return number
+
+
+_count.__name__ = "number from 1"
 _WHICH = "its number in anaphora list, its id, or part of its title"
 
 
 def _list(add: Callable[..., object]) -> None:
-    add("--limit", type=int, default=20, metavar="N", help="how many, newest first (default 20)")
+    add("--limit", type=_count, default=20, metavar="N", help="how many, newest first (default 20)")
     add("--json", action="store_true", help="for programs")
 
 
@@ -24,7 +33,7 @@ def _show(add: Callable[..., object]) -> None:
 
 def _search(add: Callable[..., object]) -> None:
     add("words", nargs="+", metavar="WORD", help='all of which a message must have; "in quotes" they must stand in a row')
-    add("--limit", type=int, default=20, metavar="N", help="how many, newest first (default 20)")
+    add("--limit", type=_count, default=20, metavar="N", help="how many, newest first (default 20)")
     add("--json", action="store_true", help="for programs")
 
 

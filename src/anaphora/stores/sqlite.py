@@ -43,7 +43,7 @@ class SQLiteStore:
         self._process = 0
 
     async def acquire(self, scope: Scope, /, *, seconds: float) -> Lease:
-        return await self._write(partial(leases.acquire, scope=scope, seconds=seconds))
+        return await self._write(partial(leases.acquire, scope=scope, seconds=seconds), durable=False)
 
     async def renew(self, lease: Lease, /, *, seconds: float) -> None:
         await self._write(partial(leases.renew, lease=lease, seconds=seconds), durable=False)

@@ -11,7 +11,7 @@ import json
 import sqlite3
 from collections.abc import Callable, Sequence
 from contextlib import closing
-from functools import cache
+from functools import cache, lru_cache
 from hashlib import blake2b
 from itertools import islice
 
@@ -182,7 +182,7 @@ def _message(parts: str) -> Message:
     return Message("user", parts_from_json(json.loads(parts)))
 
 
-@cache
+@lru_cache(maxsize=1_000)
 def _mark(owner: str) -> str:
     """A word for an owner that no text has: only digits, so that no stemmer changes it."""
     return str(int.from_bytes(blake2b(owner.encode(), digest_size=8).digest()))
