@@ -14,13 +14,13 @@ import anyio
 import anyio.to_thread
 
 from anaphora.context.plan import Context
-from anaphora.errors import ConfigError, InvalidMessage
+from anaphora.errors import AnaphoraError, ConfigError, ConversationBusy, InvalidMessage
 from anaphora.message import Options, Usage, checked_text, valid_text
 from anaphora.options import AnswerOptions, chosen_options
 from anaphora.reply import Answer, AsyncReply, Mailbox
 from anaphora.setup import Setup
 from anaphora.stores.base import Draft, Query, Scope, new_conversation_id
-from anaphora.transcript import START, ConversationInfo, Entry, Hit, Transcript
+from anaphora.transcript import START, ConversationInfo, Entry, Hit, Transcript, first_title
 from anaphora.transfer.full import full_text
 from anaphora.transfer.markdown import markdown_text
 from anaphora.transfer.plain import plain_text, read_plain, write_plain
@@ -133,13 +133,15 @@ class AsyncConversation:
     async def fork(self, message: Entry | None = None, *, name: str | None = None) -> AsyncConversation:
         """A new conversation that begins with this branch, up to the head or to ``message``, and then goes its own way.
 
-        Raises NotFound.
+        Raises NotFound, and ConfigError if there is a conversation of that name.
         """
         await self._settled()
         info = await self.info()
         head = info.head if message is None else message.id
         branch = await self._setup.store.branch(self._scope, head)
         fork = self.sibling(name or new_conversation_id())
+        if (await fork.info()).messages:
+            raise ConfigError(f"there is a conversation {fork.id!r} already: name the fork otherwise.")
         title = f"{info.title} (fork)" if info.title else ""
         usage = sum((entry.usage for entry in branch if entry.usage), Usage())
         about = replace(info, id=fork.id, title=title, head=head, created=time.time(), updated=time.time(), usage=usage)
@@ -161,12 +163,14 @@ class AsyncConversation:
     async def forget(self, message: Entry) -> None:
         """Blank a message for good; its place in the tree stays. Raises NotFound and ConversationBusy."""
         await self._settled()
+        self._stop_background()
         async with self._writing():
             await self._setup.store.forget(self._scope, message.id)
 
     async def delete(self) -> None:
         """Remove this conversation and everything in it. Raises NotFound and ConversationBusy."""
         await self._settled()
+        self._stop_background()
         await self._setup.store.delete(self._scope)
 
     async def history(self) -> Sequence[Entry]:
@@ -191,7 +195,14 @@ class AsyncConversation:
 
     async def system(self) -> str:
         """The system prompt: this conversation's own, else the bot's, else the model's default."""
-        return (await self._setup.system_prompt(self._scope)).text
+        return await self._setup.system_text(self._scope)
+
+    async def _system_offline(self) -> str:
+        """The system prompt as far as it is known without a connection."""
+        try:
+            return await self.system()
+        except AnaphoraError:
+            return ""
 
     async def set_system(self, text: str) -> None:
         """Give this conversation its own system prompt; an empty one means none. Raises InvalidMessage."""
@@ -203,7 +214,7 @@ class AsyncConversation:
 
     async def save(self, path: str | os.PathLike[str]) -> None:
         """Write the current branch as the plain JSON list. Raises TranscriptFileError."""
-        system, branch = await self.system(), await self.history()
+        system, branch = await self._system_offline(), await self.history()
         await anyio.to_thread.run_sync(write_plain, path, system, branch)
 
     async def export(self, form: Form = "json") -> str:
@@ -214,7 +225,7 @@ class AsyncConversation:
         info = await self.info()
         if form == "json":
             return full_text(Transcript(info, await self._setup.store.transcript(self._scope)))
-        system, branch = await self.system(), await self.history()
+        system, branch = await self._system_offline(), await self.history()
         return plain_text(system, branch) if form == "plain" else markdown_text(info, system, branch)
 
     async def load(self, path: str | os.PathLike[str]) -> int:
@@ -233,6 +244,8 @@ class AsyncConversation:
             await store.move_head(self._scope, parent)
             if system:
                 await store.describe(self._scope, system=system)
+            if messages and not (await self.info()).title:
+                await store.describe(self._scope, title=first_title(self.id, messages[0].message.text))
         return len(messages)
 
     @asynccontextmanager
@@ -264,6 +277,11 @@ class AsyncConversation:
             for turn in turns:
                 await turn.ended.wait()
 
+    def _stop_background(self) -> None:
+        """Nothing may be made any more of what is being forgotten."""
+        for turn in self._turns:
+            turn.stop_background()
+
     async def _settled(self) -> None:
         """Wait until turns that were left early are stored."""
         with anyio.CancelScope(shield=True):
@@ -272,11 +290,21 @@ class AsyncConversation:
                     await turn.done.wait()
 
     async def unanswered(self) -> Entry | None:
-        """The newest message of the user below the head that got no whole answer: its call failed, or broke, or crashed."""
+        """The newest message of the user below the head that got no whole answer: its call failed, or broke, or crashed.
+
+        None also while it is being answered elsewhere.
+        """
         head = (await self.info()).head
         for entry in reversed(await self._setup.store.children(self._scope, head)):
             if entry.role == "user":
                 answers = await self._setup.store.children(self._scope, entry.id)
+                if any(answer.status == "pending" for answer in answers):
+                    try:
+                        # Whoever wrote it may have died; then it is interrupted from now on.
+                        async with self._writing():
+                            answers = await self._setup.store.children(self._scope, entry.id)
+                    except ConversationBusy:
+                        return None
                 if not any(answer.status in {"complete", "stopped"} and answer.message.parts for answer in answers):
                     return entry
                 break

@@ -22,6 +22,7 @@ AnaphoraError
 │ └ LocalModelError         the model inside the process cannot be fetched or started
 └ StoreError                .answer: what was answered, if it could only not be kept
   ├ NotFound                no such conversation or message
+  ├ MessageEnded            a message that has ended is never changed
   ├ ConversationBusy        another writer holds the conversation
   └ StoreUnusable           the database cannot be read or written: a full disk, permissions, not ours
 """
@@ -173,6 +174,10 @@ class StoreError(AnaphoraError):
 
 class NotFound(StoreError):
     """No such conversation or message."""
+
+
+class MessageEnded(StoreError):
+    """A message that has ended was to be changed."""
 
 
 class ConversationBusy(StoreError):

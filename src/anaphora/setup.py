@@ -29,6 +29,12 @@ class Setup:
         own = (await self.store.info(scope)).system
         return await self.model.system_prompt(self.system if own is None else own)
 
+    async def system_text(self, scope: Scope) -> str:
+        """Its text alone. The model is asked only where nobody else says it."""
+        own = (await self.store.info(scope)).system
+        chosen = self.system if own is None else own
+        return (await self.model.system_prompt(None)).text if chosen is None else chosen
+
     async def context(self, scope: Scope, message_id: str | None, budget: Budget) -> Context:
         """What the model sees of the branch that ends at a message. Only as much is read as may go in.
 

@@ -18,6 +18,7 @@ from anaphora.errors import (
     ContextTooLong,
     ConversationBusy,
     InvalidMessage,
+    MessageEnded,
     PromptTooLong,
     ProviderError,
     StoreError,
@@ -83,6 +84,7 @@ class Turn:
         self._ended: Ended | None = None
         self._pending: Entry | None = None
         self._context: Context | None = None
+        self._lost: ConversationBusy | None = None
         self._post: Post = spawn(self._run)
 
     def stop(self) -> None:
@@ -102,6 +104,7 @@ class Turn:
         except Exception as caught:  # noqa: BLE001 -- handed to the reader, whoever raised it
             error = caught
         finally:
+            error = error or self._lost
             if error is None and self._mailbox.answer is None:
                 self._report_nothing()
             self.done.set()
@@ -109,6 +112,7 @@ class Turn:
             try:
                 await self._afterwards()
             finally:
+                self._context = None
                 self.ended.set()
 
     async def _afterwards(self) -> None:
@@ -287,11 +291,18 @@ class Turn:
                 try:
                     message = self._draft.message()
                     if self._pending is not None and message != written:
-                        await self._setup.store.change(self._scope, self._pending.id, Change(message, "pending"))
+                        # Measured as well as can be at once: a crash may make this its last state.
+                        size = Size(self._setup.model.estimate.count(message))
+                        await self._setup.store.change(self._scope, self._pending.id, Change(message, "pending", size))
                         written = message
                     if time.monotonic() - renewed > _LEASE_SECONDS / 3:
                         await self._setup.store.renew(lease, seconds=_LEASE_SECONDS)
                         renewed = time.monotonic()
+                except ConversationBusy as error:
+                    # Another writer took over, as after a night in a laptop bag. What came is kept, and no more is asked for.
+                    self._lost = error
+                    self._cancel.cancel()
+                    return
                 except StoreError:
                     # The end of the turn writes once more and tells.
                     continue
@@ -309,7 +320,7 @@ class Turn:
             head=status == "complete" or (status == "stopped" and bool(message.parts)),
         )
         try:
-            await self._setup.store.change(self._scope, pending.id, change)
+            await self._store_end(pending, change)
         finally:
             now = time.monotonic()
             self._mailbox.put(
@@ -324,6 +335,14 @@ class Turn:
                     details=ended.details if ended else {},
                 )
             )
+
+    async def _store_end(self, pending: Entry, change: Change) -> None:
+        try:
+            await self._setup.store.change(self._scope, pending.id, change)
+        except MessageEnded:
+            # Whoever took the conversation over has ended this answer; the whole of it is kept beside that.
+            draft = Draft(pending.parent, change.message, change.status, change.size, change.usage, change.model)
+            await self._setup.store.append(self._scope, draft)
 
     def _report_nothing(self) -> None:
         """Stopped before an answer was even asked for."""

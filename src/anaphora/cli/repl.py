@@ -19,6 +19,7 @@ from anaphora.cli.render import show, show_whole
 from anaphora.cli.status import status_line
 from anaphora.errors import AnaphoraError
 from anaphora.reply import Answer
+from anaphora.stores.inmemory import InMemoryStore
 from anaphora.sync import Conversation
 
 if TYPE_CHECKING:
@@ -112,7 +113,8 @@ def _session(state: Chat) -> PromptSession[str]:
     def _new_line(event: KeyPressEvent) -> None:
         event.current_buffer.insert_text("\n")
 
-    path = _history_path()
+    # What is not to be kept is not kept here either.
+    path = None if isinstance(state.opened.options.get("store"), InMemoryStore) else _history_path()
     history: History = InMemoryHistory() if path is None else FileHistory(path)
     completer = CommandCompleter(choices(state), frozenset(name for name, command in COMMANDS.items() if "FILE" in command.takes))
     return PromptSession(

@@ -32,6 +32,12 @@ def searchable(message: Message) -> str:
     return "\n".join(part.text for part in message.parts if isinstance(part, Text | ToolResult))
 
 
+def tells_of(title: str, text: str) -> bool:
+    """Whether a title has words of this text, so that it must go when that is forgotten."""
+    said = set(words(text))
+    return any(word in said for word in words(title) if len(word) > 3 or not word.isascii() or said == {word})
+
+
 class _Fold(dict[int, str]):
     """What each character counts as; found out once per character."""
 

@@ -9,10 +9,10 @@ from copy import deepcopy
 from dataclasses import dataclass, field, replace
 from threading import Lock
 
-from anaphora.errors import ConversationBusy, NotFound, StoreError
+from anaphora.errors import ConversationBusy, MessageEnded, NotFound
 from anaphora.message import Message, Usage
 from anaphora.stores.base import Change, Draft, Lease, Query, Scope, busy, changed, hit, new_entry, restored
-from anaphora.stores.fulltext import has_all, patterns, searchable
+from anaphora.stores.fulltext import has_all, patterns, searchable, tells_of
 from anaphora.transcript import START, UNMEASURED, ConversationInfo, Entry, Extent, Hit, Size
 
 
@@ -78,7 +78,7 @@ class InMemoryStore:
             conversation = self._of(scope)
             entry = self._entry(conversation, message_id)
             if entry.status != "pending":
-                raise StoreError(f"message {message_id} has ended ({entry.status}) and cannot be changed.")
+                raise MessageEnded(f"message {message_id} has ended ({entry.status}) and cannot be changed.")
             entry = changed(entry, change)
             conversation.entries[message_id] = entry
             if change.usage is not None:
@@ -125,11 +125,12 @@ class InMemoryStore:
 
     async def forget(self, scope: Scope, message_id: str, /) -> None:
         with self._lock:
-            self._entry(self._of(scope), message_id)
+            text = searchable(self._entry(self._of(scope), message_id).message)
             for other, conversation in self._conversations.items():
                 entry = conversation.entries.get(message_id)
                 if other.owner == scope.owner and entry is not None:
                     conversation.entries[message_id] = replace(entry, message=Message(entry.role, ()), size=UNMEASURED)
+                    conversation.title = "" if tells_of(conversation.title, text) else conversation.title
 
     async def delete(self, scope: Scope, /) -> None:
         with self._lock:

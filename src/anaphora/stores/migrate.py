@@ -29,12 +29,13 @@ def migrate(database: sqlite3.Connection, path: Path) -> None:
     version = _known_version(database, path, newest)
     if version == newest:
         return
-    if version:
-        _back_up(database, path.with_name(f"{path.name}.schema-{version}.backup"))
     database.execute("BEGIN IMMEDIATE")
     try:
         # Another process may have done it while this one waited.
-        for number in range(_version(database) + 1, newest + 1):
+        version = _version(database)
+        if 0 < version < newest:
+            _back_up(path, path.with_name(f"{path.name}.schema-{version}.backup"))
+        for number in range(version + 1, newest + 1):
             for statement in _statements(known[number]):
                 database.execute(statement)
             database.execute(f"PRAGMA user_version = {number}")
@@ -65,10 +66,15 @@ def _version(database: sqlite3.Connection) -> int:
     return int(database.execute("PRAGMA user_version").fetchone()[0])
 
 
-def _back_up(database: sqlite3.Connection, path: Path) -> None:
-    path.touch(mode=0o600)
-    with closing(sqlite3.connect(path)) as copy:
-        database.backup(copy)
+def _back_up(path: Path, backup: Path) -> None:
+    """Copy the database as it is on the disk. A backup that is there already is of the same schema, and older: it stays."""
+    if backup.exists():
+        return
+    unfinished = backup.with_suffix(".unfinished")
+    unfinished.touch(mode=0o600)
+    with closing(sqlite3.connect(path)) as source, closing(sqlite3.connect(unfinished)) as copy:
+        source.backup(copy)
+    unfinished.replace(backup)
 
 
 def _statements(source: str) -> Iterator[str]:

@@ -7,6 +7,7 @@ comes may lose its last moments to a power cut, but not to a crash.
 
 from __future__ import annotations
 
+import glob
 import os
 import sqlite3
 from collections.abc import Callable, Sequence
@@ -15,6 +16,7 @@ from functools import partial
 from pathlib import Path
 from threading import Lock
 from typing import TypeVar
+from weakref import WeakSet
 
 from anaphora.errors import StoreUnusable
 from anaphora.stores import sqlite_lease as leases
@@ -27,8 +29,10 @@ from anaphora.transcript import ConversationInfo, Entry, Extent, Hit, Size
 
 T = TypeVar("T")
 
+_GLANCE = 1_000
 # Connections that a forked child inherited: even closing them would disturb the parent's locks.
 _of_the_parent: list[sqlite3.Connection] = []
+_stores: WeakSet[SQLiteStore] = WeakSet()
 
 
 class SQLiteStore:
@@ -41,6 +45,7 @@ class SQLiteStore:
         self._database: sqlite3.Connection | None = None
         self._durable: bool | None = None
         self._process = 0
+        _stores.add(self)
 
     async def acquire(self, scope: Scope, /, *, seconds: float) -> Lease:
         return await self._write(partial(leases.acquire, scope=scope, seconds=seconds), durable=False)
@@ -65,7 +70,8 @@ class SQLiteStore:
         await self._write(partial(verbs.move_head, scope=scope, message_id=message_id))
 
     async def branch(self, scope: Scope, message_id: str | None, /, *, reach: Extent | None = None) -> Sequence[Entry]:
-        read = self._read if reach is None else self._glance
+        # A book is not read at a glance.
+        read = self._read if reach is None or max(reach.messages, reach.turns, reach.tokens // 20) > _GLANCE else self._glance
         return await read(partial(verbs.branch, scope=scope, message_id=message_id, reach=reach))
 
     async def children(self, scope: Scope, message_id: str | None, /) -> Sequence[Entry]:
@@ -76,12 +82,11 @@ class SQLiteStore:
 
     async def forget(self, scope: Scope, message_id: str, /) -> None:
         await self._write(partial(verbs.forget, scope=scope, message_id=message_id))
-        # The words are still in the log until it is written back.
-        await self._read(write_back)
+        await self._read(self._remove_traces)
 
     async def delete(self, scope: Scope, /) -> None:
         await self._write(partial(verbs.delete, scope=scope))
-        await self._read(write_back)
+        await self._read(self._remove_traces)
 
     async def transcript(self, scope: Scope, /) -> Sequence[Entry]:
         return await self._read(partial(verbs.transcript, scope=scope))
@@ -108,6 +113,12 @@ class SQLiteStore:
     async def aclose(self) -> None:
         await self._worker.run(self._close)
         self._worker.end()
+
+    def _remove_traces(self, database: sqlite3.Connection) -> None:
+        """What was forgotten is still in the log until that is written back, and in copies of the file from before an update."""
+        write_back(database)
+        for backup in self.path.parent.glob(f"{glob.escape(self.path.name)}.schema-*.backup"):
+            backup.unlink(missing_ok=True)
 
     async def _write(self, work: Callable[[sqlite3.Connection], T], *, durable: bool = True) -> T:
         return await self._worker.run(partial(self._locked, partial(self._transaction, work, durable=durable)))
@@ -160,8 +171,21 @@ class SQLiteStore:
             self._process = os.getpid()
         return self._database
 
+    def after_fork(self) -> None:
+        """In a child: whoever held the lock is not here."""
+        self._lock = Lock()
+
     def _close(self) -> None:
         with self._lock:
             database, self._database = self._database, None
             if database is not None and self._process == os.getpid():
                 database.close()
+
+
+def _after_fork() -> None:
+    for store in _stores:
+        store.after_fork()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_after_fork)

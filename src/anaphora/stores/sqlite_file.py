@@ -8,7 +8,7 @@ import time
 from contextlib import suppress
 from pathlib import Path
 
-from anaphora.errors import StoreUnusable
+from anaphora.errors import StoreError, StoreUnusable
 from anaphora.stores.migrate import check_version, migrate
 from anaphora.stores.sqlite_search import create_index
 
@@ -26,7 +26,10 @@ def open_database(path: Path) -> sqlite3.Connection:
     except (sqlite3.OperationalError, OSError) as error:
         if "locked" in str(error):
             raise
-        for only in ("mode=ro", "immutable=1"):
+        # A log that cannot be read holds words that would be missing: then rather nothing than half.
+        log = path.with_name(f"{path.name}-wal")
+        ways = ("mode=ro",) if log.exists() and log.stat().st_size else ("mode=ro", "immutable=1")
+        for only in ways:
             with suppress(sqlite3.Error, StoreUnusable, OSError):
                 return _open_readable(path, only)
         raise
@@ -75,9 +78,11 @@ def write_back(database: sqlite3.Connection) -> None:
     database.execute("PRAGMA wal_checkpoint(TRUNCATE)")
 
 
-def store_failure(error: sqlite3.Error | OSError, path: Path) -> StoreUnusable:
+def store_failure(error: sqlite3.Error | OSError, path: Path) -> StoreError:
     """The same in our words, with what to do."""
     reason = str(error)
+    if isinstance(error, sqlite3.IntegrityError | sqlite3.DataError):
+        return StoreError(f"the database {path} does not take this: {reason}.")
     if "not a database" in reason or "malformed" in reason:
         advice = "it is damaged or no database. Nothing was written to it; name another file with --store."
     elif "full" in reason or "disk I/O" in reason:

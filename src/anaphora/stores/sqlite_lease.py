@@ -8,6 +8,9 @@ import socket
 import sqlite3
 import sys
 import time
+from contextlib import suppress
+from functools import cache
+from pathlib import Path
 
 from anaphora.errors import ConversationBusy, NotFound
 from anaphora.stores.base import Lease, Scope, busy
@@ -17,7 +20,7 @@ from anaphora.stores.sqlite_rows import ITS_MESSAGES, THIS_CONVERSATION, key
 def acquire(database: sqlite3.Connection, *, scope: Scope, seconds: float) -> Lease:
     make(database, scope)
     check_free(database, scope)
-    holder = f"{socket.gethostname()}/{os.getpid()}/{secrets.token_hex(8)}"
+    holder = f"{_place()}/{os.getpid()}/{secrets.token_hex(8)}"
     database.execute(
         f"UPDATE conversations SET holder = ?, expires = ? WHERE {THIS_CONVERSATION}",
         (holder, time.time() + seconds, *key(scope)),
@@ -60,11 +63,24 @@ def check_free(database: sqlite3.Connection, scope: Scope) -> None:
         raise busy(scope)
 
 
+@cache
+def _place() -> str:
+    """Where process numbers mean the same: this machine, since it was started, in this container."""
+    place = [socket.gethostname()]
+    with suppress(OSError):
+        place += [
+            Path("/proc/sys/kernel/random/boot_id").read_text(encoding="ascii").strip(),
+            str(Path("/proc/self/ns/pid").readlink()),
+        ]
+    return ":".join(place).replace("/", "_")
+
+
 def _is_dead(holder: str) -> bool:
     """Whether the holder of a lease was a process of this machine that has ended: nobody need wait for its lease to run out."""
-    host, number, _ = holder.split("/")
+    place, _, rest = holder.partition("/")
+    number = rest.partition("/")[0]
     # On Windows asking for a process by a signal would end it.
-    if host != socket.gethostname() or sys.platform == "win32":
+    if place != _place() or not number.isdecimal() or sys.platform == "win32":
         return False
     try:
         os.kill(int(number), 0)

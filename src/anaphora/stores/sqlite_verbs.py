@@ -7,10 +7,11 @@ import time
 from collections.abc import Sequence
 from dataclasses import replace
 
-from anaphora.errors import NotFound, StoreError
+from anaphora.errors import MessageEnded, NotFound
 from anaphora.message import Usage
 from anaphora.stores import sqlite_search
 from anaphora.stores.base import Change, Draft, Scope, changed, new_entry, restored
+from anaphora.stores.fulltext import searchable, tells_of
 from anaphora.stores.sqlite_lease import check_free, make
 from anaphora.stores.sqlite_rows import (
     CONVERSATION,
@@ -66,7 +67,7 @@ def change(database: sqlite3.Connection, *, scope: Scope, message_id: str, chang
         raise _no_message(message_id)
     number, entry = row[0], entry_of(row[1:])
     if entry.status != "pending":
-        raise StoreError(f"message {message_id} has ended ({entry.status}) and cannot be changed.")
+        raise MessageEnded(f"message {message_id} has ended ({entry.status}) and cannot be changed.")
     is_indexed = change.status != "pending" and sqlite_search.has_fts5()
     if is_indexed:
         sqlite_search.index(database, number, scope.owner, change.message)
@@ -132,8 +133,16 @@ def leaves(database: sqlite3.Connection, *, scope: Scope) -> list[Entry]:
 
 
 def forget(database: sqlite3.Connection, *, scope: Scope, message_id: str) -> None:
-    _found(database, scope, message_id)
+    text = searchable(_found(database, scope, message_id).message)
     everywhere = "owner = ? AND id = ?"
+    titles = database.execute(
+        "SELECT id, title FROM conversations WHERE owner = ? AND id IN"
+        " (SELECT conversation FROM messages WHERE owner = ? AND id = ?)",
+        (scope.owner, scope.owner, message_id),
+    ).fetchall()
+    for conversation, title in titles:
+        if tells_of(title, text):
+            database.execute(f"UPDATE conversations SET title = '' WHERE {THIS_CONVERSATION}", (scope.owner, conversation))
     sqlite_search.unindex(database, everywhere, (scope.owner, message_id))
     database.execute(f"UPDATE messages SET parts = '[]', tokens = 0, counter = '' WHERE {everywhere}", (scope.owner, message_id))
 

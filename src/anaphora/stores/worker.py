@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import sys
+import weakref
 from collections.abc import Callable
 from queue import SimpleQueue
 from threading import Lock, Thread
@@ -15,6 +17,7 @@ from anaphora.tasks import poster
 
 T = TypeVar("T")
 
+_workers: weakref.WeakSet[Worker] = weakref.WeakSet()
 _HAS_THREADS = sys.platform != "emscripten"
 
 
@@ -25,6 +28,7 @@ class Worker:
         self._lock = Lock()
         self._jobs: SimpleQueue[Callable[[], None] | None] | None = None
         self._process = 0
+        _workers.add(self)
 
     async def run(self, work: Callable[[], T]) -> T:
         """What the work gives, or raises. Where threads do not exist it is done at once."""
@@ -43,10 +47,15 @@ class Worker:
             post(done.set)
 
         self._queue().put(job)
-        with anyio.CancelScope(shield=True):
-            await done.wait()
+        cancelled = await _waited(done)
         if errors:
             raise errors[0]
+        if cancelled:
+            # Whoever asked gets what was done (a lease, for example) and is cancelled at the next step.
+            task = asyncio.current_task()
+            if task is not None:
+                task.uncancel()
+                task.cancel()
         return results[0]
 
     def end(self) -> None:
@@ -61,8 +70,35 @@ class Worker:
             if self._jobs is None or self._process != os.getpid():
                 self._jobs = SimpleQueue()
                 self._process = os.getpid()
+                # Nobody need close a store: the thread goes with it.
+                weakref.finalize(self, self._jobs.put, None)
                 Thread(target=_work, args=(self._jobs,), name="anaphora store", daemon=True).start()
             return self._jobs
+
+    def after_fork(self) -> None:
+        """In a child: the thread, and whoever held the lock, are not here."""
+        self._lock = Lock()
+
+
+async def _waited(done: anyio.Event) -> bool:
+    """Wait whatever happens; tells whether asyncio's own cancel came, which no shield keeps off."""
+    cancelled = False
+    with anyio.CancelScope(shield=True):
+        while not done.is_set():
+            try:
+                await done.wait()
+            except asyncio.CancelledError:
+                cancelled = True
+    return cancelled
+
+
+def _after_fork() -> None:
+    for worker in _workers:
+        worker.after_fork()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_after_fork)
 
 
 def _work(jobs: SimpleQueue[Callable[[], None] | None]) -> None:

@@ -14,13 +14,24 @@ from anaphora.errors import TranscriptFileError
 
 @contextmanager
 def replacing(path: str | os.PathLike[str]) -> Iterator[TextIO]:
-    """A file that takes the place of the one at ``path`` when it is written. Raises TranscriptFileError; then nothing changed."""
-    target = Path(path)
+    """A file that takes the place of the one at ``path`` when it is written; through a link, that of the file it names.
+
+    A pipe or a device is written to. Raises TranscriptFileError; then nothing changed.
+    """
     try:
+        target = Path(path).resolve()
+        if target.exists() and not target.is_file():
+            with target.open("w", encoding="utf-8") as file:
+                yield file
+            return
         handle, name = tempfile.mkstemp(prefix=f".{target.name[:100]}-", dir=target.parent)
         try:
             with os.fdopen(handle, "w", encoding="utf-8") as file:
                 yield file
+                file.flush()
+                os.fsync(file.fileno())
+            if target.exists():
+                Path(name).chmod(target.stat().st_mode & 0o777)
             Path(name).replace(target)
         except BaseException:
             with suppress(OSError):
