@@ -1,3 +1,5 @@
+from pathlib import Path
+
 import anyio
 import pytest
 
@@ -247,3 +249,40 @@ async def test_what_failed_under_a_key_is_answered_when_it_is_said_again():
         assert (await bot.say("hello", key="k1")).text == "two"
         assert await texts(bot) == ["hello", "two"]
         assert (await bot.info()).messages == 3
+
+
+async def test_a_fork_does_not_pour_into_a_conversation_that_is_there():
+    async with AsyncChatbot(ScriptedProvider(echo=True)) as bot:
+        await bot.say("one")
+        await bot.conversation("taken").say("two")
+        with pytest.raises(ConfigError, match="already"):
+            await bot.fork(name="taken")
+        assert len(await bot.conversation("taken").history()) == 2
+
+
+async def test_a_message_can_be_named_by_its_id_and_by_nothing_else():
+    async with AsyncChatbot(ScriptedProvider(echo=True)) as bot:
+        await bot.say("one")
+        first = (await bot.history())[0]
+        await bot.goto(first.id)
+        assert await texts(bot) == ["one"]
+        for wrong in (0, None, first.message):
+            with pytest.raises(InvalidMessage, match="must be given"):
+                await bot.goto(wrong)  # type: ignore[arg-type]
+        with pytest.raises(InvalidMessage, match="must be given"):
+            await bot.edit("x", "y")  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(("text", "limit"), [("", 1), (" ", 1), ("word " * 101, 1), ("word", 0)])
+async def test_a_search_that_makes_no_sense_is_refused(text: str, limit: int):
+    async with AsyncChatbot(ScriptedProvider()) as bot:
+        with pytest.raises((InvalidMessage, ConfigError)):
+            await bot.search(text, limit=limit)
+
+
+async def test_what_is_loaded_gives_an_unnamed_conversation_its_title(tmp_path: Path):
+    path = tmp_path / "x.json"
+    path.write_text('[{"role": "user", "content": "Capital?"}]')
+    async with AsyncChatbot(ScriptedProvider()) as bot:
+        await bot.load(path)
+        assert (await bot.info()).title == "Capital?"

@@ -13,7 +13,7 @@ import anyio.to_thread
 from anaphora.context.plan import Memory
 from anaphora.context.window import FitContext, Window
 from anaphora.conversation import AsyncConversation, checked_query
-from anaphora.errors import ConfigError, ConversationBusy, NotFound
+from anaphora.errors import ConfigError, StoreError, StoreUnusable
 from anaphora.message import Options, valid_text
 from anaphora.model import Model
 from anaphora.options import AnswerOptions, chosen_options
@@ -142,7 +142,9 @@ class AsyncChatbot(AsyncConversation):
             read += 1
             try:
                 new = await self._setup.store.restore(self._scope.owner, one.info, one.entries)
-            except (NotFound, ConversationBusy) as error:
+            except StoreUnusable:
+                raise
+            except StoreError as error:
                 damaged.append(Damaged(one.info.title or one.info.id, str(error)))
             else:
                 changed += new > 0

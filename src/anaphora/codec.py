@@ -80,6 +80,19 @@ def usage_from_json(value: Any) -> Usage:
     return Usage(**known)
 
 
+def repaired_json(value: Any) -> Any:
+    """JSON from outside with every text in it made valid, names of members too."""
+    match value:
+        case str():
+            return repaired_text(value)
+        case list():
+            return [repaired_json(item) for item in value]
+        case dict():
+            return {repaired_text(name): repaired_json(item) for name, item in value.items()}
+        case _:
+            return value
+
+
 def _string(value: Mapping[str, Any], name: str) -> str:
     text = value.get(name)
     if not isinstance(text, str):

@@ -28,7 +28,8 @@ from anaphora.turn import Ask, Turn
 
 Starter = Callable[[Mailbox], Turn]
 # Said for the user, where a provider cannot be handed the beginning of its answer.
-_GO_ON = "Please go on exactly where you stopped."
+GO_ON = "Please go on exactly where you stopped."
+_MOST_WORDS = 100
 Form = Literal["json", "plain", "markdown"]
 
 
@@ -94,7 +95,7 @@ class AsyncConversation:
             return await self.retry_starter(buffered=buffered, **options)
         if cut is None and (await self.info()).head is None:
             raise InvalidMessage("there is no answer yet to go on with.")
-        return partial(self._begin, self._ask(options, text=_GO_ON, below=cut, buffered=buffered))
+        return partial(self._begin, self._ask(options, text=GO_ON, below=cut, buffered=buffered))
 
     async def undo(self) -> Entry | None:
         """Go back to before the last message of the user, which is given back; None at the very start. Nothing is deleted."""
@@ -115,6 +116,8 @@ class AsyncConversation:
 
     def edit_starter(self, message: Entry, text: str, *, buffered: bool = False, **options: Unpack[AnswerOptions]) -> Starter:
         """The same for an edit. Raises InvalidMessage if it is no message of the user."""
+        if not isinstance(message, Entry):
+            raise InvalidMessage(f"a message of bot.history must be given to edit, not {message!r}.")
         if message.role != "user":
             raise InvalidMessage(f"only the user's own messages can be edited, not one of the {message.role}.")
         return partial(self._begin, self._ask(options, text=checked_text(text), instead=message, buffered=buffered))
@@ -124,20 +127,20 @@ class AsyncConversation:
         await self._settled()
         return await self._setup.store.leaves(self._scope)
 
-    async def goto(self, message: Entry) -> None:
-        """Go on from this message, on whichever branch it is. Raises NotFound and ConversationBusy."""
+    async def goto(self, message: Entry | str) -> None:
+        """Go on from this message (or its id), on whichever branch it is. Raises NotFound and ConversationBusy."""
         await self._settled()
         async with self._writing():
-            await self._setup.store.move_head(self._scope, message.id)
+            await self._setup.store.move_head(self._scope, _id_of(message))
 
-    async def fork(self, message: Entry | None = None, *, name: str | None = None) -> AsyncConversation:
+    async def fork(self, message: Entry | str | None = None, *, name: str | None = None) -> AsyncConversation:
         """A new conversation that begins with this branch, up to the head or to ``message``, and then goes its own way.
 
         Raises NotFound, and ConfigError if there is a conversation of that name.
         """
         await self._settled()
         info = await self.info()
-        head = info.head if message is None else message.id
+        head = info.head if message is None else _id_of(message)
         branch = await self._setup.store.branch(self._scope, head)
         fork = self.sibling(name or new_conversation_id())
         if (await fork.info()).messages:
@@ -160,12 +163,12 @@ class AsyncConversation:
         """The messages of this conversation that have all these words, newest first. Raises InvalidMessage if there are none."""
         return await self._setup.store.search(self._scope.owner, checked_query(text, limit, self.id))
 
-    async def forget(self, message: Entry) -> None:
+    async def forget(self, message: Entry | str) -> None:
         """Blank a message for good; its place in the tree stays. Raises NotFound and ConversationBusy."""
         await self._settled()
         self._stop_background()
         async with self._writing():
-            await self._setup.store.forget(self._scope, message.id)
+            await self._setup.store.forget(self._scope, _id_of(message))
 
     async def delete(self) -> None:
         """Remove this conversation and everything in it. Raises NotFound and ConversationBusy."""
@@ -321,8 +324,21 @@ class AsyncConversation:
         return next((entry for entry in reversed(branch) if entry.role == "user"), None)
 
 
+def _id_of(message: Entry | str) -> str:
+    """The id of a message that is given as it is, or by its id. Raises InvalidMessage for anything else."""
+    if isinstance(message, Entry):
+        return message.id
+    if isinstance(message, str):
+        return message
+    raise InvalidMessage(f"a message of the conversation, or its id, must be given, not {message!r}.")
+
+
 def checked_query(text: str, limit: int, conversation: str | None = None) -> Query:
     """What to look for. Raises InvalidMessage if that is nothing, ConfigError for a limit below 1."""
     if limit < 1:
         raise ConfigError(f"limit must be a whole number from 1, not {limit!r}.")
-    return Query(checked_text(text), limit, conversation)
+    if not str(text).strip():
+        raise InvalidMessage("there is nothing to look for: give a word.")
+    if len(text.split()) > _MOST_WORDS:
+        raise InvalidMessage(f"that are more than {_MOST_WORDS} words: look for a few of them.")
+    return Query(valid_text(text, "the search"), limit, conversation)

@@ -184,11 +184,11 @@ class Conversation:
         """The last message of every branch, oldest first."""
         return door.call(self._inner.branches)
 
-    def goto(self, message: Entry) -> None:
-        """Go on from this message, on whichever branch it is. Raises NotFound and ConversationBusy."""
+    def goto(self, message: Entry | str) -> None:
+        """Go on from this message (or its id), on whichever branch it is. Raises NotFound and ConversationBusy."""
         door.call(lambda: self._inner.goto(message))
 
-    def fork(self, message: Entry | None = None, *, name: str | None = None) -> Conversation:
+    def fork(self, message: Entry | str | None = None, *, name: str | None = None) -> Conversation:
         """A new conversation that begins with this branch, up to the head or to ``message``, and then goes its own way.
 
         Raises NotFound.
@@ -202,7 +202,7 @@ class Conversation:
         """
         return door.call(lambda: self._inner.search(text, limit=limit))
 
-    def forget(self, message: Entry) -> None:
+    def forget(self, message: Entry | str) -> None:
         """Blank a message for good; its place in the tree stays. Raises NotFound and ConversationBusy."""
         door.call(lambda: self._inner.forget(message))
 

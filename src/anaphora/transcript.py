@@ -35,6 +35,7 @@ class Extent:
 UNMEASURED = Size()
 START = Extent()
 TITLE_LENGTH = 60
+_YEAR_10000 = 253_402_214_400
 # What the id of a conversation begins with that nobody named.
 UNNAMED = "conv_"
 
@@ -104,6 +105,11 @@ class Hit:
     entry: Entry
     excerpt: str
     marks: tuple[tuple[int, int], ...] = ()
+
+
+def is_time(value: float) -> bool:
+    """Whether seconds since 1970 can be shown as a date: up to the year 9999. Not a number is none."""
+    return 0 <= value < _YEAR_10000
 
 
 def first_title(conversation: str, text: str) -> str:

@@ -29,7 +29,7 @@ from anaphora.message import Message, Options, Status, text_message
 from anaphora.providers.retry import next_delay
 from anaphora.reply import Mailbox
 from anaphora.setup import Setup
-from anaphora.stores.base import Change, Draft, Lease, Scope
+from anaphora.stores.base import Change, Draft, Lease, Scope, busy
 from anaphora.tasks import Post, alongside, spawn
 from anaphora.title import retitle
 from anaphora.transcript import Entry, Size, first_title
@@ -298,9 +298,9 @@ class Turn:
                     if time.monotonic() - renewed > _LEASE_SECONDS / 3:
                         await self._setup.store.renew(lease, seconds=_LEASE_SECONDS)
                         renewed = time.monotonic()
-                except ConversationBusy as error:
+                except (ConversationBusy, MessageEnded):
                     # Another writer took over, as after a night in a laptop bag. What came is kept, and no more is asked for.
-                    self._lost = error
+                    self._lost = busy(self._scope)
                     self._cancel.cancel()
                     return
                 except StoreError:

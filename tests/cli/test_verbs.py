@@ -146,3 +146,71 @@ def test_a_question_that_begins_with_such_a_word_is_put_in_quotes():
     assert done.returncode == 2
     assert "unrecognized arguments" in done.stderr
     assert 'anaphora "list' in run("list", "--help").stdout
+
+
+@pytest.mark.usefixtures("two")
+@pytest.mark.parametrize("number", ["3", "0", "9" * 5_000])
+def test_a_number_that_is_none_is_not_taken_for_part_of_a_title(number: str):
+    run("-m", "scripted:", f"chapter {number[:10]}")
+    run("delete", "--yes", "1")
+    done = run("delete", "--yes", number)
+    assert done.returncode == 2
+    assert "no conversation number" in done.stderr
+    assert len(ids()) == 2
+
+
+@pytest.mark.usefixtures("two")
+def test_ctrl_d_deletes_nothing():
+    with Terminal("delete", "1") as terminal:
+        terminal.wait_for("Delete for good?")
+        terminal.type("\x04")
+        terminal.wait_for("Nothing was deleted.")
+    assert len(ids()) == 2
+
+
+def test_quotes_that_the_shell_took_away_still_mean_words_in_a_row():
+    run("-m", "scripted:", "York is new to me")
+    assert run("search", "new", "york").returncode == 0
+    assert run("search", "new york").returncode == 1
+    assert run("search", "york is new").returncode == 0
+
+
+def test_an_export_is_utf8_whatever_the_terminal_speaks():
+    run("-m", "scripted:", "北京 🎉")
+    done = run("export", "--format", "markdown", environment={"PYTHONIOENCODING": "latin-1"})
+    assert "北京 🎉" in done.stdout
+
+
+def test_nothing_from_an_import_can_steer_the_terminal(tmp_path: Path):
+    evil = {**chatgpt_conversation(), "conversation_id": "ev\x1b]0;pwned\x07il", "title": "a\x1b[2Jb\n  1  fake"}
+    path = tmp_path / "conv\x1b[2J.json"
+    path.write_text(json.dumps([evil, 3]))
+    shown = [run("import", str(path)), run("list"), run("search", "France")]
+    with Terminal("show", "1") as terminal:
+        terminal.wait_for("Paris.")
+        assert b"\x1b]0;" not in terminal.raw
+    assert all("\x1b" not in done.stdout + done.stderr for done in shown)
+    assert len(shown[1].stdout.splitlines()) == 1
+
+
+def test_a_misspelled_store_is_not_made(tmp_path: Path):
+    done = run("--store", str(tmp_path / "typo.db"), "list")
+    assert done.returncode == 2
+    assert "there is no file" in done.stderr
+    assert not (tmp_path / "typo.db").exists()
+
+
+@pytest.mark.usefixtures("two")
+def test_empty_names_are_refused():
+    for arguments in (("show", ""), ("rename", "1", ""), ("delete", "--yes", ""), ("-m", "scripted:", "--resume", "", "hi")):
+        assert run(*arguments).returncode == 2
+    assert run("export", "--all", "-o", "x.md").returncode == 2
+    assert not Path("x.md").exists()
+
+
+def test_one_missing_file_does_not_keep_the_others_out(tmp_path: Path):
+    path = tmp_path / "conversations.json"
+    path.write_text(json.dumps([claude_conversation()]))
+    done = run("import", str(tmp_path / "missing.json"), str(path))
+    assert done.returncode == 1
+    assert "3 new messages in 1 of 1 conversations." in done.stderr

@@ -1,3 +1,4 @@
+import asyncio
 import json
 import os
 import sqlite3
@@ -12,8 +13,8 @@ import pytest
 from tests.stores.conformance import StoreConformance
 from tests.stores.search_conformance import SearchConformance
 
-from anaphora import Chatbot, ScriptedProvider
-from anaphora.errors import StoreError
+from anaphora import AsyncChatbot, Chatbot, ScriptedProvider
+from anaphora.errors import ConversationBusy, StoreError
 from anaphora.message import text_message
 from anaphora.stores.base import Draft, Query, Scope, Store
 from anaphora.stores.migrate import migrations
@@ -266,3 +267,65 @@ async def test_the_index_of_many_forgotten_messages_holds_no_trace_of_their_word
         terms = {row[0] for row in database.execute("SELECT term FROM vocabulary")}
     assert "zebra150" in terms
     assert "zebra50" not in terms
+
+
+async def test_a_lease_from_elsewhere_is_waited_for_and_one_of_the_dead_is_not(path: Path):
+    store = SQLiteStore(path)
+    await store.acquire(HERE, seconds=60)
+    with closing(sqlite3.connect(path)) as database:
+        (holder,) = database.execute("SELECT holder FROM conversations").fetchone()
+        place, number, word = holder.split("/")
+        assert int(number) == os.getpid()
+        # No process has such a number; in another container it may.
+        for name, expected in ((f"{place}x/4194999/{word}", False), (f"{place}/4194999/{word}", True), ("odd", False)):
+            database.execute("UPDATE conversations SET holder = ?", (name,))
+            database.commit()
+            if expected:
+                await store.acquire(HERE, seconds=60)
+            else:
+                with pytest.raises(ConversationBusy):
+                    await store.acquire(HERE, seconds=60)
+    await store.aclose()
+
+
+async def test_copies_from_before_an_update_go_with_what_is_forgotten(path: Path):
+    store = SQLiteStore(path)
+    entry = await store.append(HERE, HELLO)
+    backup = path.with_name("anaphora.db.schema-1.backup")
+    backup.write_text("hello")
+    await store.forget(HERE, entry.id)
+    assert not backup.exists()
+    await store.aclose()
+
+
+def test_a_cancelled_task_of_asyncio_gives_its_lease_back(path: Path):
+    async def work() -> None:
+        async with AsyncChatbot(ScriptedProvider(echo=True), store=path) as bot:
+            await bot.say("one")
+            for _ in range(20):
+                task = asyncio.create_task(bot.undo())
+                await asyncio.sleep(0)
+                task.cancel()
+                await asyncio.gather(task, return_exceptions=True)
+                await bot.say("two")
+
+    asyncio.run(work())
+
+
+def test_a_bot_that_nobody_closed_leaves_no_thread(path: Path):
+    program = f"""
+import anyio, gc, threading, time
+from anaphora import AsyncChatbot, ScriptedProvider
+
+async def main():
+    for _ in range(10):
+        await AsyncChatbot(ScriptedProvider(echo=True), store={str(path)!r}).say("hi")
+        gc.collect()
+    end = time.monotonic() + 10
+    while sum(thread.name == "anaphora store" for thread in threading.enumerate()) > 1:
+        assert time.monotonic() < end
+        time.sleep(0.01)
+
+anyio.run(main)
+"""
+    subprocess.run([sys.executable, "-W", "ignore", "-c", program], check=True, timeout=60)

@@ -83,3 +83,12 @@ class TransferConformance(MakesStore):
         root = await store.append(HERE, Draft(None, ASK))
         await store.restore("me", await store.info(HERE), [replace(root, id="other", status="pending")])
         assert [entry.status for entry in await store.transcript(HERE)] == ["complete", "interrupted"]
+
+    async def test_a_title_made_of_what_is_forgotten_is_forgotten_with_it(self, store: Store):
+        entry = await store.append(HERE, Draft(None, text_message("user", "my password is hunter2xyz")))
+        await store.describe(HERE, title="my password is hunter2xyz")
+        await store.restore("me", ConversationInfo("fork", "hunter2xyz (fork)", entry.id, None, 1.0, 1.0, 1), [entry])
+        await store.append(Scope("me", "other"), Draft(None, text_message("user", "password")))
+        await store.describe(Scope("me", "other"), title="my password")
+        await store.forget(HERE, entry.id)
+        assert [(await store.info(Scope("me", one))).title for one in ("c1", "fork", "other")] == ["", "", "my password"]

@@ -133,7 +133,7 @@ async def damaged_by(change: dict[str, Any], message: dict[str, Any]) -> str:
         ({}, {"role": "boss"}, "message 2: role is 'boss'"),
         ({}, {"status": "fine"}, "message 2: status is 'fine'"),
         ({}, {"parts": [{"type": "hologram"}]}, "message 2: unknown kind of part"),
-        ({}, {"tokens": "many"}, "message 2: tokens is no number"),
+        ({}, {"tokens": "many"}, "message 2: tokens is no number, or too large a one"),
     ],
 )
 async def test_what_is_damaged_is_said(change: dict[str, Any], message: dict[str, Any], reason: str):

@@ -1,7 +1,9 @@
 import io
 import json
+import os
 import zipfile
 from pathlib import Path
+from threading import Thread
 from typing import Any
 
 import pytest
@@ -34,7 +36,7 @@ def titles(path: Path) -> list[str]:
 @pytest.mark.parametrize(
     ("value", "expected"),
     [
-        ([chatgpt_conversation(), bare_chatgpt_conversation()], ["Capital of France", ""]),
+        ([chatgpt_conversation(), bare_chatgpt_conversation()], ["Capital of France", "hello"]),
         (chatgpt_conversation(), ["Capital of France"]),
         ({"conversations": [chatgpt_conversation()]}, ["Capital of France"]),
         ([claude_conversation()], ["Three"]),
@@ -194,3 +196,86 @@ def test_a_large_file_is_read_piece_by_piece(monkeypatch: pytest.MonkeyPatch):
     value = [1, 2.5, 'text with \\ and " and \u00e9', {"a": [None, True, {"b": "c" * 100}]}, [], {}, -17]
     reader = json_items.Reader(io.BytesIO(json.dumps(value).encode()))
     assert list(json_items.array_items(reader)) == value
+
+
+def test_an_entry_with_broken_json_is_skipped_and_the_next_is_found(tmp_path: Path):
+    whole = json.dumps([chatgpt_conversation(), {**chatgpt_conversation(), "title": "x"}, claude_conversation()], indent=1)
+    path = tmp_path / "x.json"
+    path.write_text(whole.replace('"title": "x",', '"title": x",'))
+    found = titles(path)
+    assert [title for title in found if not title.startswith("!")] == ["Capital of France", "Three"]
+    assert len([title for title in found if title.startswith("!")]) == 1
+
+
+def test_tabs_and_line_ends_inside_of_texts_do_no_harm(tmp_path: Path):
+    path = tmp_path / "x.json"
+    path.write_text('[{"role": "user", "content": "a\tb\nc"}]')
+    (transcript,) = read_conversations(path)
+    assert isinstance(transcript, Transcript)
+    assert transcript.entries[0].text == "a\tb\nc"
+
+
+@pytest.mark.parametrize("time", ["1e300", "NaN", "Infinity", "-5", "1" + "0" * 400, "true", '"soon"'])
+def test_times_that_are_none_become_none(tmp_path: Path, time: str):
+    path = tmp_path / "x.json"
+    path.write_text(json.dumps([chatgpt_conversation()]).replace('"create_time": 1.0', f'"create_time": {time}'))
+    (transcript,) = read_conversations(path)
+    assert isinstance(transcript, Transcript)
+    assert all(0 <= entry.created < 10 for entry in transcript.entries)
+
+
+def test_milliseconds_are_seconds(tmp_path: Path):
+    path = tmp_path / "x.json"
+    path.write_text(json.dumps([chatgpt_conversation()]).replace('"update_time": 8.0', '"update_time": 1700000000000'))
+    (transcript,) = read_conversations(path)
+    assert isinstance(transcript, Transcript)
+    assert transcript.info.updated == 1_700_000_000
+
+
+def test_half_characters_anywhere_are_made_whole(tmp_path: Path):
+    path = tmp_path / "x.json"
+    value = [{**chatgpt_conversation(), "title": "\ud83d", "conversation_id": "id\ud83d"}]
+    path.write_text(json.dumps(value).replace('"u1"', '"u1\\ud83d"'))
+    (transcript,) = read_conversations(path)
+    assert isinstance(transcript, Transcript)
+    assert "\ufffd" in transcript.info.id + transcript.info.title
+    json.dumps([entry.id for entry in transcript.entries], ensure_ascii=False).encode()
+
+
+def test_plain_lists_that_differ_only_in_their_tools_are_two(tmp_path: Path):
+    def one(name: str) -> Any:
+        call = {"id": "c", "type": "function", "function": {"name": name, "arguments": "{}"}}
+        return {"messages": [{"role": "user", "content": "hi"}, {"role": "assistant", "content": None, "tool_calls": [call]}]}
+
+    found = read_conversations(write(tmp_path / "x.json", [one("a"), one("b")]))
+    assert len({transcript.info.id for transcript in found if isinstance(transcript, Transcript)}) == 2
+
+
+def test_a_message_without_content_is_damage(tmp_path: Path):
+    (damaged,) = read_conversations(write(tmp_path / "x.json", [{"role": "user"}]))
+    assert isinstance(damaged, Damaged)
+    assert "no content" in damaged.reason
+
+
+def test_a_list_of_our_own_conversations_keeps_everything(tmp_path: Path):
+    message = {"id": "m", "parent": None, "role": "user", "parts": [{"type": "text", "text": "hi"}], "status": "complete"}
+    numbers = {"created": 1.0, "tokens": 3, "counter": ""}
+    about: dict[str, Any] = {"id": "c", "title": "t", "system": None, "head": "m", "created": 1.0, "updated": 1.0, "usage": {}}
+    (transcript,) = read_conversations(write(tmp_path / "x.json", [{**about, "messages": [{**message, **numbers}]}]))
+    assert isinstance(transcript, Transcript)
+    assert transcript.entries[0].text == "hi"
+
+
+def test_messages_without_end_are_not_gathered(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr("anaphora.transfer.reading.LONGEST_CONVERSATION", 1 << 20)
+    path = zipped(tmp_path / "bomb.zip", conversations=b"[" + b'{"role":"user","content":""},' * 100_000 + b"1]")
+    (damaged,) = read_conversations(path)
+    assert isinstance(damaged, Damaged)
+    assert "longer than" in damaged.reason
+
+
+def test_a_pipe_is_read_once(tmp_path: Path):
+    path = tmp_path / "pipe"
+    os.mkfifo(path)
+    Thread(target=lambda: path.write_text(json.dumps(PLAIN))).start()
+    assert titles(path) == ["hi"]

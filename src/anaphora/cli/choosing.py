@@ -16,8 +16,11 @@ def chosen(infos: Sequence[ConversationInfo], which: str, *, listed: Sequence[st
     if which in known:
         return known[which]
     shown = [known[one] for one in listed if one in known] or list(infos)
-    if which.isdecimal() and 0 < int(which) <= len(shown):
-        return shown[int(which) - 1]
+    if which.isdecimal():
+        if len(which) < 9 and 0 < int(which) <= len(shown):
+            return shown[int(which) - 1]
+        # Half a title that happens to have this number in it is not what was meant.
+        raise ConfigError(f"there is no conversation number {which[:20]}: there are {len(shown)}.")
     fitting = [info for info in infos if which and (info.id.startswith(which) or which.casefold() in info.title.casefold())]
     exact = [info for info in fitting if info.title.casefold() == which.casefold()]
     if len(fitting) == 1 or len(exact) == 1:

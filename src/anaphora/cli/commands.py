@@ -13,10 +13,12 @@ from anaphora.cli.listing import conversation_lines, hit_lines
 from anaphora.cli.opening import Opened, open_model, resume
 from anaphora.cli.past import form_of
 from anaphora.cli.sanitize import sanitized
+from anaphora.conversation import GO_ON
 from anaphora.providers.catalog import VENDORS
 from anaphora.stores.base import new_conversation_id
 from anaphora.sync import Chatbot, Conversation, Reply
 from anaphora.transfer.files import replacing
+from anaphora.transfer.markdown import date_text
 
 Ask = Callable[[Conversation], Reply]
 Choices = Callable[[], Iterable[tuple[str, str]]]
@@ -145,7 +147,7 @@ def _search(chat: Chat, text: str) -> None:
         return
     hits = chat.bot.search(text)
     chat.listed = [hit.conversation for hit in hits]
-    for line in hit_lines(hits, styled=False):
+    for line in hit_lines(hits, numbered=True):
         chat.say(line)
     chat.say("/resume NUMBER goes on with a conversation." if hits else "Nothing was found: no message has all these words.")
 
@@ -165,7 +167,7 @@ def _branches(chat: Chat, _: str) -> None:
     head = chat.conversation.info.head
     for number, leaf in enumerate(chat.conversation.branches, 1):
         mark = "*" if leaf.id == head else " "
-        chat.say(f"{mark}{number:3}  {leaf.role}: {_short(leaf.text) or '(nothing)'}")
+        chat.say(f"{mark}{number:3}  {date_text(leaf.created)}  {leaf.role}: {_short(leaf.text) or '(nothing)'}")
     chat.say("/goto NUMBER goes on from the end of a branch.")
 
 
@@ -179,7 +181,8 @@ def _goto(chat: Chat, which: str) -> None:
 
 
 def _edit(chat: Chat, text: str) -> None:
-    last = next((entry for entry in reversed(chat.conversation.history) if entry.role == "user"), None)
+    asked = (entry for entry in reversed(chat.conversation.history) if entry.role == "user" and entry.text != GO_ON)
+    last = next(asked, None)
     if last is None or not text:
         chat.say("/edit TEXT says something else instead of your last message; the old one stays as a branch.")
         return

@@ -3,34 +3,39 @@
 from __future__ import annotations
 
 import shutil
-import time
 from collections.abc import Iterator, Sequence
 
 from anaphora.cli.sanitize import sanitized
 from anaphora.transcript import ConversationInfo, Hit
+from anaphora.transfer.markdown import date_text
 
 
 def conversation_lines(infos: Sequence[ConversationInfo], *, first: int = 1) -> Iterator[str]:
     """A line for each: its number, when it changed, how long it is, its title, its id."""
     width = shutil.get_terminal_size().columns - 1
     for number, info in enumerate(infos, first):
-        start = f"{number:3}  {when(info.updated)}  {info.messages:5} messages  "
-        room = max(width - len(start) - len(info.id) - 2, 20)
-        title = sanitized(info.title)
+        start = f"{number:3}  {date_text(info.updated)}  {info.messages:5}  "
+        name = one_line(info.id)
+        room = max(width - len(start) - len(name) - 2, 20)
+        title = one_line(info.title) or "(no title)"
         title = title if len(title) <= room else f"{title[: room - 1]}…"
-        yield f"{start}{title}  {info.id}"
+        yield f"{start}{title}  {name}"
 
 
-def hit_lines(hits: Sequence[Hit], *, styled: bool) -> Iterator[str]:
-    """Two lines for each: its number, when, in which conversation; and the words around, what was looked for in bold."""
+def hit_lines(hits: Sequence[Hit], *, styled: bool = False, numbered: bool = False) -> Iterator[str]:
+    """Two lines for each: when, in which conversation; and the words around, what was looked for in bold.
+
+    ``numbered`` where a number can be used.
+    """
     for number, hit in enumerate(hits, 1):
-        yield f"{number:3}  {when(hit.entry.created)}  {hit.entry.role}  {sanitized(hit.title)}  {hit.conversation}"
-        yield f"     {_marked(hit) if styled else sanitized(hit.excerpt)}"
+        count = f"{number:3}  " if numbered else ""
+        yield f"{count}{date_text(hit.entry.created)}  {hit.entry.role}  {one_line(hit.title)}  {one_line(hit.conversation)}"
+        yield f"     {_marked(hit) if styled else one_line(hit.excerpt)}"
 
 
-def when(seconds: float) -> str:
-    """A date and a time as people here write them down."""
-    return time.strftime("%Y-%m-%d %H:%M", time.localtime(seconds))
+def one_line(text: str) -> str:
+    """The text made harmless, on one line."""
+    return " ".join(sanitized(text).split())
 
 
 def _marked(hit: Hit) -> str:

@@ -23,7 +23,7 @@ from anaphora.registry import parse_model
 from anaphora.settings import Settings, config_folder, load_settings
 from anaphora.stores.inmemory import InMemoryStore
 from anaphora.sync import Chatbot, Conversation
-from anaphora.transcript import ConversationInfo
+from anaphora.transcript import ConversationInfo, shortened
 
 # Longer than any answer of a server on this machine, shorter than anybody notices.
 _OLLAMA_SECONDS = 0.3
@@ -67,7 +67,7 @@ def open_bot(arguments: argparse.Namespace, *, titles: bool = False) -> Opened:
     options["titles"] = titles and settings.titles and parse_model(model, base_url=settings.base_url).provider in VENDORS
     bot = open_model(model, options, quiet=quiet)
     opened = Opened(bot, bot.conversation(), settings, options, quiet)
-    if arguments.resume:
+    if arguments.resume is not None:
         resume(opened, chosen(bot.conversations(), arguments.resume))
     elif arguments.continued:
         continue_newest(opened)
@@ -100,6 +100,9 @@ def resume(opened: Opened, info: ConversationInfo) -> None:
     """Go on with this conversation, and say so; also that its last message has no answer. Raises StoreError."""
     opened.conversation = opened.bot.conversation(info.id)
     opened.tell(f"Going on with “{info.title}”, {info.messages} messages.")
+    last = opened.conversation.history[-2:]
+    for entry in last:
+        opened.tell(f"{'You' if entry.role == 'user' else 'Answer'}: {shortened(entry.text) or '(nothing)'}")
     if opened.conversation.unanswered() is not None:
         opened.tell("The last answer was interrupted: /continue, /retry or go on.")
 

@@ -10,15 +10,16 @@ from dataclasses import asdict
 from pathlib import Path
 
 from anaphora.cli.choosing import chosen
-from anaphora.cli.listing import conversation_lines, hit_lines
-from anaphora.cli.main import FAILED, OK
+from anaphora.cli.listing import conversation_lines, hit_lines, one_line
+from anaphora.cli.main import FAILED, OK, report
 from anaphora.cli.notice import notice
 from anaphora.cli.opening import store_of
 from anaphora.cli.progress import Bar
 from anaphora.cli.render import show_whole
+from anaphora.cli.sanitize import sanitized
 from anaphora.codec import usage_to_json
 from anaphora.conversation import Form
-from anaphora.errors import ConfigError, NotFound
+from anaphora.errors import ConfigError, NotFound, TranscriptFileError
 from anaphora.events import ProviderEvent
 from anaphora.providers.base import ModelInfo, Request
 from anaphora.settings import load_settings
@@ -32,6 +33,8 @@ Verb = Callable[[Chatbot, argparse.Namespace], int]
 def run(arguments: argparse.Namespace) -> int:
     """Do what was asked for; gives the exit code. Raises AnaphoraError."""
     settings = load_settings(flags={"store": arguments.store})
+    if arguments.verb != "import" and arguments.store is not None and not Path(arguments.store).expanduser().exists():
+        raise ConfigError(f"there is no file {arguments.store}.")
     with Chatbot(_NoModel(), store=store_of(settings)) as bot:
         return _VERBS[arguments.verb](bot, arguments)
 
@@ -68,16 +71,18 @@ def _list(bot: Chatbot, arguments: argparse.Namespace) -> int:
 
 
 def _show(bot: Chatbot, arguments: argparse.Namespace) -> int:
-    conversation = bot.conversation(chosen(_some(bot), arguments.which or "1").id)
+    conversation = bot.conversation(chosen(_some(bot), "1" if arguments.which is None else arguments.which).id)
     if arguments.json:
-        print(conversation.export("json"), end="")
+        _write_out(conversation.export("json"))
     else:
         show_whole(conversation.export("markdown"))
     return OK
 
 
 def _search(bot: Chatbot, arguments: argparse.Namespace) -> int:
-    hits = bot.search(" ".join(arguments.words), limit=arguments.limit)
+    # The shell has taken the quotes away.
+    words = (f'"{word}"' if " " in word.strip() and '"' not in word else word for word in arguments.words)
+    hits = bot.search(" ".join(words), limit=arguments.limit)
     if arguments.json:
         found = [
             {
@@ -104,7 +109,10 @@ def _search(bot: Chatbot, arguments: argparse.Namespace) -> int:
 
 def _rename(bot: Chatbot, arguments: argparse.Namespace) -> int:
     info = chosen(_some(bot), arguments.which)
-    bot.conversation(info.id).rename(" ".join(arguments.title))
+    title = " ".join(arguments.title).strip()
+    if not title:
+        raise ConfigError("the title is empty.")
+    bot.conversation(info.id).rename(title)
     notice(f"“{info.title}” is now “{bot.conversation(info.id).info.title}”.")
     return OK
 
@@ -117,7 +125,7 @@ def _delete(bot: Chatbot, arguments: argparse.Namespace) -> int:
             raise ConfigError("deleting asks first, and nobody is there to answer: say --yes.")
         for info in doomed.values():
             notice(f"“{info.title}”, {info.messages} messages, {info.id}")
-        if input("Delete for good? [y/N] ").strip().lower() not in {"y", "yes"}:
+        if not _agreed("Delete for good? [y/N] "):
             notice("Nothing was deleted.")
             return FAILED
     for info in doomed.values():
@@ -126,16 +134,26 @@ def _delete(bot: Chatbot, arguments: argparse.Namespace) -> int:
     return OK
 
 
+def _agreed(question: str) -> bool:
+    try:
+        return input(question).strip().lower() in {"y", "yes"}
+    except EOFError:
+        print()
+        return False
+
+
 def _export(bot: Chatbot, arguments: argparse.Namespace) -> int:
     if arguments.all:
         if not arguments.output or arguments.which:
             raise ConfigError("--all writes every conversation into one file: name it with -o FILE, and no conversation.")
+        if (arguments.form or form_of(arguments.output)) != "json":
+            raise ConfigError("all conversations together are written as JSON only; name one for another form.")
         notice(f"{bot.export_to(arguments.output)} conversations are written to {arguments.output}.")
         return OK
-    conversation = bot.conversation(chosen(_some(bot), arguments.which or "1").id)
+    conversation = bot.conversation(chosen(_some(bot), "1" if arguments.which is None else arguments.which).id)
     text = conversation.export(arguments.form or form_of(arguments.output or ""))
     if not arguments.output:
-        print(text, end="")
+        _write_out(text)
         return OK
     with replacing(arguments.output) as file:
         file.write(text)
@@ -151,14 +169,29 @@ def form_of(path: str) -> Form:
 def _import(bot: Chatbot, arguments: argparse.Namespace) -> int:
     damaged = 0
     for path in arguments.files:
-        with Bar() as bar:
-            done = bot.import_from(path, bar.show)
+        try:
+            with Bar() as bar:
+                done = bot.import_from(path, bar.show)
+        except TranscriptFileError as error:
+            report(error)
+            damaged += 1
+            continue
         new = f"{done.messages} new messages in {done.changed} of" if done.messages else "nothing new in"
         notice(f"{path}: {new} {done.read} conversations.")
         for one in done.damaged:
-            print(f"anaphora: skipped {one}.", file=sys.stderr)
+            print(f"anaphora: skipped {one_line(str(one))}.", file=sys.stderr)
         damaged += len(done.damaged)
     return FAILED if damaged else OK
+
+
+def _write_out(text: str) -> None:
+    """Whole and as it is; on a terminal without what that would obey."""
+    if sys.stdout.isatty():
+        print(sanitized(text), end="")
+    else:
+        sys.stdout.flush()
+        sys.stdout.buffer.write(text.encode())
+        sys.stdout.buffer.flush()
 
 
 def _some(bot: Chatbot) -> Sequence[ConversationInfo]:

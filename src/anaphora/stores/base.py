@@ -116,7 +116,7 @@ def hit(conversation: ConversationInfo, entry: Entry, query: Query) -> Hit:
 def busy(scope: Scope) -> ConversationBusy:
     """The error for a conversation that somebody else writes to."""
     return ConversationBusy(
-        f"conversation {scope.conversation!r} is busy with another message: wait for it to end, or pass wait=SECONDS."
+        f"the conversation {scope.conversation!r} is busy: it is being answered elsewhere. Try again when that has ended."
     )
 
 

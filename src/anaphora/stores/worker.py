@@ -104,3 +104,5 @@ if hasattr(os, "register_at_fork"):
 def _work(jobs: SimpleQueue[Callable[[], None] | None]) -> None:
     while (job := jobs.get()) is not None:
         job()
+        # It knows its store, which is not to be held while this waits.
+        del job

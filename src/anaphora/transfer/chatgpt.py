@@ -13,7 +13,7 @@ from typing import Any
 from anaphora.codec import Json
 from anaphora.message import Message, Part, Role, Status, Text, Thinking, ToolResult, repaired_text
 from anaphora.transcript import Transcript
-from anaphora.transfer.tree import Node, number_or, text_or, transcript
+from anaphora.transfer.tree import Node, text_or, time_or, transcript
 
 _ROLES: dict[str, Role] = {"user": "user", "assistant": "assistant", "tool": "tool", "system": "system"}
 # What ChatGPT tells its model about the user, and notes about its own thinking: nobody said that.
@@ -25,7 +25,7 @@ def from_chatgpt(value: Json) -> Transcript | None:
     mapping = value["mapping"]
     if not isinstance(mapping, dict):
         raise ValueError("its mapping is no object")
-    created = number_or(value.get("create_time"), 0.0)
+    created = time_or(value.get("create_time"), 0.0)
     parents = _parents(mapping)
     default_model = text_or(value.get("default_model_slug")) or text_or(value.get("model_slug"))
     nodes = {key: _node(key, parents[key], node, default_model) for key, node in mapping.items()}
@@ -34,7 +34,7 @@ def from_chatgpt(value: Json) -> Transcript | None:
         conversation=text_or(value.get("conversation_id")) or text_or(value.get("id")),
         title=text_or(value.get("title")),
         created=created,
-        updated=number_or(value.get("update_time"), created),
+        updated=time_or(value.get("update_time"), created),
         head=text_or(value.get("current_node")),
     )
 
@@ -75,7 +75,7 @@ def _node(key: str, parent: str | None, node: Json, default_model: str) -> Node:
         parts = tuple(Thinking(f"{message['recipient']}: {part.text}") for part in said if isinstance(part, Text))
     status: Status = "interrupted" if message.get("status") == "in_progress" else "complete"
     model = (text_or(metadata.get("model_slug")) or default_model) if role == "assistant" else ""
-    return Node(key, parent, Message(role, parts), number_or(message.get("create_time"), None), status, model)
+    return Node(key, parent, Message(role, parts), time_or(message.get("create_time"), None), status, model)
 
 
 def _said(content: Json, names: Mapping[str, str]) -> Iterator[Part]:

@@ -9,12 +9,13 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 from datetime import datetime
+from hashlib import blake2b
 from typing import Any
 
 from anaphora.codec import Json
 from anaphora.message import Message, Part, Role, Text, Thinking
 from anaphora.transcript import Transcript
-from anaphora.transfer.tree import Node, text_or, transcript
+from anaphora.transfer.tree import Node, text_or, time_or, transcript
 
 _ROLES: dict[str, Role] = {"human": "user", "assistant": "assistant"}
 
@@ -30,11 +31,14 @@ def from_claude(value: Json) -> Transcript | None:
     if not isinstance(messages, list) or not all(isinstance(message, dict) for message in messages):
         raise ValueError("its chat_messages are no list of objects")
     conversation = text_or(value.get("uuid"))
+    made = conversation or blake2b(json.dumps(messages).encode(), digest_size=12).hexdigest()
     has_links = any(message.get("parent_message_uuid") for message in messages)
     nodes: dict[str, Node] = {}
     before: str | None = None
     for place, message in enumerate(messages):
-        key = text_or(message.get("uuid")) or f"{conversation}_{place}"
+        key = text_or(message.get("uuid")) or f"{made}_{place}"
+        if key in nodes:
+            key = f"{key}_{place}"
         parent = message.get("parent_message_uuid") if has_links else before
         nodes[key] = _node(key, parent, message)
         before = key
@@ -79,6 +83,6 @@ def _parts(message: Json) -> Iterator[Part]:
 
 def _seconds(value: Any) -> float | None:
     try:
-        return datetime.fromisoformat(value).timestamp() if isinstance(value, str) else None
+        return time_or(datetime.fromisoformat(value).timestamp(), None) if isinstance(value, str) else None
     except (ValueError, OverflowError):
         return None

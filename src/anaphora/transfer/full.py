@@ -11,10 +11,11 @@ from typing import Any, TextIO, get_args
 
 from anaphora.codec import Json, parts_from_json, parts_to_json, usage_from_json, usage_to_json
 from anaphora.message import Message, Role, Status, Usage
-from anaphora.transcript import ConversationInfo, Entry, Size, Transcript
+from anaphora.transcript import ConversationInfo, Entry, Size, Transcript, is_time
 
 MARK = "anaphora"
 VERSION = 1
+_LARGEST = 1e15
 
 
 class FullWriter:
@@ -50,12 +51,16 @@ def from_full(value: Any) -> Transcript | None:
         raise ValueError("it is no object with messages")
     entries: list[Entry] = []
     known: set[str] = set()
+    keys: set[str] = set()
     for number, item in enumerate(value["messages"], 1):
         try:
             entry = _entry(item, known)
         except (ValueError, KeyError, TypeError) as error:
             raise ValueError(f"message {number}: {_reason(error)}") from error
         known.add(entry.id)
+        if entry.key is not None and entry.key in keys:
+            raise ValueError(f"message {number}: the key {entry.key!r} is there twice")
+        keys.update({entry.key} if entry.key is not None else ())
         entries.append(entry)
     if not entries:
         return None
@@ -101,7 +106,7 @@ def _entry(item: Any, known: set[str]) -> Entry:
         message=Message(role, parts_from_json(item["parts"])),
         status=status,
         size=Size(int(_number(item, "tokens")), _text(item, "counter") or ""),
-        created=_number(item, "created"),
+        created=_time(item, "created"),
         usage=usage_from_json(item["usage"]) if item.get("usage") is not None else None,
         model=_text(item, "model", optional=True) or "",
         key=_text(item, "key", optional=True),
@@ -114,8 +119,8 @@ def _info(value: Json, messages: int) -> ConversationInfo:
         title=_text(value, "title") or "",
         head=_text(value, "head", optional=True),
         system=_text(value, "system", optional=True),
-        created=_number(value, "created"),
-        updated=_number(value, "updated"),
+        created=_time(value, "created"),
+        updated=_time(value, "updated"),
         messages=messages,
         usage=usage_from_json(value["usage"]) if value.get("usage") is not None else Usage(),
     )
@@ -130,9 +135,16 @@ def _text(value: Json, name: str, *, optional: bool = False) -> str | None:
 
 def _number(value: Json, name: str) -> float:
     found = value.get(name)
-    if isinstance(found, int | float) and not isinstance(found, bool):
+    if isinstance(found, int | float) and not isinstance(found, bool) and abs(found) < _LARGEST:
         return found
-    raise ValueError(f"{name} is no number")
+    raise ValueError(f"{name} is no number, or too large a one")
+
+
+def _time(value: Json, name: str) -> float:
+    seconds = _number(value, name)
+    if not is_time(seconds):
+        raise ValueError(f"{name} is no time")
+    return seconds
 
 
 def _one_of(value: Json, name: str, allowed: tuple[Any, ...]) -> Any:

@@ -4,10 +4,14 @@ from __future__ import annotations
 
 import codecs
 import json
-from collections.abc import Iterator
+import re
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from typing import Any, BinaryIO
 
 _PIECE = 1 << 20
+# The end of an item and the beginning of the next.
+_NEXT_OBJECT = re.compile(r"\}\s*,\s*(?=\{)")
 # No conversation is that long, in characters; a file that says so is broken or means harm.
 LONGEST_ITEM = 1 << 27
 
@@ -18,7 +22,8 @@ class Reader:
     def __init__(self, stream: BinaryIO) -> None:
         self._stream = stream
         self._decode = codecs.getincrementaldecoder("utf-8-sig")("replace")
-        self._decoder = json.JSONDecoder()
+        # Some write tabs and line ends into texts as they are.
+        self._decoder = json.JSONDecoder(strict=False)
         self._text = ""
         self._place = 0
         self.read_bytes = 0
@@ -60,6 +65,26 @@ class Reader:
                 raise ValueError(f"an entry is longer than {LONGEST_ITEM >> 20} million characters")
             self._more(max(_PIECE, len(self._text) - self._place))
 
+    def skip_to(self, fits: Callable[[Any], bool]) -> Any:
+        """Past what is damaged: the next object in the array that ``fits``; None if there is none."""
+        while True:
+            for found in _NEXT_OBJECT.finditer(self._text, self._place):
+                self._place = found.end()
+                try:
+                    value = self.value()
+                except ValueError:
+                    continue
+                if fits(value):
+                    return value
+                # Reading on may have moved the text.
+                break
+            else:
+                if self._ended:
+                    return None
+                # The end of what is here may be the beginning of the next.
+                self._place = max(len(self._text) - 64, self._place)
+                self._more(_PIECE)
+
     def _is_damage(self, error: json.JSONDecodeError) -> bool:
         """Whether more text would not help: it went wrong well before the end of what is there."""
         return error.pos + 16 < len(self._text) and not error.msg.startswith(("Unterminated", "Invalid \\"))
@@ -72,17 +97,34 @@ class Reader:
         self._place = 0
 
 
-def array_items(reader: Reader) -> Iterator[Any]:
-    """The items of the array that comes next."""
+@dataclass(frozen=True, slots=True)
+class Broken:
+    """Stands for an item that could not be read."""
+
+    reason: str
+
+
+def array_items(reader: Reader, *, fits: Callable[[Any], bool] | None = None) -> Iterator[Any]:
+    """The items of the array that comes next.
+
+    One that cannot be read comes as Broken; then the next that ``fits`` is looked for, if that is given.
+    """
     reader.take("[")
     while reader.peek() != "]":
-        yield reader.value()
+        try:
+            value = reader.value()
+        except ValueError as error:
+            value = None if fits is None else reader.skip_to(fits)
+            if value is None:
+                raise
+            yield Broken(str(error))
+        yield value
         if reader.peek() != "]":
             reader.take(",")
     reader.take("]")
 
 
-def object_items(reader: Reader) -> Iterator[tuple[str, Any]]:
+def object_items(reader: Reader, *, fits: Callable[[Any], bool] | None = None) -> Iterator[tuple[str, Any]]:
     """The members of the object that comes next; those of an array among them one by one, each under the array's name."""
     reader.take("{")
     while reader.peek() != "}":
@@ -91,7 +133,7 @@ def object_items(reader: Reader) -> Iterator[tuple[str, Any]]:
             raise ValueError(f"a member is called {name!r}")
         reader.take(":")
         if reader.peek() == "[":
-            for item in array_items(reader):
+            for item in array_items(reader, fits=fits):
                 yield name, item
         else:
             yield name, reader.value()

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from datetime import datetime
 
 from anaphora.message import Image, Part, Text, Thinking, ToolCall, ToolResult
-from anaphora.transcript import ConversationInfo, Entry
+from anaphora.transcript import ConversationInfo, Entry, is_time
 
 _SPEAKERS = {"user": "You", "assistant": "Assistant", "system": "System", "tool": "Tool"}
 
@@ -23,7 +23,7 @@ def _lines(info: ConversationInfo, system: str, branch: Sequence[Entry]) -> Iter
         yield from (f"> {line}".rstrip() for line in system.splitlines())
         yield ""
     for entry in branch:
-        yield f"## {_SPEAKERS[entry.role]}, {_time(entry.created)}"
+        yield f"## {_SPEAKERS[entry.role]}, {date_text(entry.created)}"
         yield ""
         for part in entry.message.parts:
             yield _shown(part)
@@ -47,5 +47,6 @@ def _shown(part: Part) -> str:
             return f"`{name or 'result'}`:\n\n{text}"
 
 
-def _time(seconds: float) -> str:
-    return datetime.fromtimestamp(seconds).astimezone().strftime("%Y-%m-%d %H:%M")
+def date_text(seconds: float) -> str:
+    """A date and a time of the day here."""
+    return datetime.fromtimestamp(seconds).astimezone().strftime("%Y-%m-%d %H:%M") if is_time(seconds) else "????-??-?? ??:??"

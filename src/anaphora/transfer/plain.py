@@ -134,6 +134,8 @@ def _message(value: Any) -> PlainMessage:
     known: Role | None = next((name for name in get_args(Role) if name == role), None)
     if known is None:
         raise ValueError(f"the role is {value.get('role')!r}, not one of {', '.join(get_args(Role))}")
+    if not {"content", "tool_calls", EXTRA} & set(value):
+        raise ValueError("it has no content")
     extra = value.get(EXTRA, {})
     if not isinstance(extra, dict):
         raise ValueError(f"{EXTRA!r} is not an object")

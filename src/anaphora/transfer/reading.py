@@ -4,19 +4,23 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from anaphora.codec import repaired_json
 from anaphora.errors import TranscriptFileError
 from anaphora.transcript import Transcript
 from anaphora.transfer.chatgpt import from_chatgpt, is_chatgpt
 from anaphora.transfer.claude import from_claude, is_claude
 from anaphora.transfer.full import MARK, VERSION, from_full
-from anaphora.transfer.json_items import Reader, array_items, object_items
+from anaphora.transfer.json_items import Broken, Reader, array_items, object_items
 from anaphora.transfer.plain import from_plain
 from anaphora.transfer.sources import Source, sources
 
+# In bytes; longer ones come in forms that hold one conversation an entry.
+LONGEST_CONVERSATION = 1 << 25
 Progress = Callable[[int, int], None]
 
 
@@ -46,21 +50,22 @@ def read_conversations(path: Path, progress: Progress | None = None) -> Iterator
 
     ``progress`` is told how many bytes of how many are done. Raises TranscriptFileError if there is nothing to read from.
     """
-    found = sources(path)
-    if not found:
-        raise TranscriptFileError(str(path), "has no JSON file in it: is it an export?")
-    total = sum(source.size for source in found)
-    done = 0
-    for source in found:
-        before = done
+    with ExitStack() as stack:
+        found = sources(path, stack)
+        if not found:
+            raise TranscriptFileError(str(path), "has no JSON file in it: is it an export?")
+        total = sum(source.size for source in found)
+        done = 0
+        for source in found:
+            before = done
 
-        def tell(read: int, before: int = before) -> None:
-            if progress is not None:
-                progress(before + read, total)
+            def tell(read: int, before: int = before) -> None:
+                if progress is not None:
+                    progress(before + read, total)
 
-        yield from _read(source, tell)
-        done += source.size
-        tell(source.size)
+            yield from _read(source, tell)
+            done += source.size
+            tell(source.size)
 
 
 def _read(source: Source, tell: Callable[[int], None]) -> Iterator[Transcript | Damaged]:
@@ -71,8 +76,8 @@ def _read(source: Source, tell: Callable[[int], None]) -> Iterator[Transcript | 
             for number, (read, value) in enumerate(_values(reader), 1):
                 where = f"{source.name}, conversation {number}"
                 try:
-                    transcript = read(value)
-                except (ValueError, TypeError, AttributeError, KeyError, RecursionError) as error:
+                    transcript = read(repaired_json(value))
+                except (ValueError, TypeError, AttributeError, KeyError, RecursionError, OverflowError) as error:
                     yield Damaged(where, f"{error}")
                 else:
                     if transcript is not None:
@@ -88,15 +93,16 @@ def _read(source: Source, tell: Callable[[int], None]) -> Iterator[Transcript | 
 def _values(reader: Reader) -> Iterator[tuple[Callable[[Any], Transcript | None], Any]]:
     """The conversations of a file, each with what reads it. Raises ValueError."""
     if reader.peek() == "[":
-        yield from _listed(array_items(reader))
+        yield from _listed(reader, array_items(reader, fits=_is_conversation))
         return
     members: dict[str, Any] = {}
     messages: list[Any] = []
-    for name, value in object_items(reader):
+    for name, value in object_items(reader, fits=_is_conversation):
         if name == "conversations":
-            yield (from_full if MARK in members else _foreign), value
+            yield _foreign, value
         elif name in {"messages", "chat_messages"}:
             messages.append(value)
+            _check_length(reader)
         else:
             members[name] = value
         if name == MARK and value != VERSION:
@@ -109,25 +115,39 @@ def _values(reader: Reader) -> Iterator[tuple[Callable[[Any], Transcript | None]
         yield from_chatgpt, members
 
 
-def _listed(items: Iterator[Any]) -> Iterator[tuple[Callable[[Any], Transcript | None], Any]]:
+def _listed(reader: Reader, items: Iterator[Any]) -> Iterator[tuple[Callable[[Any], Transcript | None], Any]]:
     """The conversations of a list, which may be one itself."""
     messages: list[Any] = []
     for item in items:
         if isinstance(item, dict) and "role" in item and not is_chatgpt(item):
             messages.append(item)
+            _check_length(reader)
         else:
             yield _foreign, item
     if messages:
         yield _plain, messages
 
 
+def _check_length(reader: Reader) -> None:
+    """Messages of one conversation are gathered, and must not be without end."""
+    if reader.read_bytes > LONGEST_CONVERSATION:
+        raise ValueError(f"one conversation is longer than {LONGEST_CONVERSATION >> 20} MB")
+
+
+def _is_conversation(value: Any) -> bool:
+    return is_chatgpt(value) or is_claude(value) or (isinstance(value, dict) and isinstance(value.get("messages"), list))
+
+
 def _foreign(value: Any) -> Transcript | None:
+    if isinstance(value, Broken):
+        raise ValueError(value.reason)
     if is_chatgpt(value):
         return from_chatgpt(value)
     if is_claude(value):
         return from_claude(value)
     if isinstance(value, dict) and isinstance(value.get("messages"), list):
-        return _plain(value["messages"])
+        is_ours = any(isinstance(message, dict) and "parts" in message for message in value["messages"])
+        return from_full(value) if is_ours or "head" in value else _plain(value["messages"])
     raise ValueError("it is no conversation of a kind known here")
 
 

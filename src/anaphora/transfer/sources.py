@@ -24,18 +24,20 @@ class Source:
     name: str
     size: int
     path: Path
-    member: str | None = None
+    archive: zipfile.ZipFile | None = None
+    member: str = ""
 
     @contextmanager
     def open(self) -> Iterator[BinaryIO]:
         """Its bytes, never more than LARGEST_FILE. Raises TranscriptFileError, also while it is read."""
         try:
             with ExitStack() as stack:
-                if self.member is None:
+                if self.archive is None:
                     stream: BinaryIO = stack.enter_context(self.path.open("rb"))
+                elif self.archive.getinfo(self.member).compress_type not in {zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED}:
+                    raise NotImplementedError("it is compressed in an unusual way")
                 else:
-                    archive = stack.enter_context(zipfile.ZipFile(self.path))
-                    stream = cast("BinaryIO", stack.enter_context(archive.open(self.member)))
+                    stream = cast("BinaryIO", stack.enter_context(self.archive.open(self.member)))
                 yield cast("BinaryIO", _Bounded(stream))
         except (zipfile.BadZipFile, zlib.error, EOFError) as error:
             raise TranscriptFileError(self.name, f"is damaged: {error}.") from error
@@ -60,17 +62,23 @@ class _Bounded(io.RawIOBase):
         return data
 
 
-def sources(path: Path) -> list[Source]:
-    """The JSON files at a place that can hold conversations, in the order of their names. Raises TranscriptFileError."""
+def sources(path: Path, stack: ExitStack) -> list[Source]:
+    """The JSON files at a place that can hold conversations, in the order of their names. ``stack`` closes what is opened.
+
+    Raises TranscriptFileError.
+    """
     try:
+        if path.exists() and not path.is_file() and not path.is_dir():
+            # A pipe can be read once only, so it is not looked into.
+            return [Source(str(path), 0, path)]
         if path.is_dir():
             inside = {str(file.relative_to(path)): file for file in path.rglob("*.json") if file.is_file()}
             return [Source(name, inside[name].stat().st_size, inside[name]) for name in _with_conversations(sorted(inside))]
         if zipfile.is_zipfile(path):
-            with zipfile.ZipFile(path) as archive:
-                members = {member.filename: member for member in archive.infolist() if not member.is_dir()}
-            names = sorted(name for name in members if name.lower().endswith(".json"))
-            return [Source(f"{path.name}: {name}", members[name].file_size, path, name) for name in _with_conversations(names)]
+            archive = stack.enter_context(zipfile.ZipFile(path))
+            members = {member.filename: member for member in archive.infolist() if not member.is_dir()}
+            names = _with_conversations(sorted(name for name in members if name.lower().endswith(".json")))
+            return [Source(f"{path.name}: {name}", members[name].file_size, path, archive, name) for name in names]
         with path.open("rb") as file:
             if file.read(4) == b"PK\x03\x04":
                 raise zipfile.BadZipFile("its end is missing")

@@ -9,13 +9,17 @@ from dataclasses import dataclass, field, replace
 from hashlib import blake2b
 from typing import Any, TypeVar
 
+from anaphora.codec import parts_to_json
 from anaphora.message import Message, Status, repaired_text
 from anaphora.tokens import Estimate
-from anaphora.transcript import ConversationInfo, Entry, Size, Transcript
+from anaphora.transcript import ConversationInfo, Entry, Size, Transcript, is_time, shortened
 
 T = TypeVar("T")
 
 
+# In seconds this is the year 5138.
+_MILLISECONDS = 100_000_000_000
+_YEAR_10000 = 253_402_214_400
 _NOTHING = Message("system", ())
 
 
@@ -46,7 +50,7 @@ def transcript(
     last = _nearest(nodes, head, kept) or entries[-1].id
     info = ConversationInfo(
         id=conversation or made_id([entry.message for entry in entries]),
-        title=" ".join(repaired_text(title).split()),
+        title=" ".join(repaired_text(title).split()) or shortened(next((entry.text for entry in entries if entry.text), "")),
         head=last,
         system=None,
         created=created or entries[0].created,
@@ -92,7 +96,7 @@ def entry_of(message_id: str, parent: str | None, message: Message, *, created: 
 
 def made_id(messages: Sequence[Message]) -> str:
     """An id for a conversation that has none: the same for the same words."""
-    said = json.dumps([(message.role, message.text) for message in messages], ensure_ascii=False)
+    said = json.dumps([(message.role, parts_to_json(message)) for message in messages], ensure_ascii=False)
     return f"import_{blake2b(said.encode('utf-8', 'replace'), digest_size=12).hexdigest()}"
 
 
@@ -101,9 +105,12 @@ def text_or(value: Any, default: str = "") -> str:
     return repaired_text(value) if isinstance(value, str) else default
 
 
-def number_or(value: Any, default: T) -> float | T:
-    """The number that should be here."""
-    return float(value) if isinstance(value, int | float) and not isinstance(value, bool) else default
+def time_or(value: Any, default: T) -> float | T:
+    """The seconds since 1970 that should be here; some write milliseconds."""
+    if not isinstance(value, int | float) or isinstance(value, bool) or not abs(value) < _YEAR_10000 * 1_000:
+        return default
+    seconds = float(value / 1_000 if value > _MILLISECONDS else value)
+    return seconds if is_time(seconds) else default
 
 
 def _nearest(nodes: Mapping[str, Node], key: str, kept: set[str]) -> str | None:
