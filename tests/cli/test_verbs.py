@@ -214,3 +214,10 @@ def test_one_missing_file_does_not_keep_the_others_out(tmp_path: Path):
     done = run("import", str(tmp_path / "missing.json"), str(path))
     assert done.returncode == 1
     assert "3 new messages in 1 of 1 conversations." in done.stderr
+
+
+@pytest.mark.usefixtures("two")
+def test_pipes_lead_from_one_store_to_another(tmp_path: Path):
+    text = run("export", "kyoto", "-o", "-").stdout
+    done = run("import", "-", "--store", str(tmp_path / "other.db"), stdin=text.encode())
+    assert "2 new messages in 1 of 1 conversations." in done.stderr

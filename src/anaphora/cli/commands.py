@@ -173,7 +173,7 @@ def _branches(chat: Chat, _: str) -> None:
 
 def _goto(chat: Chat, which: str) -> None:
     leaves = chat.conversation.branches
-    if not which.isdecimal() or not 0 < int(which) <= len(leaves):
+    if not which.isdecimal() or len(which) > 8 or not 0 < int(which) <= len(leaves):
         chat.say("Which branch? /branches shows them with their numbers.")
         return
     chat.conversation.goto(leaves[int(which) - 1])

@@ -152,7 +152,7 @@ def _export(bot: Chatbot, arguments: argparse.Namespace) -> int:
         return OK
     conversation = bot.conversation(chosen(_some(bot), "1" if arguments.which is None else arguments.which).id)
     text = conversation.export(arguments.form or form_of(arguments.output or ""))
-    if not arguments.output:
+    if arguments.output in {None, "-"}:
         _write_out(text)
         return OK
     with replacing(arguments.output) as file:
@@ -171,7 +171,7 @@ def _import(bot: Chatbot, arguments: argparse.Namespace) -> int:
     for path in arguments.files:
         try:
             with Bar() as bar:
-                done = bot.import_from(path, bar.show)
+                done = bot.import_from("/dev/stdin" if path == "-" else path, bar.show)
         except TranscriptFileError as error:
             report(error)
             damaged += 1

@@ -49,7 +49,7 @@ def _delete(add: Callable[..., object]) -> None:
 
 def _export(add: Callable[..., object]) -> None:
     add("which", nargs="?", metavar="CONVERSATION", help=f"{_WHICH}; the newest if none is named")
-    add("-o", "--output", metavar="FILE", help="where to, instead of standard output; .md means Markdown")
+    add("-o", "--output", metavar="FILE", help="where to, instead of standard output (-); .md means Markdown")
     add(
         "--format",
         dest="form",
@@ -64,7 +64,7 @@ def _import(add: Callable[..., object]) -> None:
         "files",
         nargs="+",
         metavar="FILE",
-        help="an export of anaphora, ChatGPT or Claude, as JSON, ZIP or folder, or a list of role and content",
+        help="an export of anaphora, ChatGPT or Claude, as JSON, ZIP or folder, or a list of role and content; - for a pipe",
     )
 
 
