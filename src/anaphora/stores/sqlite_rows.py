@@ -15,6 +15,8 @@ _BEFORE = "before_messages, before_turns, before_tokens"
 ENTRY = f'id, parent, "order", role, parts, status, tokens, counter, created, usage, model, key, {_BEFORE}'
 CONVERSATION = "id, title, head, system, created, updated, messages, usage"
 # What parts_text writes before a text that is alone.
+# Made once: json.dumps would make one each time.
+_ENCODER = json.JSONEncoder(ensure_ascii=False)
 _DECODER = json.JSONDecoder()
 _ONE_TEXT = '[{"type": "text", "text": "'
 # Conditions for a table's rows, to be filled with key(scope).
@@ -72,7 +74,7 @@ def _parts(text: str) -> tuple[Part, ...]:
 
 def parts_text(message: Message) -> str:
     """The parts of a message as they stand in a column."""
-    return json.dumps(parts_to_json(message), ensure_ascii=False)
+    return _ENCODER.encode(parts_to_json(message))
 
 
 def usage_text(usage: Usage | None) -> str | None:

@@ -50,9 +50,8 @@ def append(database: sqlite3.Connection, *, scope: Scope, draft: Draft) -> Entry
         ).fetchone()
         if known is not None:
             return entry_of(known)
-    before = START if draft.parent is None else _extent_to(database, scope, draft.parent)
-    last = database.execute(f'SELECT max("order") FROM messages WHERE {ITS_MESSAGES}', key(scope)).fetchone()[0]
-    entry = new_entry(draft, before, order=(last or 0) + 1)
+    last, before = _place_below(database, scope, draft.parent)
+    entry = new_entry(draft, before, order=last + 1)
     grow = f"UPDATE conversations SET updated = ?, messages = messages + 1 WHERE {THIS_CONVERSATION}"
     if not database.execute(grow, (entry.created, *key(scope))).rowcount:
         make(database, scope)
@@ -225,15 +224,19 @@ def _touch(database: sqlite3.Connection, scope: Scope, *, usage: Usage | None, h
     )
 
 
-def _extent_to(database: sqlite3.Connection, scope: Scope, message_id: str) -> Extent:
-    """How long a branch is that ends with this message."""
+def _place_below(database: sqlite3.Connection, scope: Scope, parent: str | None) -> tuple[int, Extent]:
+    """The order of the newest message, and the extent of the branch that ends with ``parent``. Raises NotFound."""
+    last = f'SELECT coalesce(max("order"), 0) FROM messages WHERE {ITS_MESSAGES}'
+    if parent is None:
+        return int(database.execute(last, key(scope)).fetchone()[0]), START
     row = database.execute(
-        f"SELECT before_messages + 1, before_turns + (role = 'user'), before_tokens + tokens FROM messages WHERE {_MESSAGE}",
-        (*key(scope), message_id),
+        f"SELECT ({last}), before_messages + 1, before_turns + (role = 'user'), before_tokens + tokens FROM messages"
+        f" WHERE {_MESSAGE}",
+        (*key(scope), *key(scope), parent),
     ).fetchone()
     if row is None:
-        raise _no_message(message_id)
-    return Extent(*row)
+        raise _no_message(parent)
+    return row[0], Extent(*row[1:])
 
 
 def _found(database: sqlite3.Connection, scope: Scope, message_id: str) -> Entry:
