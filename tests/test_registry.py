@@ -1,9 +1,12 @@
+from pathlib import Path
+
 import pytest
 
+from anaphora import Chatbot, ScriptedProvider
 from anaphora.errors import ConfigError, UnknownModel
 from anaphora.providers.base import ModelRef, ProviderOptions
 from anaphora.providers.catalog import VENDORS
-from anaphora.registry import open_provider, parse_model
+from anaphora.registry import open_provider, open_store, parse_model
 
 
 @pytest.mark.parametrize(
@@ -54,3 +57,19 @@ def test_every_service_of_the_catalog_can_be_opened(name: str, monkeypatch: pyte
         ModelRef(name, "m"), ProviderOptions(base_url=None if VENDORS[name].base_url else "http://127.0.0.1:1/v1")
     )
     assert provider.name == name
+
+
+@pytest.mark.parametrize("slashes", [3, 4])
+def test_a_store_can_be_named_by_a_url(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, slashes: int):
+    monkeypatch.chdir(tmp_path)
+    path = "some%20chats.db" if slashes == 3 else f"{tmp_path}/some%20chats.db".removeprefix("/")
+    with Chatbot(ScriptedProvider(echo=True), store=f"sqlite:{'/' * slashes}{path}") as bot:
+        bot.say("hi")
+    assert (tmp_path / "some chats.db").exists()
+
+
+def test_a_url_of_no_store_names_those_there_are():
+    with pytest.raises(ConfigError, match="sqlite://"):
+        open_store("redis://x")
+    with pytest.raises(ConfigError, match="names no file"):
+        open_store("sqlite:///")

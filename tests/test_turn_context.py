@@ -1,13 +1,19 @@
 """What a turn shows the model: sizes, budgets, windows."""
 
+from collections.abc import Sequence
+from pathlib import Path
+
 import pytest
 
 from anaphora import AsyncChatbot, InMemoryStore, LastTurns, ScriptedProvider
 from anaphora.errors import ContextTooLong
 from anaphora.events import Ended, TextDelta
-from anaphora.message import Message, Usage
+from anaphora.message import Message, Usage, text_message
 from anaphora.providers.base import ModelInfo
 from anaphora.providers.scripted import ScriptedReply
+from anaphora.stores.base import Scope
+from anaphora.stores.sqlite import SQLiteStore
+from anaphora.transcript import ConversationInfo, Entry, Extent, Size
 
 pytestmark = pytest.mark.anyio
 
@@ -77,3 +83,32 @@ async def test_the_room_for_the_window_does_not_follow_the_estimate():
     async with AsyncChatbot(provider, system="s" * 1_600) as bot:
         rooms = {(await bot.say("x" * 400)).context.system_tokens for _ in range(30)}  # type: ignore[union-attr]
     assert len(rooms) == 1
+
+
+async def test_of_a_long_conversation_only_the_end_is_read(tmp_path: Path):
+    read: list[int] = []
+
+    class Watched(SQLiteStore):
+        async def branch(self, scope: Scope, message_id: str | None, /, *, reach: Extent | None = None) -> Sequence[Entry]:
+            branch = await super().branch(scope, message_id, reach=reach)
+            read.append(len(branch))
+            return branch
+
+    entries: list[Entry] = []
+    for number in range(20_000):
+        message = text_message("assistant" if number % 2 else "user", f"message {number}")
+        parent = entries[-1].id if entries else None
+        entries.append(Entry(f"m{number}", parent, 0, message, "complete", Size(10), 1.0))
+    store = Watched(tmp_path / "x.db")
+    await store.restore("me", ConversationInfo("c", "long", entries[-1].id, None, 1.0, 1.0, 20_000), entries)
+    async with AsyncChatbot(ScriptedProvider(echo=True, context_window=2_000), store=store) as bot:
+        answer = await bot.conversation("c").say("and now?")
+        assert answer.context is not None
+        assert answer.context.left is not None
+        assert answer.context.left.messages + answer.context.window_messages == 20_001
+        await bot.conversation("c").undo()
+        await bot.conversation("c").retry()
+        assert (await bot.conversation("c").context()).report.left is not None
+    assert len(read) >= 4
+    assert max(read) < 200
+    await store.aclose()

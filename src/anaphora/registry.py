@@ -56,7 +56,7 @@ def open_store(where: str | os.PathLike[str]) -> Store:
         return SQLiteStore(os.path.expanduser(text))  # noqa: PTH111 -- pathlib's raises for a user who does not exist
     known = {entry.name: entry for entry in entry_points(group=STORES)}
     if scheme not in known:
-        raise ConfigError(f"there is no store for {scheme}://. Name a file.")
+        raise ConfigError(f"there is no store for {scheme}://. Name a file, or one of {', '.join(sorted(known))}://…")
     store: Store = known[scheme].load()(text)
     return store
 

@@ -329,3 +329,27 @@ async def main():
 anyio.run(main)
 """
     subprocess.run([sys.executable, "-W", "ignore", "-c", program], check=True, timeout=60)
+
+
+def test_a_second_process_is_told_at_once_or_waits_as_asked(path: Path):
+    program = f"""
+import anyio
+from anaphora import AsyncChatbot, ScriptedProvider
+from anaphora.events import TextDelta
+from anaphora.providers.scripted import Delay
+
+async def main():
+    async with AsyncChatbot(ScriptedProvider([TextDelta("slowly"), Delay(1.0)]), store={str(path)!r}) as bot:
+        async for text in bot.conversation("c").stream("first"):
+            print(text, flush=True)
+
+anyio.run(main)
+"""
+    with subprocess.Popen([sys.executable, "-c", program], stdout=subprocess.PIPE, text=True) as writer:
+        assert writer.stdout is not None
+        assert writer.stdout.readline() == "slowly\n"
+        with Chatbot(ScriptedProvider(echo=True), store=path) as bot, pytest.raises(ConversationBusy, match="elsewhere"):
+            bot.conversation("c").say("second")
+        with Chatbot(ScriptedProvider(echo=True), store=path, wait=60) as bot:
+            bot.conversation("c").say("third")
+            assert [entry.text for entry in bot.conversation("c").history] == ["first", "slowly", "third", "You said: third"]

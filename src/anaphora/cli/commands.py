@@ -6,6 +6,7 @@ import os
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from difflib import get_close_matches
+from itertools import islice
 
 from anaphora.chatbot import ChatbotOptions
 from anaphora.cli.choosing import chosen
@@ -17,6 +18,7 @@ from anaphora.conversation import GO_ON
 from anaphora.providers.catalog import VENDORS
 from anaphora.stores.base import new_conversation_id
 from anaphora.sync import Chatbot, Conversation, Reply
+from anaphora.transcript import Entry
 from anaphora.transfer.files import replacing
 from anaphora.transfer.markdown import date_text
 
@@ -181,13 +183,17 @@ def _goto(chat: Chat, which: str) -> None:
 
 
 def _edit(chat: Chat, text: str) -> None:
-    asked = (entry for entry in reversed(chat.conversation.history) if entry.role == "user" and entry.text != GO_ON)
-    last = next(asked, None)
-    if last is None or not text:
+    last = _last_asked(chat)
+    if not last or not text:
         chat.say("/edit TEXT says something else instead of your last message; the old one stays as a branch.")
         return
-    message = last
-    chat.ask = lambda conversation: conversation.edit_stream(message, text)
+    chat.ask = lambda conversation: conversation.edit_stream(last[0], text)
+
+
+def _last_asked(chat: Chat) -> list[Entry]:
+    """The last message that the user wrote, if there is one."""
+    asked = (entry for entry in reversed(chat.conversation.history) if entry.role == "user" and entry.text != GO_ON)
+    return list(islice(asked, 1))
 
 
 def _context(chat: Chat, _: str) -> None:
@@ -271,5 +277,6 @@ def choices(chat: Chat) -> dict[str, Choices | None]:
         "/goto": lambda: ((str(number), _short(leaf.text)) for number, leaf in enumerate(chat.conversation.branches, 1)),
         "/model": lambda: ((f"{vendor.name}:{vendor.model}", vendor.name) for vendor in VENDORS.values()),
         "/title": lambda: [(chat.conversation.info.title, "as it is")],
+        "/edit": lambda: [(entry.text, "the last question") for entry in _last_asked(chat)],
     }
     return {name: known.get(name) for name in COMMANDS}

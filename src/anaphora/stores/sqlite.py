@@ -16,9 +16,10 @@ from functools import partial
 from pathlib import Path
 from threading import Lock
 from typing import TypeVar
+from urllib.parse import unquote
 from weakref import WeakSet
 
-from anaphora.errors import StoreUnusable
+from anaphora.errors import ConfigError, StoreUnusable
 from anaphora.stores import sqlite_lease as leases
 from anaphora.stores import sqlite_verbs as verbs
 from anaphora.stores.base import Change, Draft, Lease, Query, Scope
@@ -180,6 +181,14 @@ class SQLiteStore:
             database, self._database = self._database, None
             if database is not None and self._process == os.getpid():
                 database.close()
+
+
+def open_url(url: str) -> SQLiteStore:
+    """The store at ``sqlite:///relative.db`` or ``sqlite:////absolute.db``, as SQLAlchemy writes them."""
+    path = unquote(url.partition("://")[2].removeprefix("/"))
+    if not path:
+        raise ConfigError(f"{url} names no file: write sqlite:///chats.db")
+    return SQLiteStore(path)
 
 
 def _after_fork() -> None:
