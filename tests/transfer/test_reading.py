@@ -207,6 +207,19 @@ def test_an_entry_with_broken_json_is_skipped_and_the_next_is_found(tmp_path: Pa
     assert len([title for title in found if title.startswith("!")]) == 1
 
 
+def test_after_a_broken_entry_the_next_is_found_in_whatever_pieces_the_file_is_read(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    whole = json.dumps([claude_conversation(), chatgpt_conversation(), claude_conversation()])
+    broken = whole.replace('"uuid": "m2"', '"uuid": m2', 1)
+    path = tmp_path / "x.json"
+    path.write_text(broken)
+    for size in (64, 500, 3_000, 1 << 20):
+        monkeypatch.setattr(json_items, "_PIECE", size)
+        found = titles(path)
+        assert [title for title in found if not title.startswith("!")] == ["Capital of France", "Three"], size
+
+
 def test_tabs_and_line_ends_inside_of_texts_do_no_harm(tmp_path: Path):
     path = tmp_path / "x.json"
     path.write_text('[{"role": "user", "content": "a\tb\nc"}]')

@@ -80,9 +80,9 @@ def _show(bot: Chatbot, arguments: argparse.Namespace) -> int:
 
 
 def _search(bot: Chatbot, arguments: argparse.Namespace) -> int:
-    # The shell has taken the quotes away.
-    words = (f'"{word}"' if " " in word.strip() and '"' not in word else word for word in arguments.words)
-    hits = bot.search(" ".join(words), limit=arguments.limit)
+    # The shell has taken away quotes that may have been meant, or may have been there for the shell alone.
+    in_a_row = (f'"{word}"' if " " in word.strip() and '"' not in word else word for word in arguments.words)
+    hits = bot.search(" ".join(in_a_row), limit=arguments.limit) or bot.search(" ".join(arguments.words), limit=arguments.limit)
     if arguments.json:
         found = [
             {

@@ -68,19 +68,22 @@ class Reader:
     def skip_to(self, fits: Callable[[Any], bool]) -> Any:
         """Past what is damaged: the next object in the array that ``fits``; None if there is none."""
         while True:
-            for found in _NEXT_OBJECT.finditer(self._text, self._place):
+            found = _NEXT_OBJECT.search(self._text, self._place)
+            if found is not None:
                 self._place = found.end()
                 try:
                     value = self.value()
                 except ValueError:
+                    # Past its first character, wherever the text is by now.
+                    self._place += 1
                     continue
                 if fits(value):
                     return value
-                # Reading on may have moved the text.
-                break
+                # Its last character may be what the next one is told by.
+                self._place -= 1
+            elif self._ended:
+                return None
             else:
-                if self._ended:
-                    return None
                 # The end of what is here may be the beginning of the next.
                 self._place = max(len(self._text) - 64, self._place)
                 self._more(_PIECE)
