@@ -28,8 +28,8 @@ class Extent:
         return Extent(self.messages + other.messages, self.turns + other.turns, self.tokens + other.tokens)
 
     def exceeds(self, other: Extent) -> bool:
-        """Whether it is more than the other in every measure."""
-        return self.messages > other.messages and self.turns > other.turns and self.tokens > other.tokens
+        """Whether it is more than the other in any measure."""
+        return self.messages > other.messages or self.turns > other.turns or self.tokens > other.tokens
 
 
 UNMEASURED = Size()

@@ -75,6 +75,11 @@ def test_a_window_by_messages_is_cut_by_tokens_too_when_they_do_not_fit():
     assert cut_of(LastMessages(100), dialogue(*[50] * 9), 120) == 8
 
 
+def test_a_window_by_turns_that_do_not_fit_still_moves_in_blocks():
+    cuts = {cut_of(LastTurns(500), dialogue(*[10] * length), 1_000) for length in range(1, 1_000, 2)}
+    assert 8 < len(cuts) < 20
+
+
 def test_the_newest_turn_is_never_dropped():
     assert cut_of(FitContext(), dialogue(10, 10, 999), 100) == 2
 
@@ -125,11 +130,17 @@ def test_a_block_window_moves_less_often_than_a_sliding_one(sizes: list[int], ro
     assert moves(FitContext(keep=0.2)) <= moves(FitContext(keep=1.0))
 
 
-def test_a_branch_must_be_read_back_to_where_every_limit_is_passed():
+def test_a_branch_must_be_read_back_to_where_a_limit_is_passed():
     most = reach((Limit("tokens", 100, 20), Limit("turns", 3, 1), Limit("tokens", 80, 20)))
-    assert most == Extent(0, 3, 100)
-    assert Extent(10_000, 3, 101).exceeds(most) is False
-    assert Extent(10, 4, 101).exceeds(most) is True
+    assert (most.turns, most.tokens) == (3, 80)
+    assert Extent(10_000, 3, 80).exceeds(most) is False
+    assert Extent(10, 4, 0).exceeds(most) is True
+
+
+def test_a_window_by_messages_holds_as_many_as_it_may_whatever_their_share_of_the_room():
+    for length in range(21, 400, 2):
+        branch = dialogue(*[40] * length)
+        assert length - cut_of(LastMessages(20, keep=20), branch, 1_000) == 19
 
 
 @pytest.mark.parametrize(

@@ -50,11 +50,11 @@ class StoreConformance(SearchConformance, TransferConformance):
 
         everything = [str(number) for number in range(12)]
         assert await read(Extent()) == everything[9:]
-        assert await read(Extent(2, 0, 0)) == everything[9:]
-        assert await read(Extent(3, 0, 0)) == everything[6:]
-        assert await read(Extent(2, 1, 0)) == everything[6:]
-        assert await read(Extent(2, 1, 60)) == everything[3:]
-        assert await read(Extent(2, 1, 1_000)) == everything
+        assert await read(Extent(2, 100, 1_000)) == everything[9:]
+        assert await read(Extent(3, 100, 1_000)) == everything[6:]
+        assert await read(Extent(100, 1, 1_000)) == everything[6:]
+        assert await read(Extent(100, 100, 60)) == everything[3:]
+        assert await read(Extent(100, 100, 1_000)) == everything
 
     async def test_every_message_knows_how_much_of_its_branch_lies_before_it(self, store: Store):
         root = await store.append(HERE, Draft(None, ASK, size=Size(7)))

@@ -44,17 +44,18 @@ class Window(Protocol):
     """Where the verbatim part begins."""
 
     def limits(self, room: int, /) -> tuple[Limit, ...]:
-        """What it may hold where ``room`` tokens fit; no limit at all is the whole history."""
+        """What it may hold where ``room`` tokens fit; no limit at all is the whole history.
+
+        All are kept. Where it begins is told by the blocks of the first, or of the next where the first has none that fits.
+        """
         ...
 
 
 def reach(limits: Sequence[Limit]) -> Extent:
-    """How far back a branch must be read to find the cut: to where this is exceeded in every measure."""
-    if not limits:
-        return Extent(_UNLIMITED, _UNLIMITED, _UNLIMITED)
-    most: dict[Unit, int] = {}
+    """How far back a branch must be read to find the cut: to where this is exceeded in any measure."""
+    most: dict[Unit, int] = {"messages": _UNLIMITED, "turns": _UNLIMITED, "tokens": _UNLIMITED}
     for limit in limits:
-        most[limit.unit] = max(limit.most, most.get(limit.unit, 0))
+        most[limit.unit] = min(max(limit.most, 0), most[limit.unit])
     return Extent(**most)
 
 
@@ -63,24 +64,28 @@ def cut(branch: Sequence[Entry], limits: Sequence[Limit]) -> int:
 
     ``branch`` may be the end of a branch that reaches beyond ``reach(limits)``. The newest turn is never dropped.
     """
-    return max((_cut(branch, limit) for limit in limits), default=0)
-
-
-def _cut(branch: Sequence[Entry], limit: Limit) -> int:
     turns = [index for index, entry in enumerate(branch) if entry.starts_turn]
-    held = 0
-    fits = len(branch)
-    for index in range(len(branch) - 1, -1, -1):
-        held += getattr(branch[index].extent, limit.unit)
-        if held > limit.most:
-            break
-        fits = index
+    fits = max((_fits(branch, limit) for limit in limits), default=0)
     if fits == 0 or not turns:
         return 0
     first = next((place for place, index in enumerate(turns) if index >= fits), len(turns) - 1)
-    before = limit.block(branch[turns[first - 1]]) if first else -1
+    for limit in limits:
+        before = limit.block(branch[turns[first - 1]]) if first else -1
+        found = next((index for index in turns[first:] if limit.block(branch[index]) > before), None)
+        if found is not None:
+            return found
     # Where no block begins between there and the end, the window begins as early as it can.
-    return next((index for index in turns[first:] if limit.block(branch[index]) > before), turns[first])
+    return turns[first]
+
+
+def _fits(branch: Sequence[Entry], limit: Limit) -> int:
+    """The index from which on a limit is kept."""
+    held = 0
+    for index in range(len(branch) - 1, -1, -1):
+        held += getattr(branch[index].extent, limit.unit)
+        if held > limit.most:
+            return index + 1
+    return 0
 
 
 @dataclass(frozen=True, slots=True)

@@ -157,7 +157,7 @@ class Store(Protocol):
     async def branch(self, scope: Scope, message_id: str | None, /, *, reach: Extent | None = None) -> Sequence[Entry]:
         """The path from the root to a message, root first; empty for None. Raises NotFound.
 
-        With ``reach`` only its end: back to the user's message with which it exceeds that in every measure.
+        With ``reach`` only its end: back to the user's message with which it exceeds that in any measure.
         """
         ...
 

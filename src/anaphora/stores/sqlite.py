@@ -72,7 +72,7 @@ class SQLiteStore:
 
     async def branch(self, scope: Scope, message_id: str | None, /, *, reach: Extent | None = None) -> Sequence[Entry]:
         # A book is not read at a glance.
-        read = self._read if reach is None or max(reach.messages, reach.turns, reach.tokens // 20) > _GLANCE else self._glance
+        read = self._read if reach is None or min(reach.messages, reach.turns, reach.tokens // 20) > _GLANCE else self._glance
         return await read(partial(verbs.branch, scope=scope, message_id=message_id, reach=reach))
 
     async def children(self, scope: Scope, message_id: str | None, /) -> Sequence[Entry]:

@@ -29,7 +29,7 @@ from anaphora.transcript import START, ConversationInfo, Entry, Extent, Size
 
 _MESSAGE = f"{ITS_MESSAGES} AND id = ?"
 _EVERYTHING = (1 << 60,) * 3
-# From a message back to the root, or to the user's message with which all three measures are exceeded.
+# From a message back to the root, or to the user's message with which one of the three measures is exceeded.
 # A parent is always older than its child, so the order of the messages is that of the path.
 _PATH = f"""
 WITH RECURSIVE path (number, parent, role, messages, turns, tokens) AS (
@@ -37,7 +37,7 @@ WITH RECURSIVE path (number, parent, role, messages, turns, tokens) AS (
     UNION ALL
     SELECT up.number, up.parent, up.role, path.messages + 1, path.turns + (up.role = 'user'), path.tokens + up.tokens
     FROM path JOIN messages AS up ON up.owner = ? AND up.conversation = ? AND up.id = path.parent
-    WHERE path.role <> 'user' OR path.messages <= ? OR path.turns <= ? OR path.tokens <= ?
+    WHERE path.role <> 'user' OR (path.messages <= ? AND path.turns <= ? AND path.tokens <= ?)
 )
 SELECT {ENTRY} FROM messages WHERE number IN (SELECT number FROM path) ORDER BY "order"
 """
