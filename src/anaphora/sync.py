@@ -9,9 +9,10 @@ from __future__ import annotations
 
 import os
 from collections import deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
 from functools import partial
-from queue import SimpleQueue
+from queue import Empty, SimpleQueue
 from types import TracebackType
 from typing import Self, Unpack
 
@@ -36,6 +37,8 @@ class Reply:
     """
 
     def __init__(self, starter: Starter) -> None:
+        # Called when there is nothing to read yet; tells after how many seconds it wants to be called again, or None.
+        self.on_wait: Callable[[], float | None] = lambda: None
         self._ready: SimpleQueue[None] = SimpleQueue()
         # The turn must not hold the reply, so that one nobody reads any more is noticed.
         self._mailbox = Mailbox(partial(self._ready.put, None))
@@ -79,14 +82,15 @@ class Reply:
                     if self._mailbox.error is not None:
                         raise self._mailbox.error
                     return None
-                self._wait()
+                self._wait(self.on_wait())
             return self._batch.popleft()
         except (KeyboardInterrupt, SystemExit):
             self.close()
             raise
 
-    def _wait(self) -> None:
-        self._ready.get()
+    def _wait(self, seconds: float | None = None) -> None:
+        with suppress(Empty):
+            self._ready.get(timeout=seconds)
         if self._mailbox.closed:
             # For whoever else waits.
             self._ready.put(None)

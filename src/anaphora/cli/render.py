@@ -28,6 +28,7 @@ def show(reply: Reply) -> Answer:
     if not sys.stdout.isatty():
         return _show_plain(reply)
     with silent_keys(), MarkdownView() as view:
+        reply.on_wait = view.catch_up
         for event in reply.events:
             match event:
                 case TextDelta(text):
@@ -89,6 +90,7 @@ class MarkdownView:
         self._drawn = 0  # lines of the unfinished block that are on the screen
         self._printed = False
         self._next_draw = 0.0
+        self._undrawn = False
 
     def wait(self) -> None:
         """A sign that something is being waited for, until the first words."""
@@ -120,9 +122,16 @@ class MarkdownView:
             self.say(thought)
             self._put([[]])
 
+    def catch_up(self) -> float | None:
+        """Draw what came since the last time, if it is time; else tell in how many seconds it is. None: all is drawn."""
+        if self._undrawn:
+            self._draw()
+        return max(self._next_draw - time.monotonic(), 0.001) if self._undrawn else None
+
     def _draw(self) -> None:
         begun = time.monotonic()
-        if begun >= self._next_draw:
+        self._undrawn = begun < self._next_draw
+        if not self._undrawn:
             self._draw_lines(self._dim(self._thought) if self._thought else self._rendered(self._tail))
             # A long block takes long to draw; drawing it more rarely leaves the processor to the model.
             now = time.monotonic()
