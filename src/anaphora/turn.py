@@ -298,7 +298,10 @@ class Turn:
                     if time.monotonic() - renewed > _LEASE_SECONDS / 3:
                         await self._setup.store.renew(lease, seconds=_LEASE_SECONDS)
                         renewed = time.monotonic()
-                except (ConversationBusy, MessageEnded):
+                except (ConversationBusy, MessageEnded) as error:
+                    if isinstance(error, MessageEnded) and self._pending is None:
+                        # Its own end was stored first.
+                        continue
                     # Another writer took over, as after a night in a laptop bag. What came is kept, and no more is asked for.
                     self._lost = busy(self._scope)
                     self._cancel.cancel()

@@ -14,7 +14,7 @@ from tests.stores.conformance import StoreConformance
 from tests.stores.search_conformance import SearchConformance
 
 from anaphora import AsyncChatbot, Chatbot, ScriptedProvider
-from anaphora.errors import ConversationBusy, StoreError
+from anaphora.errors import ConversationBusy, StoreError, StoreUnusable
 from anaphora.message import text_message
 from anaphora.stores.base import Draft, Query, Scope, Store
 from anaphora.stores.migrate import migrations
@@ -353,3 +353,22 @@ anyio.run(main)
         with Chatbot(ScriptedProvider(echo=True), store=path, wait=60) as bot:
             bot.conversation("c").say("third")
             assert [entry.text for entry in bot.conversation("c").history] == ["first", "slowly", "third", "You said: third"]
+
+
+async def test_what_could_only_be_read_is_written_again_when_there_is_room(path: Path, monkeypatch: pytest.MonkeyPatch):
+    first = SQLiteStore(path)
+    entry = await first.append(HERE, HELLO)
+    await first.aclose()
+    store = SQLiteStore(path)
+
+    def full(_: sqlite3.Connection) -> None:
+        raise sqlite3.OperationalError("database or disk is full")
+
+    with monkeypatch.context() as patch:
+        patch.setattr("anaphora.stores.sqlite_file.create_index", full)
+        assert list(await store.transcript(HERE)) == [entry]
+        with pytest.raises(StoreUnusable):
+            await store.append(HERE, HELLO)
+    await store.append(HERE, HELLO)
+    assert len(await store.transcript(HERE)) == 2
+    await store.aclose()

@@ -145,6 +145,10 @@ class SQLiteStore:
         try:
             return work(self._opened())
         except (sqlite3.Error, OSError) as error:
+            if self._database is not None and "readonly" in str(error):
+                # Opened only for reading, on a disk that was full perhaps. The next verb tries again.
+                self._database.close()
+                self._database = None
             raise store_failure(error, self.path) from error
 
     def _transaction(self, work: Callable[[sqlite3.Connection], T], database: sqlite3.Connection, *, durable: bool) -> T:

@@ -19,7 +19,7 @@ T = TypeVar("T")
 
 # In seconds this is the year 5138.
 _MILLISECONDS = 100_000_000_000
-_YEAR_10000 = 253_402_214_400
+_LARGEST = 1e15
 _NOTHING = Message("system", ())
 
 
@@ -107,7 +107,7 @@ def text_or(value: Any, default: str = "") -> str:
 
 def time_or(value: Any, default: T) -> float | T:
     """The seconds since 1970 that should be here; some write milliseconds."""
-    if not isinstance(value, int | float) or isinstance(value, bool) or not abs(value) < _YEAR_10000 * 1_000:
+    if not isinstance(value, int | float) or isinstance(value, bool) or not abs(value) < _LARGEST:
         return default
     seconds = float(value / 1_000 if value > _MILLISECONDS else value)
     return seconds if is_time(seconds) else default
