@@ -127,7 +127,8 @@ def shortened(text: str) -> str:
 class ConversationInfo:
     """What a store knows of a conversation beside its messages. ``system`` None means: the bot's own system prompt.
 
-    ``usage`` is that of all its calls, also of answers that are on no branch any more.
+    ``usage`` is that of all its calls, also of answers that are on no branch any more. ``learned`` is the order of the message
+    up to which facts have been learned from it.
     """
 
     id: str
@@ -138,3 +139,4 @@ class ConversationInfo:
     updated: float
     messages: int
     usage: Usage = field(default_factory=Usage)
+    learned: int = 0

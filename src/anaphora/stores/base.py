@@ -12,9 +12,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Protocol
 
+from anaphora.derived import BlockSummary, Candidate, Candidates, Cue, Fact, Learned, Unembedded, VectorRow
 from anaphora.errors import ConversationBusy
+from anaphora.fulltext import excerpt, searchable
 from anaphora.message import Message, Status, Usage
-from anaphora.stores.fulltext import excerpt, searchable
 from anaphora.transcript import UNMEASURED, UNNAMED, ConversationInfo, Entry, Extent, Hit, Size
 
 
@@ -121,7 +122,7 @@ def busy(scope: Scope) -> ConversationBusy:
 
 
 class Store(Protocol):
-    """Where conversations live. Raises only StoreError."""
+    """Where conversations live, and what is derived from them. Raises only StoreError."""
 
     async def acquire(self, scope: Scope, /, *, seconds: float) -> Lease:
         """Become the one writer for ``seconds``. What a dead writer left ``pending`` turns ``interrupted`` now.
@@ -172,7 +173,8 @@ class Store(Protocol):
     async def forget(self, scope: Scope, message_id: str, /) -> None:
         """Blank a message for good: its place in the tree stays, its words are nowhere any more. Raises NotFound.
 
-        The same message in conversations that were forked from this one is blanked too.
+        The same message in conversations that were forked from this one is blanked too, and all that was derived from it
+        goes: summaries that cover it, its vectors, its part in the evidence of facts, and those that have no other.
         """
         ...
 
@@ -206,6 +208,54 @@ class Store(Protocol):
 
     async def conversations(self, owner: str, /) -> Sequence[ConversationInfo]:
         """The owner's conversations that have messages, most recently changed first."""
+        ...
+
+    async def candidates(self, owner: str, cue: Cue, /) -> Candidates:
+        """The messages that have the rarest and most of a cue's words, or are named in it, as far as it reaches."""
+        ...
+
+    async def neighbours(self, owner: str, cue: Cue, anchors: Sequence[Candidate], /, *, steps: int) -> Sequence[Candidate]:
+        """The messages up to so many steps before and after these on their branches, as far as the cue reaches."""
+        ...
+
+    async def summaries(self, scope: Scope, message_id: str | None, /) -> Sequence[BlockSummary]:
+        """The summaries on the branch that ends with a message, in order."""
+        ...
+
+    async def keep_summary(self, scope: Scope, summary: BlockSummary, /, *, window: int) -> bool:
+        """Store a summary; False if a message it was made of has been forgotten meanwhile.
+
+        What it covers is let go of where the window, which begins after ``window`` messages, shows it already.
+        """
+        ...
+
+    async def facts(self, owner: str, /) -> Sequence[Fact]:
+        """All facts of an owner, those superseded too, oldest first."""
+        ...
+
+    async def learn(
+        self, owner: str, facts: Sequence[Learned], /, *, scope: Scope | None = None, order: int = 0
+    ) -> Sequence[Fact]:
+        """Keep facts, and note that a conversation has been learned from up to the message of that order.
+
+        Gives what was kept: a fact whose evidence has been forgotten meanwhile is not.
+        """
+        ...
+
+    async def delete_fact(self, owner: str, fact_id: str, /) -> None:
+        """Remove a fact and everything it superseded. Raises NotFound."""
+        ...
+
+    async def unembedded(self, owner: str, model: str, /, *, limit: int) -> Sequence[Unembedded]:
+        """The newest messages that have no vectors of this model."""
+        ...
+
+    async def keep_vectors(self, owner: str, model: str, rows: Sequence[VectorRow], /) -> None:
+        """Store vectors of messages that still have words."""
+        ...
+
+    async def vectors(self, owner: str, model: str, /, *, after: int) -> Sequence[VectorRow]:
+        """The vectors of this model of messages with a number above ``after``, in order of their numbers."""
         ...
 
     async def aclose(self) -> None:

@@ -6,37 +6,19 @@ import secrets
 import time
 from collections.abc import Sequence
 from copy import deepcopy
-from dataclasses import dataclass, field, replace
-from threading import Lock
+from dataclasses import replace
 
 from anaphora.errors import ConversationBusy, MessageEnded, NotFound
+from anaphora.fulltext import has_all, patterns, searchable, tells_of
 from anaphora.message import Message, Usage
 from anaphora.stores.base import Change, Draft, Lease, Query, Scope, busy, changed, hit, new_entry, restored
-from anaphora.stores.fulltext import has_all, patterns, searchable, tells_of
+from anaphora.stores.inmemory_derived import InMemoryDerived
+from anaphora.stores.inmemory_held import HeldConversation
 from anaphora.transcript import START, UNMEASURED, ConversationInfo, Entry, Extent, Hit, Size
 
 
-@dataclass(slots=True)
-class _Conversation:
-    created: float
-    updated: float
-    title: str = ""
-    system: str | None = None
-    head: str | None = None
-    usage: Usage | None = None
-    entries: dict[str, Entry] = field(default_factory=dict)
-    keys: dict[str, str] = field(default_factory=dict)
-    children: dict[str | None, list[str]] = field(default_factory=dict)
-    holder: str | None = None
-    expires: float = 0.0
-
-
-class InMemoryStore:
+class InMemoryStore(InMemoryDerived):
     """The Store protocol on dictionaries, for any number of threads and tasks."""
-
-    def __init__(self) -> None:
-        self._conversations: dict[Scope, _Conversation] = {}
-        self._lock = Lock()
 
     async def acquire(self, scope: Scope, /, *, seconds: float) -> Lease:
         with self._lock:
@@ -131,6 +113,7 @@ class InMemoryStore:
                 if other.owner == scope.owner and entry is not None:
                     conversation.entries[message_id] = replace(entry, message=Message(entry.role, ()), size=UNMEASURED)
                     conversation.title = "" if tells_of(conversation.title, text) else conversation.title
+                    self._drop_derived(other, conversation, entry)
 
     async def delete(self, scope: Scope, /) -> None:
         with self._lock:
@@ -139,7 +122,9 @@ class InMemoryStore:
                 raise NotFound(f"no conversation {scope.conversation!r}.")
             if conversation.holder is not None and conversation.expires > time.monotonic():
                 raise busy(scope)
-            del self._conversations[scope]
+            for message_id in self._conversations.pop(scope).entries:
+                self._drop_words(scope, message_id)
+            self._facts_of(scope.owner).drop_evidence(conversation=scope.conversation)
 
     async def transcript(self, scope: Scope, /) -> Sequence[Entry]:
         with self._lock:
@@ -203,23 +188,14 @@ class InMemoryStore:
     async def aclose(self) -> None:
         """Nothing to let go of."""
 
-    def _of(self, scope: Scope) -> _Conversation:
-        """The conversation, made if it is new."""
-        return self._conversations.setdefault(scope, self._seen(scope))
-
-    def _seen(self, scope: Scope) -> _Conversation:
-        """The conversation to look at: looking does not make one."""
-        now = time.time()
-        return self._conversations.get(scope) or _Conversation(created=now, updated=now)
-
-    def _later(self, conversation: _Conversation, head: str | None) -> str | None:
+    def _later(self, conversation: HeldConversation, head: str | None) -> str | None:
         """This head, if the conversation's own is on the way to it; else the conversation's own."""
         message_id = head
         while message_id is not None and message_id != conversation.head:
             message_id = self._entry(conversation, message_id).parent
         return conversation.head if message_id is None else head
 
-    def _extent_to(self, conversation: _Conversation, message_id: str | None) -> Extent:
+    def _extent_to(self, conversation: HeldConversation, message_id: str | None) -> Extent:
         """How long a branch is that ends with this message."""
         if message_id is None:
             return START
@@ -227,21 +203,21 @@ class InMemoryStore:
         return entry.before + entry.extent
 
     @staticmethod
-    def _put(conversation: _Conversation, entry: Entry) -> None:
+    def _put(conversation: HeldConversation, entry: Entry) -> None:
         conversation.entries[entry.id] = entry
         conversation.children.setdefault(entry.parent, []).append(entry.id)
         if entry.key is not None:
             conversation.keys[entry.key] = entry.id
 
     @staticmethod
-    def _entry(conversation: _Conversation, message_id: str) -> Entry:
+    def _entry(conversation: HeldConversation, message_id: str) -> Entry:
         try:
             return conversation.entries[message_id]
         except KeyError:
             raise NotFound(f"no message {message_id!r} in this conversation.") from None
 
     @staticmethod
-    def _info(scope: Scope, conversation: _Conversation) -> ConversationInfo:
+    def _info(scope: Scope, conversation: HeldConversation) -> ConversationInfo:
         return ConversationInfo(
             id=scope.conversation,
             title=conversation.title,
@@ -251,4 +227,5 @@ class InMemoryStore:
             updated=conversation.updated,
             messages=len(conversation.entries),
             usage=conversation.usage or Usage(),
+            learned=conversation.learned,
         )

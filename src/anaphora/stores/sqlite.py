@@ -19,8 +19,11 @@ from typing import TypeVar
 from urllib.parse import unquote
 from weakref import WeakSet
 
+from anaphora.derived import BlockSummary, Candidate, Candidates, Cue, Fact, Learned, Unembedded, VectorRow
 from anaphora.errors import ConfigError, StoreUnusable
+from anaphora.stores import sqlite_derived as derived
 from anaphora.stores import sqlite_lease as leases
+from anaphora.stores import sqlite_recall as recall
 from anaphora.stores import sqlite_verbs as verbs
 from anaphora.stores.base import Change, Draft, Lease, Query, Scope
 from anaphora.stores.sqlite_file import open_database, store_failure, write_back
@@ -96,10 +99,7 @@ class SQLiteStore:
         return await self._write(partial(verbs.restore, owner=owner, given=info, entries=entries))
 
     async def search(self, owner: str, query: Query, /) -> Sequence[Hit]:
-        if await self._read(is_behind):
-            # What can only be read is searched as far as its index goes.
-            with suppress(StoreUnusable):
-                await self._write(catch_up, durable=False)
+        await self._index_all()
         return await self._read(partial(search, owner=owner, query=query))
 
     async def info(self, scope: Scope, /) -> ConversationInfo:
@@ -111,9 +111,49 @@ class SQLiteStore:
     async def conversations(self, owner: str, /) -> Sequence[ConversationInfo]:
         return await self._read(partial(verbs.conversations, owner=owner))
 
+    async def candidates(self, owner: str, cue: Cue, /) -> Candidates:
+        await self._index_all()
+        return await self._read(partial(recall.candidates, owner=owner, cue=cue))
+
+    async def neighbours(self, owner: str, cue: Cue, anchors: Sequence[Candidate], /, *, steps: int) -> Sequence[Candidate]:
+        return await self._glance(partial(recall.neighbours, owner=owner, cue=cue, anchors=anchors, steps=steps))
+
+    async def summaries(self, scope: Scope, message_id: str | None, /) -> Sequence[BlockSummary]:
+        return await self._glance(partial(derived.summaries, scope=scope, message_id=message_id))
+
+    async def keep_summary(self, scope: Scope, summary: BlockSummary, /, *, window: int) -> bool:
+        return await self._write(partial(derived.keep_summary, scope=scope, summary=summary, window=window), durable=False)
+
+    async def facts(self, owner: str, /) -> Sequence[Fact]:
+        return await self._glance(partial(derived.facts, owner=owner))
+
+    async def learn(
+        self, owner: str, facts: Sequence[Learned], /, *, scope: Scope | None = None, order: int = 0
+    ) -> Sequence[Fact]:
+        return await self._write(partial(derived.learn, owner=owner, learned=facts, scope=scope, order=order))
+
+    async def delete_fact(self, owner: str, fact_id: str, /) -> None:
+        await self._write(partial(derived.delete_fact, owner=owner, fact_id=fact_id))
+        await self._read(self._remove_traces)
+
+    async def unembedded(self, owner: str, model: str, /, *, limit: int) -> Sequence[Unembedded]:
+        return await self._read(partial(derived.unembedded, owner=owner, model=model, limit=limit))
+
+    async def keep_vectors(self, owner: str, model: str, rows: Sequence[VectorRow], /) -> None:
+        await self._write(partial(derived.keep_vectors, owner=owner, model=model, rows=rows), durable=False)
+
+    async def vectors(self, owner: str, model: str, /, *, after: int) -> Sequence[VectorRow]:
+        return await self._read(partial(derived.vectors, owner=owner, model=model, after=after))
+
     async def aclose(self) -> None:
         await self._worker.run(self._close)
         self._worker.end()
+
+    async def _index_all(self) -> None:
+        """What ended without the index is added. What can only be read is searched as far as its index goes."""
+        if await self._glance(is_behind):
+            with suppress(StoreUnusable):
+                await self._write(catch_up, durable=False)
 
     def _remove_traces(self, database: sqlite3.Connection) -> None:
         """What was forgotten is still in the log until that is written back, and in copies of the file from before an update."""

@@ -17,9 +17,9 @@ from itertools import islice
 
 from anaphora.codec import parts_from_json
 from anaphora.errors import StoreError
+from anaphora.fulltext import has_all, patterns, phrases, searchable, words
 from anaphora.message import Message
 from anaphora.stores.base import Query, hit
-from anaphora.stores.fulltext import has_all, patterns, phrases, searchable, words
 from anaphora.stores.sqlite_rows import CONVERSATION, ENTRY, THIS_CONVERSATION, conversation_of, entry_of
 from anaphora.transcript import Hit
 
@@ -58,7 +58,7 @@ def create_index(database: sqlite3.Connection) -> None:
 def index(database: sqlite3.Connection, number: int, owner: str, message: Message) -> None:
     """Take an ended message into the index; its row says already that it is there."""
     insert = "INSERT INTO search (rowid, text, owner) VALUES (?, ?, ?)"
-    database.execute(insert, (number, " ".join(words(searchable(message))), _mark(owner)))
+    database.execute(insert, (number, " ".join(words(searchable(message))), mark(owner)))
 
 
 def unindex(database: sqlite3.Connection, where: str, values: Sequence[str]) -> None:
@@ -71,7 +71,7 @@ def unindex(database: sqlite3.Connection, where: str, values: Sequence[str]) -> 
     if rows:
         delete = "INSERT INTO search (search, rowid, text, owner) VALUES ('delete', ?, ?, ?)"
         database.executemany(
-            delete, ((number, " ".join(words(searchable(_message(parts)))), _mark(owner)) for number, owner, parts in rows)
+            delete, ((number, " ".join(words(searchable(_message(parts)))), mark(owner)) for number, owner, parts in rows)
         )
         database.executemany("UPDATE messages SET indexed = 0 WHERE number = ?", ((row[0],) for row in rows))
         # A deleted word stays in its segment until segments are merged.
@@ -114,7 +114,7 @@ def find(database: sqlite3.Connection, owner: str, query: Query) -> list[int]:
     rows: list[int] = []
     scanned = _ALL
     if wanted and has_fts5():
-        marked = owner if _has_others(database, owner) else None
+        marked = owner if has_others(database, owner) else None
         rows = _matches(database, _expression(wanted, marked), owner, query) or _matches(
             database, _expression(wanted, marked, prefix=True), owner, query
         )
@@ -143,10 +143,10 @@ def _expression(wanted: Sequence[Sequence[str]], owner: str | None, *, prefix: b
     """What FTS5 is asked for; ``owner`` None where there is only one."""
     stars = ("*" if prefix and len(phrase[-1]) >= _LEAST_PREFIX else "" for phrase in wanted)
     every = " AND ".join(f'"{" ".join(phrase)}"{star}' for phrase, star in zip(wanted, stars, strict=True))
-    return f"text : ({every})" + (f' AND owner : "{_mark(owner)}"' if owner is not None else "")
+    return f"text : ({every})" + (f' AND owner : "{mark(owner)}"' if owner is not None else "")
 
 
-def _has_others(database: sqlite3.Connection, owner: str) -> bool:
+def has_others(database: sqlite3.Connection, owner: str) -> bool:
     """Whether it is worth the while to look for this owner's words only."""
     others = "SELECT 1 FROM conversations WHERE owner < ? UNION ALL SELECT 1 FROM conversations WHERE owner > ? LIMIT 1"
     return database.execute(others, (owner, owner)).fetchone() is not None
@@ -183,6 +183,6 @@ def _message(parts: str) -> Message:
 
 
 @lru_cache(maxsize=1_000)
-def _mark(owner: str) -> str:
+def mark(owner: str) -> str:
     """A word for an owner that no text has: only digits, so that no stemmer changes it."""
     return str(int.from_bytes(blake2b(owner.encode(), digest_size=8).digest()))

@@ -8,10 +8,12 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from anaphora.errors import MessageEnded, NotFound
+from anaphora.fulltext import searchable, tells_of
 from anaphora.message import Usage
 from anaphora.stores import sqlite_search
 from anaphora.stores.base import Change, Draft, Scope, changed, new_entry, restored
-from anaphora.stores.fulltext import searchable, tells_of
+from anaphora.stores.sqlite_branch import LINE_OF_NEW
+from anaphora.stores.sqlite_derived import drop_derived, drop_evidence_of
 from anaphora.stores.sqlite_lease import check_free, make
 from anaphora.stores.sqlite_rows import (
     CONVERSATION,
@@ -142,12 +144,14 @@ def forget(database: sqlite3.Connection, *, scope: Scope, message_id: str) -> No
     for conversation, title in titles:
         if tells_of(title, text):
             database.execute(f"UPDATE conversations SET title = '' WHERE {THIS_CONVERSATION}", (scope.owner, conversation))
+    drop_derived(database, owner=scope.owner, message_id=message_id)
     sqlite_search.unindex(database, everywhere, (scope.owner, message_id))
     database.execute(f"UPDATE messages SET parts = '[]', tokens = 0, counter = '' WHERE {everywhere}", (scope.owner, message_id))
 
 
 def delete(database: sqlite3.Connection, *, scope: Scope) -> None:
     check_free(database, scope)
+    drop_evidence_of(database, scope)
     sqlite_search.unindex(database, ITS_MESSAGES, key(scope))
     database.execute(f"DELETE FROM conversations WHERE {THIS_CONVERSATION}", key(scope))
 
@@ -209,7 +213,8 @@ def conversations(database: sqlite3.Connection, *, owner: str) -> list[Conversat
 def _insert(database: sqlite3.Connection, scope: Scope, entry: Entry) -> None:
     is_indexed = entry.status != "pending" and sqlite_search.has_fts5()
     row = (*key(scope), *entry_row(entry), is_indexed)
-    insert = f"INSERT INTO messages (owner, conversation, {ENTRY}, indexed) VALUES ({', '.join('?' * len(row))})"
+    places = ", ".join(f"?{place}" for place in range(1, len(row) + 1))
+    insert = f"INSERT INTO messages (owner, conversation, {ENTRY}, indexed, line) VALUES ({places}, {LINE_OF_NEW})"
     number = database.execute(insert, row).lastrowid
     if is_indexed and number is not None:
         sqlite_search.index(database, number, scope.owner, entry.message)

@@ -54,7 +54,19 @@ _FOLD = _Fold()
 
 def words(text: str) -> list[str]:
     """The words of a text, folded."""
+    if text.isascii():
+        return _WORD.findall(text.lower())
     return _WORD.findall(unicodedata.normalize("NFC", text).translate(_FOLD))
+
+
+@lru_cache(maxsize=100_000)
+def stem(word: str) -> str:
+    """A folded word without its English ending, as the full-text index has it (Porter's stemmer)."""
+    # It brings the stemmers of thirty languages along, so it is loaded when something is first recalled; one of them holds
+    # the word it works at, so every thread takes its own.
+    from snowballstemmer.porter_stemmer import PorterStemmer
+
+    return str(PorterStemmer().stemWord(word))
 
 
 def phrases(query: str) -> list[list[str]]:

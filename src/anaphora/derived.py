@@ -1,0 +1,139 @@
+"""What is made from transcripts and points back to them: summaries, facts, and messages found again.
+
+All of it can be dropped and made anew, but for facts that somebody told or edited by hand.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Literal
+
+from anaphora.transcript import Entry, Size
+
+# A fact was told by hand (``/remember``, ``bot.facts.add``), or learned from what the user said in a conversation.
+Origin = Literal["told", "learned"]
+
+
+@dataclass(frozen=True, slots=True)
+class BlockSummary:
+    """Text that stands for the messages of a branch from the one with ``start`` messages before it to ``message``.
+
+    ``end`` is how many messages the branch has up to and with that one. The summary is shown where the window begins
+    at ``since`` or later (also a number of messages before it): one that stands for several older ones takes their place
+    only when the window moves. ``sources`` are the messages whose words it was made of.
+    """
+
+    message: str
+    start: int
+    end: int
+    since: int
+    text: str
+    size: Size = field(default_factory=Size)
+    sources: tuple[str, ...] = ()
+    model: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Evidence:
+    """The message that a fact comes from, and the user's words in it that say so."""
+
+    conversation: str
+    message: str
+    quote: str
+
+
+@dataclass(frozen=True, slots=True)
+class Fact:
+    """One remembered statement about the user or their work.
+
+    ``created`` and ``superseded`` are in seconds since 1970; a superseded fact held between them, and ``successor`` is the
+    fact that took its place.
+    """
+
+    id: str
+    text: str
+    origin: Origin
+    created: float
+    evidence: tuple[Evidence, ...] = ()
+    superseded: float | None = None
+    successor: str | None = None
+
+    @property
+    def holds(self) -> bool:
+        """Whether it is true as far as is known."""
+        return self.superseded is None
+
+
+@dataclass(frozen=True, slots=True)
+class Cue:
+    """What to look for in the past: messages that have any of these words.
+
+    Of ``conversation``, those on the branch that ends with ``message`` which have fewer than ``before`` messages before them;
+    with ``elsewhere`` also those of the owner's other conversations. The ``messages`` with these ids are found whatever
+    their words.
+    """
+
+    words: tuple[str, ...]
+    conversation: str
+    message: str | None
+    before: int
+    elsewhere: bool = True
+    limit: int = 100
+    messages: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Candidate:
+    """A message that may matter, and where it is."""
+
+    conversation: str
+    title: str
+    entry: Entry
+
+    @property
+    def place(self) -> tuple[str, int]:
+        """Its conversation, and how many messages of its branch lie before it."""
+        return self.conversation, self.entry.before.messages
+
+
+@dataclass(frozen=True, slots=True)
+class Candidates:
+    """What a cue found: of ``messages`` that the store holds, so many have each word of the cue."""
+
+    found: Sequence[Candidate] = ()
+    messages: int = 0
+    counts: Mapping[str, int] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Learned:
+    """A fact to be kept, and the id of the one whose place it takes. A fact that is there already gets new words and evidence."""
+
+    fact: Fact
+    supersedes: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Unembedded:
+    """A message that has no vectors of a model yet."""
+
+    number: int
+    message: str
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class VectorRow:
+    """A piece of a message as int8 numbers. ``number`` is the store's own, ``message`` the id."""
+
+    number: int
+    message: str
+    piece: int
+    row: bytes
+
+
+def covered(summaries: Sequence[BlockSummary], window: int) -> list[BlockSummary]:
+    """Those of a branch's summaries that another one covers which is shown already where the window begins at ``window``."""
+    shown = [one for one in summaries if one.since <= window]
+    return [one for one in shown if any(other.start <= one.start and one.end <= other.end and other != one for other in shown)]

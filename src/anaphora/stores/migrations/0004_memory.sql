@@ -1,0 +1,72 @@
+-- What is derived from transcripts, and which branch a message is on.
+
+-- A line is a path of first children; it is named by the order of its first message. So a branch is a few lines, each up to
+-- some message, and whether a message is on it is told without walking from its end.
+ALTER TABLE messages ADD COLUMN line INTEGER NOT NULL DEFAULT 0;
+
+WITH RECURSIVE tree (number, owner, conversation, id, line) AS (
+    SELECT number, owner, conversation, id, "order" FROM messages WHERE parent IS NULL
+    UNION ALL
+    SELECT child.number, child.owner, child.conversation, child.id,
+           iif(child."order" = (
+               SELECT min(sibling."order") FROM messages AS sibling WHERE sibling.owner = child.owner
+               AND sibling.conversation = child.conversation AND sibling.parent = child.parent
+           ), tree.line, child."order")
+    FROM tree JOIN messages AS child
+    ON child.owner = tree.owner AND child.conversation = tree.conversation AND child.parent = tree.id
+)
+UPDATE messages SET line = tree.line FROM tree WHERE messages.number = tree.number;
+
+CREATE TABLE summaries (
+    number       INTEGER PRIMARY KEY,
+    owner        TEXT NOT NULL,
+    conversation TEXT NOT NULL,
+    message      TEXT NOT NULL,    -- the last of the messages it stands for
+    start        INTEGER NOT NULL, -- how many messages of the branch lie before the first of them
+    "end"        INTEGER NOT NULL, -- and up to and with the last
+    since        INTEGER NOT NULL, -- where the window must begin for it to be shown
+    text         TEXT NOT NULL,
+    tokens       INTEGER NOT NULL,
+    counter      TEXT NOT NULL,
+    sources      TEXT NOT NULL,    -- JSON: the ids of the messages whose words it was made of
+    model        TEXT NOT NULL DEFAULT '',
+    UNIQUE (owner, conversation, message, start),
+    FOREIGN KEY (owner, conversation) REFERENCES conversations (owner, id) ON DELETE CASCADE
+);
+
+-- Up to which message (its order) facts have been learned from a conversation.
+ALTER TABLE conversations ADD COLUMN learned INTEGER NOT NULL DEFAULT 0;
+
+CREATE TABLE facts (
+    owner      TEXT NOT NULL,
+    id         TEXT NOT NULL,
+    text       TEXT NOT NULL,
+    origin     TEXT NOT NULL,      -- told or learned
+    created    REAL NOT NULL,      -- seconds since 1970
+    superseded REAL,               -- NULL: it holds
+    successor  TEXT,
+    PRIMARY KEY (owner, id)
+) WITHOUT ROWID;
+
+CREATE TABLE evidence (
+    owner        TEXT NOT NULL,
+    fact         TEXT NOT NULL,
+    conversation TEXT NOT NULL,
+    message      TEXT NOT NULL,
+    quote        TEXT NOT NULL,    -- the user's words in it
+    PRIMARY KEY (owner, fact, conversation, message),
+    FOREIGN KEY (owner, fact) REFERENCES facts (owner, id) ON DELETE CASCADE
+) WITHOUT ROWID;
+
+CREATE INDEX evidence_by_message ON evidence (owner, message);
+
+CREATE TABLE vectors (
+    model  TEXT NOT NULL,
+    number INTEGER NOT NULL,       -- of the message
+    piece  INTEGER NOT NULL,
+    row    BLOB NOT NULL,          -- int8
+    PRIMARY KEY (model, number, piece),
+    FOREIGN KEY (number) REFERENCES messages (number) ON DELETE CASCADE
+) WITHOUT ROWID;
+
+CREATE INDEX vectors_by_number ON vectors (number);

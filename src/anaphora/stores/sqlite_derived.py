@@ -1,0 +1,189 @@
+"""What is derived from transcripts, in the SQLite store: each function is what happens inside one transaction."""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+from anaphora.codec import parts_from_json
+from anaphora.derived import BlockSummary, Evidence, Fact, Learned, Unembedded, VectorRow, covered
+from anaphora.errors import NotFound
+from anaphora.fulltext import searchable
+from anaphora.message import Message
+from anaphora.stores.base import Scope
+from anaphora.stores.sqlite_branch import Branch
+from anaphora.stores.sqlite_rows import ITS_MESSAGES, THIS_CONVERSATION, key
+from anaphora.transcript import Size
+
+_SUMMARY = 'message, start, "end", since, text, tokens, counter, sources, model'
+
+
+def summaries(database: sqlite3.Connection, *, scope: Scope, message_id: str | None) -> list[BlockSummary]:
+    rows = database.execute(
+        f'SELECT {", ".join(f"summaries.{column}" for column in _SUMMARY.split(", "))}, messages.line, messages."order"'
+        " FROM summaries JOIN messages ON messages.owner = summaries.owner AND messages.conversation = summaries.conversation"
+        " AND messages.id = summaries.message WHERE summaries.owner = ? AND summaries.conversation = ?"
+        ' ORDER BY summaries."end", summaries.start',
+        key(scope),
+    ).fetchall()
+    if not rows:
+        return []
+    branch = Branch(database, scope, message_id)
+    return [_summary(row) for row in rows if branch.has(*row[-2:])]
+
+
+def keep_summary(database: sqlite3.Connection, *, scope: Scope, summary: BlockSummary, window: int) -> bool:
+    there = f"SELECT count(*) FROM messages WHERE {ITS_MESSAGES} AND id IN (SELECT value FROM json_each(?)) AND parts <> '[]'"
+    sources = json.dumps(summary.sources)
+    if database.execute(there, (*key(scope), sources)).fetchone()[0] != len(summary.sources):
+        return False
+    values = (summary.message, summary.start, summary.end, summary.since, summary.text, summary.size.tokens, summary.size.counter)
+    database.execute(
+        f"INSERT OR REPLACE INTO summaries (owner, conversation, {_SUMMARY}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+        (*key(scope), *values, sources, summary.model),
+    )
+    # Of this branch only: on another one they may be all there is.
+    on_branch = summaries(database, scope=scope, message_id=summary.message)
+    database.executemany(
+        f"DELETE FROM summaries WHERE {ITS_MESSAGES} AND message = ? AND start = ?",
+        ((*key(scope), one.message, one.start) for one in covered(on_branch, window)),
+    )
+    return True
+
+
+def facts(database: sqlite3.Connection, *, owner: str) -> list[Fact]:
+    evidence: dict[str, list[Evidence]] = defaultdict(list)
+    for fact, *where in database.execute("SELECT fact, conversation, message, quote FROM evidence WHERE owner = ?", (owner,)):
+        evidence[fact].append(Evidence(*where))
+    rows = database.execute(
+        "SELECT id, text, origin, created, superseded, successor FROM facts WHERE owner = ? ORDER BY created, id", (owner,)
+    )
+    return [
+        Fact(fact, text, origin, created, tuple(evidence[fact]), superseded, successor)
+        for fact, text, origin, created, superseded, successor in rows
+    ]
+
+
+def learn(database: sqlite3.Connection, *, owner: str, learned: Sequence[Learned], scope: Scope | None, order: int) -> list[Fact]:
+    kept = [one.fact for one in learned if _keep_fact(database, owner, one)]
+    if scope is not None:
+        database.execute(f"UPDATE conversations SET learned = max(learned, ?) WHERE {THIS_CONVERSATION}", (order, *key(scope)))
+    return kept
+
+
+def delete_fact(database: sqlite3.Connection, *, owner: str, fact_id: str) -> None:
+    history = """
+    WITH RECURSIVE history (id) AS (
+        SELECT id FROM facts WHERE owner = ?1 AND id = ?2
+        UNION
+        SELECT older.id FROM history JOIN facts AS older ON older.owner = ?1 AND older.successor = history.id
+    )
+    DELETE FROM facts WHERE owner = ?1 AND id IN (SELECT id FROM history)
+    """
+    if not database.execute(history, (owner, fact_id)).rowcount:
+        raise NotFound(f"no fact {fact_id!r}.")
+
+
+def drop_derived(database: sqlite3.Connection, *, owner: str, message_id: str) -> None:
+    """What was derived from a message that is being forgotten, in every conversation that has it."""
+    database.execute(
+        "DELETE FROM summaries WHERE number IN (SELECT summaries.number FROM summaries JOIN messages"
+        " ON messages.owner = summaries.owner AND messages.conversation = summaries.conversation"
+        " WHERE messages.owner = ? AND messages.id = ? AND messages.before_messages >= summaries.start"
+        ' AND messages.before_messages < summaries."end")',
+        (owner, message_id),
+    )
+    database.execute(
+        "DELETE FROM vectors WHERE number IN (SELECT number FROM messages WHERE owner = ? AND id = ?)", (owner, message_id)
+    )
+    gone = database.execute("SELECT DISTINCT fact FROM evidence WHERE owner = ? AND message = ?", (owner, message_id)).fetchall()
+    database.execute("DELETE FROM evidence WHERE owner = ? AND message = ?", (owner, message_id))
+    drop_unproved(database, owner, [row[0] for row in gone])
+
+
+def drop_evidence_of(database: sqlite3.Connection, scope: Scope) -> None:
+    """The facts that only a conversation proves which is being deleted."""
+    proved = database.execute(f"SELECT DISTINCT fact FROM evidence WHERE {ITS_MESSAGES}", key(scope)).fetchall()
+    database.execute(f"DELETE FROM evidence WHERE {ITS_MESSAGES}", key(scope))
+    drop_unproved(database, scope.owner, [row[0] for row in proved])
+
+
+def drop_unproved(database: sqlite3.Connection, owner: str, fact_ids: Iterable[str]) -> None:
+    """Learned facts without evidence go; what they superseded holds again."""
+    for fact in fact_ids:
+        delete = (
+            "DELETE FROM facts WHERE owner = ?1 AND id = ?2 AND origin = 'learned'"
+            " AND NOT EXISTS (SELECT 1 FROM evidence WHERE owner = ?1 AND fact = ?2)"
+        )
+        if database.execute(delete, (owner, fact)).rowcount:
+            database.execute(
+                "UPDATE facts SET superseded = NULL, successor = NULL WHERE owner = ? AND successor = ?", (owner, fact)
+            )
+
+
+def unembedded(database: sqlite3.Connection, *, owner: str, model: str, limit: int) -> list[Unembedded]:
+    rows = database.execute(
+        "SELECT number, id, parts FROM messages WHERE owner = ? AND status IN ('complete', 'stopped') AND parts <> '[]'"
+        " AND NOT EXISTS (SELECT 1 FROM vectors WHERE model = ? AND vectors.number = messages.number)"
+        " ORDER BY number DESC LIMIT ?",
+        (owner, model, limit),
+    )
+    return [
+        Unembedded(number, message, searchable(Message("user", parts_from_json(json.loads(parts)))))
+        for number, message, parts in rows
+    ]
+
+
+def keep_vectors(database: sqlite3.Connection, *, owner: str, model: str, rows: Sequence[VectorRow]) -> None:
+    database.executemany(
+        "INSERT OR REPLACE INTO vectors (model, number, piece, row) SELECT ?, number, ?, ? FROM messages"
+        " WHERE number = ? AND owner = ? AND id = ? AND parts <> '[]'",
+        ((model, one.piece, one.row, one.number, owner, one.message) for one in rows),
+    )
+
+
+def vectors(database: sqlite3.Connection, *, owner: str, model: str, after: int) -> list[VectorRow]:
+    rows = database.execute(
+        "SELECT vectors.number, messages.id, vectors.piece, vectors.row FROM vectors JOIN messages"
+        " ON messages.number = vectors.number WHERE vectors.model = ? AND vectors.number > ? AND messages.owner = ?"
+        " ORDER BY vectors.number, vectors.piece",
+        (model, after, owner),
+    )
+    return [VectorRow(*row) for row in rows]
+
+
+def _keep_fact(database: sqlite3.Connection, owner: str, learned: Learned) -> bool:
+    fact = learned.fact
+    proofs = [
+        proof
+        for proof in fact.evidence
+        if database.execute(
+            f"SELECT 1 FROM messages WHERE {ITS_MESSAGES} AND id = ? AND parts <> '[]'",
+            (owner, proof.conversation, proof.message),
+        ).fetchone()
+    ]
+    if fact.origin == "learned" and not proofs:
+        return False
+    database.execute(
+        "INSERT INTO facts (owner, id, text, origin, created, superseded, successor) VALUES (?, ?, ?, ?, ?, ?, ?)"
+        " ON CONFLICT (owner, id) DO UPDATE SET text = excluded.text, origin = excluded.origin",
+        (owner, fact.id, fact.text, fact.origin, fact.created, fact.superseded, fact.successor),
+    )
+    database.executemany(
+        "INSERT OR IGNORE INTO evidence (owner, fact, conversation, message, quote) VALUES (?, ?, ?, ?, ?)",
+        ((owner, fact.id, proof.conversation, proof.message, proof.quote) for proof in proofs),
+    )
+    if learned.supersedes is not None:
+        database.execute(
+            "UPDATE facts SET superseded = ?, successor = ? WHERE owner = ? AND id = ? AND superseded IS NULL",
+            (fact.created, fact.id, owner, learned.supersedes),
+        )
+    return True
+
+
+def _summary(row: Sequence[Any]) -> BlockSummary:
+    message, start, end, since, text, tokens, counter, sources, model, *_ = row
+    return BlockSummary(message, start, end, since, text, Size(tokens, counter), tuple(json.loads(sources)), model)

@@ -1,0 +1,195 @@
+"""Finds the messages of the SQLite store that may matter to a question, in a time that hardly grows with the store.
+
+The rarest words of the question select, up to a budget of rows; the others only add to the score of what these selected, which
+the full-text index can tell without reading all that have them. So a word that half of all messages have costs little, and
+what is lost are messages that have nothing but such words. No BM25 of SQLite's own: it counts the rows of every word anew.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Sequence
+from heapq import nlargest
+from math import log
+from typing import Any
+
+from anaphora.derived import Candidate, Candidates, Cue
+from anaphora.fulltext import stem
+from anaphora.stores.base import Scope
+from anaphora.stores.sqlite_branch import Branch
+from anaphora.stores.sqlite_rows import ENTRY, ITS_MESSAGES, entry_of, key
+from anaphora.stores.sqlite_search import has_fts5, has_others, mark
+
+# So many rows are looked at through the question's rarest words.
+_SELECTED = 4_000
+# Of words that more messages have, how many is only estimated, from the newest messages.
+_COUNTED = 5_000
+# Of the best so many, those on other branches and in the window are left out.
+_EXAMINED = 1_000
+_COLUMNS = f"messages.conversation, messages.line, {', '.join(f'messages.{column}' for column in ENTRY.split(', '))}"
+
+
+def candidates(database: sqlite3.Connection, *, owner: str, cue: Cue) -> Candidates:
+    """The verb of the store."""
+    everything = int(database.execute("SELECT coalesce(max(number), 0) FROM messages").fetchone()[0])
+    allowed = _Allowed(database, owner, cue)
+    named = f"SELECT {_COLUMNS} FROM messages WHERE owner = ? AND id = ?"
+    # A message that was forked has several rows; the first that may be recalled is taken.
+    rows = (row for message in cue.messages for row in database.execute(named, (owner, message)).fetchall())
+    found = {row[2]: allowed.candidate(row) for row in rows if allowed.has(row)}
+    if not has_fts5() or not cue.words:
+        return Candidates(list(found.values()), everything)
+    ranking = _Ranking(database, owner, cue, everything)
+    most = len(found) + cue.limit
+    for number in ranking.best():
+        row = database.execute(f"SELECT {_COLUMNS} FROM messages WHERE number = ?", (number,)).fetchone()
+        if row is not None and row[2] not in found and allowed.has(row):
+            found[row[2]] = allowed.candidate(row)
+            if len(found) == most:
+                break
+    return Candidates(list(found.values()), everything, ranking.counts)
+
+
+def neighbours(
+    database: sqlite3.Connection, *, owner: str, cue: Cue, anchors: Sequence[Candidate], steps: int
+) -> list[Candidate]:
+    """The verb of the store."""
+    allowed = _Allowed(database, owner, cue)
+    found: dict[tuple[str, str], Candidate] = {}
+    for anchor in anchors:
+        for row in _around(database, Scope(owner, anchor.conversation), anchor, steps, allowed):
+            if allowed.has(row):
+                candidate = allowed.candidate(row)
+                found[candidate.conversation, candidate.entry.id] = candidate
+    return list(found.values())
+
+
+class _Ranking:
+    """The rows that have the words, those with the rarest and most of them first."""
+
+    def __init__(self, database: sqlite3.Connection, owner: str, cue: Cue, everything: int) -> None:
+        self._database = database
+        self._owner = f' AND owner : "{mark(owner)}"' if has_others(database, owner) else ""
+        self._here = "" if cue.elsewhere else cue.conversation
+        self._limit = cue.limit
+        forms = {stem(word): word for word in cue.words}
+        counted = {form: self._count(word, everything) for form, word in forms.items()}
+        self.counts = {word: counted[stem(word)] for word in cue.words}
+        # What nothing has need not be looked for.
+        self._words = sorted((form for form, count in counted.items() if count), key=lambda form: counted[form])
+        self._counted = counted
+        self._forms = forms
+        self._everything = everything
+
+    def best(self) -> list[int]:
+        """The numbers of the rows."""
+        scores: dict[int, float] = defaultdict(float)
+        selecting: list[str] = []
+        budget = _SELECTED
+        for word in self._words:
+            weight = log(1 + (self._everything - self._counted[word] + 0.5) / (self._counted[word] + 0.5))
+            quoted = f'"{self._forms[word]}"'
+            if budget > 0:
+                rows = list(self._rows(quoted, budget))
+                budget -= len(rows)
+                selecting.append(quoted)
+                for number in rows:
+                    scores[number] += weight
+            else:
+                for number in self._rows(f"({' OR '.join(selecting)}) AND {quoted}", _SELECTED):
+                    if number in scores:
+                        scores[number] += weight
+        # Of equals the newer first.
+        return nlargest(_EXAMINED, scores, key=lambda number: (scores[number], number))
+
+    def _rows(self, expression: str, limit: int) -> Iterator[int]:
+        matching = (f"text : ({expression}){self._owner}", limit)
+        if not self._here:
+            rows = self._database.execute("SELECT rowid FROM search WHERE search MATCH ? ORDER BY rowid DESC LIMIT ?", matching)
+        else:
+            rows = self._database.execute(
+                "SELECT search.rowid FROM search JOIN messages ON messages.number = search.rowid WHERE search MATCH ?"
+                " AND messages.conversation = ? ORDER BY search.rowid DESC LIMIT ?",
+                (matching[0], self._here, limit),
+            )
+        return (row[0] for row in rows)
+
+    def _count(self, word: str, everything: int) -> int:
+        """How many messages have a word, in any of its forms; about, if they are many."""
+        expression = f'text : "{word}"'
+        some = "SELECT count(*) FROM (SELECT 1 FROM search WHERE search MATCH ? LIMIT ?)"
+        count = int(self._database.execute(some, (expression, _COUNTED)).fetchone()[0])
+        if count < _COUNTED:
+            return count
+        newest = "SELECT count(*) FROM search WHERE search MATCH ? AND rowid > ?"
+        share = int(self._database.execute(newest, (expression, everything - _COUNTED)).fetchone()[0]) / _COUNTED
+        return max(round(share * everything), _COUNTED)
+
+
+class _Allowed:
+    """What a cue may reach: its branch up to the window, and what other conversations go on from."""
+
+    def __init__(self, database: sqlite3.Connection, owner: str, cue: Cue) -> None:
+        self._database = database
+        self._owner = owner
+        self._cue = cue
+        self._branches = {cue.conversation: Branch(database, Scope(owner, cue.conversation), cue.message)}
+        self._titles: dict[str, str] = {}
+
+    def has(self, row: Sequence[Any]) -> bool:
+        """Whether this message may be recalled."""
+        conversation, line, order, status, depth = row[0], row[1], row[4], row[7], row[-3]
+        if status not in {"complete", "stopped"}:
+            return False
+        is_here = conversation == self._cue.conversation
+        if (is_here and depth >= self._cue.before) or not (is_here or self._cue.elsewhere):
+            return False
+        if not self._branch(conversation).has(line, order):
+            return False
+        # A fork has the same messages: what is here already is not found there once more.
+        return is_here or not self._is_here(row[2])
+
+    def _is_here(self, message: str) -> bool:
+        here = f'SELECT line, "order" FROM messages WHERE {ITS_MESSAGES} AND id = ?'
+        row = self._database.execute(here, (self._owner, self._cue.conversation, message)).fetchone()
+        return row is not None and self._branch(self._cue.conversation).has(*row)
+
+    def candidate(self, row: Sequence[Any]) -> Candidate:
+        """The message in a row."""
+        conversation = row[0]
+        self._branch(conversation)
+        return Candidate(conversation, self._titles[conversation], entry_of(row[2:]))
+
+    def _branch(self, conversation: str) -> Branch:
+        if conversation not in self._titles:
+            scope = Scope(self._owner, conversation)
+            about = self._database.execute(
+                "SELECT title, head FROM conversations WHERE owner = ? AND id = ?", key(scope)
+            ).fetchone()
+            self._titles[conversation] = about[0] if about else ""
+            if conversation != self._cue.conversation:
+                self._branches[conversation] = Branch(self._database, scope, about[1] if about else None)
+        return self._branches[conversation]
+
+
+def _around(
+    database: sqlite3.Connection, scope: Scope, anchor: Candidate, steps: int, allowed: _Allowed
+) -> Iterable[Sequence[Any]]:
+    """The messages before and after one on its branch."""
+    one = f"SELECT {_COLUMNS} FROM messages WHERE {ITS_MESSAGES} AND id = ?"
+    below = f"SELECT {_COLUMNS} FROM messages WHERE {ITS_MESSAGES} AND parent = ?"
+    parent = anchor.entry.parent
+    for _ in range(steps):
+        row = parent and database.execute(one, (*key(scope), parent)).fetchone()
+        if not row:
+            break
+        yield row
+        parent = row[3]
+    last = anchor.entry.id
+    for _ in range(steps):
+        row = next((row for row in database.execute(below, (*key(scope), last)).fetchall() if allowed.has(row)), None)
+        if row is None:
+            break
+        yield row
+        last = row[2]
