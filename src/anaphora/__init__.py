@@ -26,6 +26,10 @@ _HOMES = {
     "LastMessages": "anaphora.context.window",
     "LastTokens": "anaphora.context.window",
     "LastTurns": "anaphora.context.window",
+    "Summary": "anaphora.context.summary",
+    "Recall": "anaphora.context.recall",
+    "Facts": "anaphora.context.facts",
+    "Fact": "anaphora.derived",
     "Deadlines": "anaphora.providers.base",
     "InMemoryStore": "anaphora.stores.inmemory",
     "Message": "anaphora.message",
@@ -39,12 +43,16 @@ if TYPE_CHECKING:
     from typing import Any
 
     from anaphora.chatbot import AsyncChatbot as AsyncChatbot
+    from anaphora.context.facts import Facts as Facts
+    from anaphora.context.recall import Recall as Recall
+    from anaphora.context.summary import Summary as Summary
     from anaphora.context.window import FitContext as FitContext
     from anaphora.context.window import FullHistory as FullHistory
     from anaphora.context.window import LastMessages as LastMessages
     from anaphora.context.window import LastTokens as LastTokens
     from anaphora.context.window import LastTurns as LastTurns
     from anaphora.conversation import AsyncConversation as AsyncConversation
+    from anaphora.derived import Fact as Fact
     from anaphora.errors import AnaphoraError as AnaphoraError
     from anaphora.message import Message as Message
     from anaphora.message import Usage as Usage

@@ -3,17 +3,22 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from types import TracebackType
-from typing import Self, Unpack, cast
+from typing import Any, Literal, Self, TypeVar, Unpack, cast
 
 import anyio.to_thread
 
+from anaphora.context.facts import Facts
 from anaphora.context.plan import Memory
+from anaphora.context.recall import Recall
+from anaphora.context.summary import Summary
 from anaphora.context.window import FitContext, Window
 from anaphora.conversation import AsyncConversation, checked_query
+from anaphora.embedding import Embedder, VectorIndex
 from anaphora.errors import ConfigError, StoreError, StoreUnusable
+from anaphora.fact_list import AsyncFactList
 from anaphora.message import Options, valid_text
 from anaphora.model import Model
 from anaphora.options import AnswerOptions, chosen_options
@@ -30,6 +35,8 @@ from anaphora.transfer.reading import Damaged, Imported, Progress, read_conversa
 
 DEFAULT_MODEL = "local"
 
+Part = TypeVar("Part")
+
 
 class ChatbotOptions(AnswerOptions, total=False):
     """Everything a chatbot can be told at its start, beside its model.
@@ -40,11 +47,18 @@ class ChatbotOptions(AnswerOptions, total=False):
     conversations, under the name of ``owner``: a Store, the path of a SQLite file, or a URL; None means in memory.
     ``wait``: seconds to wait while another answer in the same conversation is being written, instead of raising
     ConversationBusy. ``titles``: ask the model, in the background, for a better title than a conversation's first words.
+
+    ``summary``, ``recall`` and ``facts`` say what is remembered beyond the window; False is not at all. Recall and facts reach
+    over all conversations of the same owner, so give every person an ``owner`` of their own.
+
     None is not set, for every option.
     """
 
     system: str | None
     window: Window | None
+    summary: Summary | Literal[False] | None
+    recall: Recall | Literal[False] | None
+    facts: Facts | Literal[False] | None
     context_window: int | None
     base_url: str | None
     api_key: str | None
@@ -64,23 +78,29 @@ class AsyncChatbot(AsyncConversation):
 
     def __init__(self, model: str | Provider | None = None, **options: Unpack[ChatbotOptions]) -> None:
         _check_names(options)
-        window = options.get("window") or FitContext()
-        if not hasattr(window, "limits"):
-            raise ConfigError(f"the window must be one like LastTurns(10), not {window!r}.")
         system = options.get("system")
         store = options.get("store")
+        owner = options.get("owner") or "me"
+        memory = _memory(options)
+        kept = _store(store)
+        embedder = Embedder(memory.recall.embedder) if memory.recall and memory.recall.embedder else None
         setup = Setup(
             model=_model(model, options),
-            store=_store(store),
-            memory=Memory(window),
+            store=kept,
+            memory=memory,
             retries=options.get("retries") or Retries(),
             system=None if system is None else valid_text(system, "the system prompt"),
             titles=options.get("titles") or False,
+            summariser=_other_model(memory.summary),
+            extractor=_other_model(memory.facts),
+            embedder=embedder,
+            vectors=VectorIndex(kept, owner, embedder) if embedder else None,
         )
         answer = {name: value for name, value in options.items() if name in AnswerOptions.__annotations__}
         chosen = chosen_options(Options(), cast("AnswerOptions", answer))
-        scope = Scope(options.get("owner") or "me", new_conversation_id())
+        scope = Scope(owner, new_conversation_id())
         super().__init__(setup, scope, options=chosen, wait=options.get("wait") or 0.0)
+        self.facts = AsyncFactList(kept, scope)
         self._owns_store = store is None or isinstance(store, str | os.PathLike)
         self._all[self.id] = self
 
@@ -162,7 +182,11 @@ class AsyncChatbot(AsyncConversation):
         """Stop what still runs, keep what came, let go of connections. A store that was given stays open for whoever gave it."""
         for conversation in list(self._all.values()):
             await conversation.stop()
-        await self._setup.model.provider.aclose()
+        for one in (self._setup.model, self._setup.summariser, self._setup.extractor):
+            if one is not None:
+                await one.provider.aclose()
+        if self._setup.embedder is not None:
+            await self._setup.embedder.aclose()
         if self._owns_store:
             await self._setup.store.aclose()
 
@@ -185,6 +209,34 @@ def _model(model: str | Provider | None, options: ChatbotOptions) -> Model:
     ref = parse_model(model or DEFAULT_MODEL, base_url=base_url)
     provider_options = ProviderOptions(base_url, options.get("api_key"), options.get("deadlines"), window)
     return Model(open_provider(ref, provider_options), ref.model, context_window=window)
+
+
+def _memory(options: ChatbotOptions) -> Memory:
+    """The parts of a memory as they were chosen. Raises ConfigError for what is none."""
+    window = options.get("window") or FitContext()
+    if not hasattr(window, "limits"):
+        raise ConfigError(f"the window must be one like LastTurns(10), not {window!r}.")
+    return Memory(window, _part(options, "summary", Summary), _part(options, "recall", Recall), _part(options, "facts", Facts))
+
+
+def _part(options: ChatbotOptions, name: str, kind: Callable[[], Part]) -> Part | None:
+    chosen: Any = options.get(name)
+    if chosen is None or chosen is True:
+        return kind()
+    if chosen is False:
+        return None
+    if not isinstance(chosen, type(kind())):
+        raise ConfigError(f"{name} must be {type(kind()).__name__}(…) or False, not {chosen!r}.")
+    part: Part = chosen
+    return part
+
+
+def _other_model(part: Summary | Facts | None) -> Model | None:
+    """The model that is named for a part of the memory."""
+    if part is None or part.model is None:
+        return None
+    ref = parse_model(part.model)
+    return Model(open_provider(ref, ProviderOptions()), ref.model)
 
 
 def _store(store: Store | str | os.PathLike[str] | None) -> Store:

@@ -25,6 +25,7 @@ from anaphora.transfer.full import full_text
 from anaphora.transfer.markdown import markdown_text
 from anaphora.transfer.plain import plain_text, read_plain, write_plain
 from anaphora.turn import Ask, Turn
+from anaphora.upkeep import Upkeep
 
 Starter = Callable[[Mailbox], Turn]
 # Said for the user, where a provider cannot be handed the beginning of its answer.
@@ -44,6 +45,7 @@ class AsyncConversation:
         self._options = options
         self._wait = wait
         self._turns: list[Turn] = []
+        self._upkeep = Upkeep()
 
     async def say(self, text: str, *, key: str | None = None, **options: Unpack[AnswerOptions]) -> Answer:
         """Say something and wait for the whole answer. Raises what went wrong; the transcript keeps the words all the same.
@@ -166,15 +168,17 @@ class AsyncConversation:
     async def forget(self, message: Entry | str) -> None:
         """Blank a message for good; its place in the tree stays. Raises NotFound and ConversationBusy."""
         await self._settled()
-        self._stop_background()
+        await self._stop_background()
         async with self._writing():
             await self._setup.store.forget(self._scope, _id_of(message))
+        self._forgotten()
 
     async def delete(self) -> None:
         """Remove this conversation and everything in it. Raises NotFound and ConversationBusy."""
         await self._settled()
-        self._stop_background()
+        await self._stop_background()
         await self._setup.store.delete(self._scope)
+        self._forgotten()
 
     async def history(self) -> Sequence[Entry]:
         """The messages of the current branch, oldest first."""
@@ -190,7 +194,8 @@ class AsyncConversation:
         """What the model would see now, with a report. Raises ContextTooLong."""
         budget = await self._setup.model.budget(self._options.max_tokens)
         await self._settled()
-        return await self._setup.context(self._scope, (await self.info()).head, budget)
+        context = await self._setup.context(self._scope, (await self.info()).head, budget, self._upkeep.notes)
+        return context.after(self._upkeep.sent)
 
     async def info(self) -> ConversationInfo:
         """What the store knows of this conversation."""
@@ -266,7 +271,7 @@ class AsyncConversation:
 
     def _begin(self, ask: Ask, mailbox: Mailbox) -> Turn:
         self._turns = [turn for turn in self._turns if not turn.ended.is_set()]
-        turn = Turn(self._setup, self._scope, ask, mailbox, after=self._turns[-1] if self._turns else None)
+        turn = Turn(self._setup, self._scope, ask, mailbox, self._upkeep, after=self._turns[-1] if self._turns else None)
         self._turns.append(turn)
         return turn
 
@@ -280,10 +285,23 @@ class AsyncConversation:
             for turn in turns:
                 await turn.ended.wait()
 
-    def _stop_background(self) -> None:
+    async def settle(self) -> None:
+        """Wait until everything is done that goes on in the background after an answer: summaries, facts, a title."""
+        for turn in list(self._turns):
+            await turn.ended.wait()
+
+    async def _stop_background(self) -> None:
         """Nothing may be made any more of what is being forgotten."""
-        for turn in self._turns:
+        for turn in list(self._turns):
             turn.stop_background()
+            if turn.done.is_set():
+                await turn.ended.wait()
+
+    def _forgotten(self) -> None:
+        """Nothing of what was forgotten stays in this process."""
+        self._upkeep.sent = None
+        if self._setup.vectors is not None:
+            self._setup.vectors.forget()
 
     async def _settled(self) -> None:
         """Wait until turns that were left early are stored."""

@@ -125,12 +125,16 @@ class Unembedded:
 
 @dataclass(frozen=True, slots=True)
 class VectorRow:
-    """A piece of a message as int8 numbers. ``number`` is the store's own, ``message`` the id."""
+    """A piece of a message as int8 numbers. ``number`` is the store's own, ``message`` the id.
+
+    ``place`` is given by the store: what is stored later has a greater one.
+    """
 
     number: int
     message: str
     piece: int
     row: bytes
+    place: int = 0
 
 
 def covered(summaries: Sequence[BlockSummary], window: int) -> list[BlockSummary]:

@@ -7,9 +7,11 @@ from collections.abc import Sequence
 from anaphora.context.plan import Budget, Prompt, budget_for
 from anaphora.errors import PromptTooLong
 from anaphora.message import Message, Options, Usage, text_message
-from anaphora.providers.base import ModelInfo, Provider, Request
+from anaphora.providers.base import ModelInfo, Provider, Purpose, Request
 from anaphora.tokens import Estimate
 from anaphora.transcript import Size
+
+_KEPT_COUNTS = 32
 
 
 class Model:
@@ -22,6 +24,7 @@ class Model:
         self._context_window = context_window
         self._info: ModelInfo | None = None
         self._prompt: Prompt | None = None
+        self._counted: dict[str, int] = {}
 
     def __str__(self) -> str:
         return f"{self.provider.name}:{self.name}" if self.name else self.provider.name
@@ -57,14 +60,26 @@ class Model:
                 pass
         return Size(self.estimate.count(message))
 
+    async def text_tokens(self, text: str) -> int:
+        """The size of a text that is put before others, in tokens. What was counted last is not counted again."""
+        if text not in self._counted:
+            while len(self._counted) >= _KEPT_COUNTS:
+                del self._counted[next(iter(self._counted))]
+            self._counted[text] = (await self.text_size(text)).tokens
+        return self._counted[text]
+
+    async def text_size(self, text: str) -> Size:
+        """The size of a text."""
+        return await self.size(text_message("user", text))
+
     async def budget(self, max_tokens: int | None) -> Budget:
         """The room for a prompt."""
         info = await self.prepare()
         return budget_for(self._context_window or info.context_window, max_tokens=max_tokens, exact=info.count is not None)
 
-    def request(self, messages: Sequence[Message], options: Options) -> Request:
+    def request(self, messages: Sequence[Message], options: Options, purpose: Purpose = "answer") -> Request:
         """A call to this model."""
-        return Request(self.name, tuple(messages), options)
+        return Request(self.name, tuple(messages), options, purpose)
 
     def learn(self, sent: Sequence[Message], usage: Usage | None) -> None:
         """Correct the estimate by what a whole answer reported."""

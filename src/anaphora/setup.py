@@ -6,16 +6,33 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from anaphora.context.plan import Budget, Context, Memory, Prompt, plan
-from anaphora.context.window import reach
+from anaphora.context.window import cut, following, reach
+from anaphora.embedding import Embedder, VectorIndex
 from anaphora.model import Model
 from anaphora.providers.retry import Retries
+from anaphora.remembering import Rememberer, View
 from anaphora.stores.base import Scope, Store
 from anaphora.transcript import START, Entry, Extent
+
+_TOO_SMALL = "{model} is too small to {do}: name a model for it with {option}"
+
+
+@dataclass(frozen=True, slots=True)
+class Sight:
+    """The end of a branch, how many of its messages lie before the window, and where that will begin after its next move."""
+
+    branch: Sequence[Entry]
+    start: int
+    following: int | None
+    room: int
 
 
 @dataclass(frozen=True, slots=True)
 class Setup:
-    """``system`` None means the model's default prompt; ``titles``: the model is asked for better ones than the first words."""
+    """``system`` None means the model's default prompt; ``titles``: the model is asked for better ones than the first words.
+
+    ``summariser`` and ``extractor`` write summaries and find facts; None is the model that answers.
+    """
 
     model: Model
     store: Store
@@ -23,6 +40,10 @@ class Setup:
     retries: Retries
     system: str | None = None
     titles: bool = False
+    summariser: Model | None = None
+    extractor: Model | None = None
+    embedder: Embedder | None = None
+    vectors: VectorIndex | None = None
 
     async def system_prompt(self, scope: Scope) -> Prompt:
         """The conversation's own system prompt, else the bot's, else the model's, with its size."""
@@ -35,15 +56,60 @@ class Setup:
         chosen = self.system if own is None else own
         return (await self.model.system_prompt(None)).text if chosen is None else chosen
 
-    async def context(self, scope: Scope, message_id: str | None, budget: Budget) -> Context:
+    async def summary_writer(self) -> Model | None:
+        """Who writes summaries; None if nobody does."""
+        if self.memory.summary is None or (self.summariser is None and (await self.model.prepare()).small):
+            return None
+        return self.summariser or self.model
+
+    async def learner(self) -> Model | None:
+        """Who finds facts; None if nobody does."""
+        facts = self.memory.facts
+        if facts is None or not facts.learn or (self.extractor is None and (await self.model.prepare()).small):
+            return None
+        return self.extractor or self.model
+
+    async def context(self, scope: Scope, message_id: str | None, budget: Budget, notes: Sequence[str] = ()) -> Context:
         """What the model sees of the branch that ends at a message. Only as much is read as may go in.
 
-        Raises ContextTooLong.
+        ``notes`` go into the report. Raises ContextTooLong.
         """
         system = await self.system_prompt(scope)
-        most = reach(self.memory.window.limits(budget.prompt - system.tokens))
-        branch = await self._end_of_branch(scope, message_id, most)
-        return plan(branch, system=system, memory=self.memory, budget=budget)
+        memory, about = await self._memory(scope, message_id)
+        room = budget.prompt - system.tokens
+        branch = await self._end_of_branch(scope, message_id, reach(memory.limits(room)))
+        if not branch:
+            return plan(branch, system=system, memory=memory, budget=budget)
+        view = View(scope, branch[cut(branch, memory.limits(room)) :], room)
+        beside = await Rememberer(self.store, self.model, memory, self.vectors).remembered(view)
+        said = (*about, *notes) if view.start else tuple(notes)
+        beside = replace(beside, notes=beside.notes + said)
+        return plan(branch, system=system, memory=memory, budget=budget, remembered=beside)
+
+    async def sight(self, scope: Scope, message_id: str, budget: Budget) -> Sight:
+        """What upkeep must know of the branch that ends with a message."""
+        system = await self.system_prompt(scope)
+        memory, _ = await self._memory(scope, message_id)
+        room = budget.prompt - system.tokens
+        limits = memory.limits(room)
+        branch = await self._end_of_branch(scope, message_id, reach(limits))
+        first = cut(branch, limits)
+        after = following(branch, limits, first)
+        return Sight(branch, branch[first].before.messages, None if after is None else branch[after].before.messages, room)
+
+    async def _memory(self, scope: Scope, message_id: str | None) -> tuple[Memory, tuple[str, ...]]:
+        """The memory without what nobody can do here, and what is to be said of that.
+
+        A small model keeps the summaries that a better one wrote, but no room for those that will never come.
+        """
+        memory, notes = self.memory, []
+        if memory.summary is not None and await self.summary_writer() is None:
+            notes.append(_TOO_SMALL.format(model=self.model, do="write summaries", option="Summary(model=…)"))
+            if message_id is None or not await self.store.summaries(scope, message_id):
+                memory = replace(memory, summary=None)
+        if memory.facts is not None and memory.facts.learn and await self.learner() is None:
+            notes.append(_TOO_SMALL.format(model=self.model, do="learn facts", option="Facts(learn=True, model=…)"))
+        return memory, tuple(notes)
 
     async def _end_of_branch(self, scope: Scope, message_id: str | None, most: Extent) -> Sequence[Entry]:
         """The messages up to this one, back to where they exceed ``most``.

@@ -19,8 +19,10 @@ from typing import Self, Unpack
 from anaphora.chatbot import AsyncChatbot, ChatbotOptions
 from anaphora.context.plan import Context
 from anaphora.conversation import AsyncConversation, Form, Starter
+from anaphora.derived import Fact
 from anaphora.door import door
 from anaphora.events import Event, TextDelta
+from anaphora.fact_list import AsyncFactList
 from anaphora.message import Usage
 from anaphora.options import AnswerOptions
 from anaphora.providers.base import Provider
@@ -214,6 +216,10 @@ class Conversation:
         """Remove this conversation and everything in it. Raises NotFound and ConversationBusy."""
         door.call(self._inner.delete)
 
+    def settle(self) -> None:
+        """Wait until everything is done that goes on in the background after an answer: summaries, facts, a title."""
+        door.call(self._inner.settle)
+
     @property
     def history(self) -> Sequence[Entry]:
         """The messages of the current branch, oldest first."""
@@ -270,6 +276,39 @@ class Conversation:
         return door.call(lambda: self._inner.load(path))
 
 
+class FactList:
+    """The facts of one owner, over all conversations: ``bot.facts``. Iterate it for those that hold."""
+
+    def __init__(self, inner: AsyncFactList) -> None:
+        self._inner = inner
+
+    def __iter__(self) -> Iterator[Fact]:
+        return iter(door.call(self._inner.list))
+
+    def list(self) -> Sequence[Fact]:
+        """What holds, oldest first."""
+        return door.call(self._inner.list)
+
+    def history(self) -> Sequence[Fact]:
+        """The same with what held once: each superseded fact says when it ended and what took its place."""
+        return door.call(self._inner.history)
+
+    def add(self, text: str, *, message: Entry | None = None) -> Fact:
+        """Remember something; what is known already is not remembered twice. ``message`` is where the user said it.
+
+        Raises InvalidMessage.
+        """
+        return door.call(lambda: self._inner.add(text, message=message))
+
+    def edit(self, fact: Fact | str, text: str) -> Fact:
+        """Correct a fact. What it said is not kept: it was wrong. Raises InvalidMessage and NotFound."""
+        return door.call(lambda: self._inner.edit(fact, text))
+
+    def delete(self, fact: Fact | str) -> None:
+        """Forget a fact and what it superseded. The messages that it came from stay: ``forget`` blanks these. Raises NotFound."""
+        door.call(lambda: self._inner.delete(fact))
+
+
 class Chatbot(Conversation):
     """A chatbot that remembers. ``model`` is ``"provider:model"`` or a Provider; nothing means the model inside the process.
 
@@ -280,6 +319,7 @@ class Chatbot(Conversation):
     def __init__(self, model: str | Provider | None = None, **options: Unpack[ChatbotOptions]) -> None:
         self._bot = AsyncChatbot(model, **options)
         super().__init__(self._bot)
+        self.facts = FactList(self._bot.facts)
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}({self.model!r})"

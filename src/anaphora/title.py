@@ -39,7 +39,7 @@ async def retitle(model: Model, store: Store, scope: Scope, messages: Sequence[M
     if is_named or info.messages > _MESSAGES:
         return
     draft = AnswerDraft()
-    request = model.request([*messages, text_message("user", _QUESTION)], Options(max_tokens=_ANSWER_TOKENS))
+    request = model.request([*messages, text_message("user", _QUESTION)], Options(max_tokens=_ANSWER_TOKENS), "title")
     async with aclosing(model.provider.stream(request)) as events:
         async for event in events:
             if not isinstance(event, Ended):

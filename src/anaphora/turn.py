@@ -33,10 +33,13 @@ from anaphora.stores.base import Change, Draft, Lease, Scope, busy
 from anaphora.tasks import Post, alongside, spawn
 from anaphora.title import retitle
 from anaphora.transcript import Entry, Size, first_title
+from anaphora.upkeep import Upkeep
 
 _LEASE_SECONDS = 30.0
 _FLUSH_SECONDS = 0.5
 _BUSY_POLL_SECONDS = 0.05
+# Whoever says the next thing sooner is not to meet the model busy with anything else.
+_QUIET_SECONDS = 0.5
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +70,7 @@ class Turn:
     What is due afterwards is done in the background: ``ended`` is set when nothing of it runs any more.
     """
 
-    def __init__(self, setup: Setup, scope: Scope, ask: Ask, mailbox: Mailbox, after: Turn | None = None) -> None:
+    def __init__(self, setup: Setup, scope: Scope, ask: Ask, mailbox: Mailbox, upkeep: Upkeep, after: Turn | None = None) -> None:
         self.done = anyio.Event()
         self.ended = anyio.Event()
         self.stopping = False
@@ -75,9 +78,13 @@ class Turn:
         self._scope = scope
         self._ask = ask
         self._mailbox = mailbox
+        self._upkeep = upkeep
         self._after = after
         self._cancel = anyio.CancelScope()
         self._background = anyio.CancelScope()
+        self._title = anyio.CancelScope()
+        self._answered: Entry | None = None
+        self._budget: Budget | None = None
         self._draft = AnswerDraft()
         self._begun = time.monotonic()
         self._first: float | None = None
@@ -95,6 +102,12 @@ class Turn:
     def stop_background(self) -> None:
         """Let go of what is done after the answer. From any thread."""
         self._post(self._background.cancel)
+
+    async def make_way(self) -> None:
+        """Let go of what is done after the answer as far as it would delay the next one."""
+        self._title.cancel()
+        if not self.ended.is_set() and (await self._setup.model.prepare()).one_at_a_time:
+            self._background.cancel()
 
     async def _run(self) -> None:
         error: BaseException | None = None
@@ -118,10 +131,16 @@ class Turn:
     async def _afterwards(self) -> None:
         """What is due after an answer was given, and may delay nobody."""
         answer = self._mailbox.answer
-        if self._setup.titles and self._context is not None and answer is not None and answer.status == "complete":
-            # Whatever fails here, the answer is given and stored.
-            with self._background, suppress(Exception):
-                await retitle(self._setup.model, self._setup.store, self._scope, (*self._context.messages, answer.message))
+        if self._context is None or self._budget is None or self._answered is None or answer is None:
+            return
+        # Whatever fails here, the answer is given and stored.
+        with self._background, suppress(Exception):
+            if (await self._setup.model.prepare()).one_at_a_time:
+                await anyio.sleep(_QUIET_SECONDS)
+            await self._upkeep.run(self._setup, self._scope, self._answered.id, self._budget)
+            if self._setup.titles and answer.status == "complete":
+                with self._title:
+                    await retitle(self._setup.model, self._setup.store, self._scope, (*self._context.messages, answer.message))
 
     async def _locked(self) -> None:
         store = self._setup.store
@@ -138,7 +157,7 @@ class Turn:
         before = self._after
         self._after = None
         if before is not None:
-            before.stop_background()
+            await before.make_way()
         if before is None or before.done.is_set():
             return
         if not before.stopping and not self._ask.wait:
@@ -213,10 +232,14 @@ class Turn:
 
     async def _plan(self, user: Entry) -> tuple[Context, Budget]:
         budget = await self._setup.model.budget(self._ask.options.max_tokens)
-        context = await self._setup.context(self._scope, user.id, budget)
-        self._context = context
-        self._mailbox.put(Planned(context.report))
-        return context, budget
+        self._budget = budget
+        return await self._planned(user, budget), budget
+
+    async def _planned(self, user: Entry, budget: Budget) -> Context:
+        context = await self._setup.context(self._scope, user.id, budget, self._upkeep.notes)
+        self._context = context.after(self._upkeep.sent)
+        self._mailbox.put(Planned(self._context.report))
+        return self._context
 
     async def _attempts(self, user: Entry, context: Context, budget: Budget) -> None:
         """Ask until an answer is whole. Raises the error that ended hope."""
@@ -247,6 +270,7 @@ class Turn:
         model, draft, mailbox = self._setup.model, self._draft, self._mailbox
         show = not self._ask.buffered
         self._ended = None
+        self._upkeep.sent = context.sent
         async with aclosing(model.provider.stream(model.request(context.messages, self._ask.options))) as events:
             async for event in events:
                 if isinstance(event, Ended):
@@ -275,11 +299,9 @@ class Turn:
             target = int(sent * min((error.context_window - budget.answer) / error.prompt_tokens, 0.9))
         smaller = replace(budget, context_window=max(target, 0) + budget.answer + budget.margin)
         try:
-            result = await self._setup.context(self._scope, user.id, smaller)
+            return await self._planned(user, smaller)
         except ContextTooLong:
             raise error from None
-        self._mailbox.put(Planned(result.report))
-        return result
 
     async def _keep(self, lease: Lease) -> None:
         """While the turn runs: hold the lease, and write down what there is of the answer."""
@@ -324,6 +346,7 @@ class Turn:
         )
         try:
             await self._store_end(pending, change)
+            self._answered = pending if change.head else None
         finally:
             now = time.monotonic()
             self._mailbox.put(

@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
+from anaphora.context.facts import Facts
+from anaphora.context.prefix import Sent, unchanged
+from anaphora.context.recall import Recall
+from anaphora.context.remembered import Remembered, with_asides
 from anaphora.context.repair import Piece, repair
 from anaphora.context.report import Left, Report
-from anaphora.context.window import FitContext, Window, cut
+from anaphora.context.summary import Summary, chain, gaps
+from anaphora.context.window import FitContext, Limit, Window, cut
 from anaphora.errors import ContextTooLong
 from anaphora.message import Message, text_message
 from anaphora.transcript import Entry
@@ -19,9 +24,19 @@ _MOST_ANSWER = 4_096
 
 @dataclass(frozen=True, slots=True)
 class Memory:
-    """The policy that turns a transcript into a context."""
+    """The policy that turns a transcript into a context. What is None is not done."""
 
     window: Window = field(default_factory=FitContext)
+    summary: Summary | None = None
+    recall: Recall | None = None
+    facts: Facts | None = None
+
+    def limits(self, room: int) -> tuple[Limit, ...]:
+        """What the window may hold where ``room`` tokens may be sent. The other parts have their shares kept free for them.
+
+        Also while they need them not: the window must not move because something was recalled.
+        """
+        return self.window.limits(room - sum(int(part.share * room) for part in (self.summary, self.recall, self.facts) if part))
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,16 +86,24 @@ class Context:
 
     messages: tuple[Message, ...]
     report: Report
+    sent: Sent
+
+    def after(self, before: Sent | None) -> Context:
+        """The same with a report that says how much of the call before this one is repeated."""
+        return self if before is None else replace(self, report=replace(self.report, prefix=unchanged(before, self.sent)))
 
 
-def plan(branch: Sequence[Entry], *, system: Prompt, memory: Memory, budget: Budget) -> Context:
+def plan(
+    branch: Sequence[Entry], *, system: Prompt, memory: Memory, budget: Budget, remembered: Remembered | None = None
+) -> Context:
     """The context of a branch (oldest first). Raises ContextTooLong naming the part that does not fit.
 
-    The end of a branch is enough, if it reaches beyond ``memory.window``'s limits.
+    The end of a branch is enough, if it reaches beyond ``memory``'s limits.
     Where the model's window is only assumed, the newest turn is sent however long it is: the provider knows better.
+    What is ``remembered`` goes in as far as there is room beside the window.
     """
     room = budget.prompt - system.tokens
-    limits = memory.window.limits(room)
+    limits = memory.limits(room)
     first = cut(branch, limits)
     window, notes = repair(branch[first:])
     # What the repair adds (results of tools that never ran) may need the room of an older turn.
@@ -90,9 +113,12 @@ def plan(branch: Sequence[Entry], *, system: Prompt, memory: Memory, budget: Bud
     is_newest_turn = sum(piece.starts_turn for piece in window) <= 1
     if _tokens(window) > room and not (budget.assumed and is_newest_turn):
         raise _too_long(window, system, budget.prompt)
-    messages = tuple(piece.message for piece in window)
+    beside = _fitting(remembered or Remembered(), room - _tokens(window))
+    pieces = with_asides(window, beside)
+    messages = tuple(piece.message for piece in pieces)
+    sizes = tuple(piece.tokens for piece in pieces)
     if system.text:
-        messages = (text_message("system", system.text), *messages)
+        messages, sizes = (text_message("system", system.text), *messages), (system.tokens, *sizes)
     report = Report(
         budget=budget.prompt,
         context_window=budget.context_window,
@@ -102,10 +128,11 @@ def plan(branch: Sequence[Entry], *, system: Prompt, memory: Memory, budget: Bud
         window_messages=len(window),
         window_tokens=_tokens(window),
         cut=window[0].sources[0] if window else None,
-        left=_left(branch[first]) if branch and branch[first].parent else None,
+        left=_left(branch[first], beside) if branch and branch[first].parent else None,
         notes=tuple(notes),
+        remembered=beside,
     )
-    return Context(messages, report)
+    return Context(messages, report, Sent(messages, sizes, report.cut, beside.preamble.text))
 
 
 def _tokens(pieces: Sequence[Piece]) -> int:
@@ -116,9 +143,19 @@ def _next_turn(branch: Sequence[Entry], after: int) -> int | None:
     return next((index for index in range(after + 1, len(branch)) if branch[index].starts_turn), None)
 
 
-def _left(first: Entry) -> Left:
-    """What lies before the first message that goes in."""
-    return Left(first.before.messages, first.before.tokens, last=first.parent, reason="older than the window")
+def _fitting(remembered: Remembered, room: int) -> Remembered:
+    """What there is room for: without the tail, or without all of it, if need be."""
+    for less in (remembered, remembered.without_tail(), remembered.nothing()):
+        if less.tokens <= max(room, 0):
+            return less
+    return Remembered(notes=remembered.notes)
+
+
+def _left(first: Entry, beside: Remembered) -> Left:
+    """What lies before the first message that goes in, and how much of it a summary stands for."""
+    messages = first.before.messages
+    unseen = sum(end - start for start, end in gaps(chain(beside.summaries, messages), messages))
+    return Left(messages, first.before.tokens, last=first.parent, reason="older than the window", summarised=messages - unseen)
 
 
 def _too_long(pieces: Sequence[Piece], system: Prompt, limit: int) -> ContextTooLong:

@@ -78,6 +78,17 @@ def cut(branch: Sequence[Entry], limits: Sequence[Limit]) -> int:
     return turns[first]
 
 
+def following(branch: Sequence[Entry], limits: Sequence[Limit], first: int) -> int | None:
+    """Where the window that begins at ``first`` will begin after its next move, as an index; None if that is not known yet."""
+    for limit in limits[:1]:
+        block = limit.block(branch[first - 1]) if first else -1
+        block = max(block, limit.block(branch[first]))
+        for index in range(first + 1, len(branch)):
+            if branch[index].starts_turn and limit.block(branch[index]) > block:
+                return index
+    return None
+
+
 def _fits(branch: Sequence[Entry], limit: Limit) -> int:
     """The index from which on a limit is kept."""
     held = 0

@@ -4,19 +4,22 @@ from __future__ import annotations
 
 from collections.abc import AsyncGenerator
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import Literal, Protocol
 
 from anaphora.events import ProviderEvent
 from anaphora.message import Message, Options
 
+Purpose = Literal["answer", "title", "summary", "facts"]
+
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """One call: which model, what it sees, what the user set."""
+    """One call: which model, what it sees, what the user set, and what it is for. All but answers are asked in the background."""
 
     model: str
     messages: tuple[Message, ...]
     options: Options = field(default_factory=Options)
+    purpose: Purpose = "answer"
 
 
 class Counter(Protocol):
@@ -32,11 +35,14 @@ class ModelInfo:
     """What a provider knows of a model; None is unknown.
 
     ``context_window`` in tokens; ``count`` an exact counter; ``system`` the prompt this model does best with, for who sets none.
+    ``small``: it cannot be trusted with summaries or facts. ``one_at_a_time``: a second call would make the first wait.
     """
 
     context_window: int | None = None
     count: Counter | None = None
     system: str = ""
+    small: bool = False
+    one_at_a_time: bool = False
 
 
 class Provider(Protocol):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Sequence
 from contextlib import aclosing
 from dataclasses import replace
 from difflib import get_close_matches
@@ -84,6 +84,18 @@ class OpenAICompatible:
             return [str(item["id"]) for item in (await self.ask("/models"))["data"]]
         except (KeyError, TypeError):
             raise unreadable(self._who(""), "", b"a list of models of another shape") from None
+
+    async def embed(self, model: str, texts: Sequence[str], /) -> list[list[float]]:
+        """Rows of numbers for texts, in their order, from ``/embeddings``. Raises ProviderError."""
+        answer = await self.ask("/embeddings", {"model": model, "input": list(texts), "encoding_format": "float"})
+        try:
+            rows = sorted(answer["data"], key=lambda item: int(item["index"]))
+            vectors = [[float(number) for number in item["embedding"]] for item in rows]
+        except (KeyError, TypeError, ValueError):
+            vectors = []
+        if len(vectors) != len(texts) or len({len(vector) for vector in vectors}) > 1:
+            raise unreadable(self._who(model), "", b"embeddings of another shape than was asked for")
+        return vectors
 
     async def ask(self, path: str, body: Json | None = None) -> Json:
         """A small JSON question (GET, or POST with a body) to a path below the base URL, or to a whole URL.

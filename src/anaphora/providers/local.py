@@ -9,9 +9,10 @@ from __future__ import annotations
 import logging
 import os
 import secrets
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Sequence
 from contextlib import aclosing
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from threading import Event, Lock
 from typing import Any
@@ -49,19 +50,23 @@ DEFAULT_SAMPLING: dict[str, Any] = {
 # No answer of a model that small gets better after this many tokens.
 _DEFAULT_LONGEST_ANSWER = 512
 _DEFAULT_WINDOW = 4_096
+# Room for a piece of a message, or several.
+_EMBEDDING_WINDOW = 2_048
 _LARGEST_WINDOW = 8_192
+# Models with fewer parameters write summaries that are wrong more often than not.
+_SMALL = 2_000_000_000
 
 
 class Engine:
     """One running server: where it listens, the key it wants, the tokens its window holds."""
 
-    def __init__(self, path: Path, context_window: int) -> None:
+    def __init__(self, path: Path, context_window: int, *, embedding: bool = False) -> None:
         self.key = secrets.token_hex(16)
-        self._server = _start(path, context_window, self.key)
+        self._server = _start(path, context_window, self.key, embedding=embedding)
         self.base_url = f"{self._server.listening_address}/v1"
 
 
-_engines: WeakValueDictionary[tuple[Path, int], Engine] = WeakValueDictionary()
+_engines: WeakValueDictionary[tuple[Path, int, bool], Engine] = WeakValueDictionary()
 _engines_lock = Lock()
 
 
@@ -72,6 +77,16 @@ def open_provider(ref: ModelRef, options: ProviderOptions) -> LocalProvider:
     path = Path(os.path.expanduser(ref.model))  # noqa: PTH111 -- pathlib's raises for a user who does not exist
     _check_file(path)
     return LocalProvider(path.resolve(), options)
+
+
+def _engine(path: Path, context_window: int, *, embedding: bool = False) -> Engine:
+    """The server for these weights that runs already, or a new one."""
+    with _engines_lock:
+        engine = _engines.get((path, context_window, embedding))
+        if engine is None:
+            engine = Engine(path, context_window, embedding=embedding)
+            _engines[path, context_window, embedding] = engine
+        return engine
 
 
 class LocalProvider:
@@ -85,6 +100,7 @@ class LocalProvider:
         self._inner: OpenAICompatible | None = None
         self._engine: Engine | None = None
         self._info: ModelInfo | None = None
+        self._embedding: tuple[Engine, OpenAICompatible] | None = None
         self._lock = anyio.Lock()
 
     async def prepare(self, model: str, /) -> ModelInfo:  # noqa: ARG002 -- the protocol's signature
@@ -120,16 +136,23 @@ class LocalProvider:
         inner, self._inner, self._info, self._engine = self._inner, None, None, None
         if inner is not None:
             await inner.aclose()
+        embedding, self._embedding = self._embedding, None
+        if embedding is not None:
+            await embedding[1].aclose()
+
+    async def embed(self, model: str, texts: Sequence[str], /) -> list[list[float]]:
+        """Rows of numbers for texts, by a server of its own on the same weights. Raises ProviderError."""
+        async with self._lock:
+            if self._embedding is None:
+                path = self._path or await _fetched()
+                engine = await anyio.to_thread.run_sync(partial(_engine, path, _EMBEDDING_WINDOW, embedding=True))
+                options = replace(self._options, deadlines=self._options.deadlines or _DEADLINES)
+                self._embedding = engine, OpenAICompatible(Vendor("local", engine.base_url, None), engine.key, options)
+        return await self._embedding[1].embed(model or "local", texts)
 
     def _start(self, path: Path) -> Engine:
-        is_default = self._path is None
-        window = self._options.context_window or (_DEFAULT_WINDOW if is_default else _LARGEST_WINDOW)
-        with _engines_lock:
-            engine = _engines.get((path, window))
-            if engine is None:
-                engine = Engine(path, window)
-                _engines[path, window] = engine
-            return engine
+        window = _LARGEST_WINDOW if self._path else _DEFAULT_WINDOW
+        return _engine(path, self._options.context_window or window)
 
     async def _learn(self, inner: OpenAICompatible, *, is_default: bool) -> ModelInfo:
         root = inner.base_url.removesuffix("/v1")
@@ -140,7 +163,17 @@ class LocalProvider:
             context_window=window if isinstance(window, int) else None,
             count=count,
             system=DEFAULT_SYSTEM if is_default else "",
+            small=is_default or await _is_small(inner),
+            one_at_a_time=True,
         )
+
+
+async def _is_small(inner: OpenAICompatible) -> bool:
+    """Whether the model has too few parameters to be trusted with more than answers."""
+    models = (await inner.ask("/models")).get("data")
+    meta = models[0].get("meta") if isinstance(models, list) and models and isinstance(models[0], dict) else None
+    size = meta.get("n_params") if isinstance(meta, dict) else None
+    return isinstance(size, int) and size < _SMALL
 
 
 class TemplateCounter:
@@ -218,7 +251,7 @@ def _check_file(path: Path) -> None:
         raise LocalModelError(f"local: {path} is not a GGUF file. Download the model in GGUF format.", provider="local")
 
 
-def _start(path: Path, context_window: int, key: str) -> Any:
+def _start(path: Path, context_window: int, key: str, *, embedding: bool) -> Any:
     """llama.cpp's server: loopback only, a random port and key, no browser may call it, the path of the file kept to itself."""
     try:
         import xllamacpp
@@ -235,6 +268,7 @@ def _start(path: Path, context_window: int, key: str) -> Any:
     params.ui = False
     params.verbosity = -1
     params.n_parallel = 1
+    params.embedding = embedding
     params.n_ctx = context_window
     params.n_threads_http = 4
     params.cpuparams.poll = 0

@@ -26,7 +26,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import AsyncGenerator, Iterable, Sequence
+from collections.abc import AsyncGenerator, Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import get_args
@@ -85,18 +85,28 @@ _FAULTS: dict[str, tuple[type[ProviderError], str]] = {
 class ScriptedProvider:
     """Gives its replies one after the other and keeps what it was asked in ``requests``.
 
+    ``background`` answers what is asked beside the conversation: summaries, facts, titles (``request.purpose`` says which), and
+    what it was asked is in ``background_requests``. Without it the provider is as good as too small for summaries and facts.
+
     Tokens are counted by the start estimate; cached tokens are those of the messages that begin like the request before.
     """
 
     name = "scripted"
 
     def __init__(
-        self, *replies: ScriptedReply, echo: bool = False, context_window: int | None = 128_000, system: str = ""
+        self,
+        *replies: ScriptedReply,
+        echo: bool = False,
+        context_window: int | None = 128_000,
+        system: str = "",
+        background: Callable[[Request], ScriptedReply] | None = None,
     ) -> None:
         self.requests: list[Request] = []
+        self.background_requests: list[Request] = []
+        self._background = background
         self._replies = iter(replies)
         self._echo = echo
-        self._info = ModelInfo(context_window=context_window, system=system)
+        self._info = ModelInfo(context_window=context_window, system=system, small=background is None)
         self._count = Estimate().count
 
     async def prepare(self, model: str, /) -> ModelInfo:  # noqa: ARG002 -- the protocol's signature
@@ -106,8 +116,9 @@ class ScriptedProvider:
     async def stream(self, request: Request, /) -> AsyncGenerator[ProviderEvent, None]:
         """The next reply."""
         before = self.requests[-1].messages if self.requests else ()
-        self.requests.append(request)
-        usage = self._usage(before, request.messages)
+        is_aside = request.purpose != "answer" and self._background is not None
+        (self.background_requests if is_aside else self.requests).append(request)
+        usage = self._usage(() if is_aside else before, request.messages)
         output = 0
         for step in self._steps(request):
             await anyio.lowlevel.checkpoint()
@@ -130,9 +141,12 @@ class ScriptedProvider:
         """Nothing to close."""
 
     def _steps(self, request: Request) -> Sequence[Step]:
-        if self._echo:
+        if request.purpose != "answer" and self._background is not None:
+            reply: ScriptedReply | None = self._background(request)
+        elif self._echo:
             return words(f"You said: {request.messages[-1].text}")
-        reply = next(self._replies, None)
+        else:
+            reply = next(self._replies, None)
         if reply is None:
             raise RequestRejected("scripted: the script has no more replies.", provider=self.name)
         if isinstance(reply, str):

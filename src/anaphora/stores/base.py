@@ -255,7 +255,7 @@ class Store(Protocol):
         ...
 
     async def vectors(self, owner: str, model: str, /, *, after: int) -> Sequence[VectorRow]:
-        """The vectors of this model of messages with a number above ``after``, in order of their numbers."""
+        """The vectors of this model with a place above ``after``, in order of their places."""
         ...
 
     async def aclose(self) -> None:

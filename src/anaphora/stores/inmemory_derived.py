@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
+from dataclasses import replace
 from threading import Lock
 
 from anaphora.derived import BlockSummary, Candidate, Candidates, Cue, Fact, Learned, Unembedded, VectorRow, covered
@@ -22,6 +23,7 @@ class InMemoryDerived:
         self._facts: dict[str, Facts] = {}
         self._vectors: dict[tuple[str, str], dict[tuple[str, int], VectorRow]] = {}
         self._numbers: dict[tuple[str, str], int] = {}
+        self._placed = 0
         self._lock = Lock()
 
     async def candidates(self, owner: str, cue: Cue, /) -> Candidates:
@@ -103,12 +105,13 @@ class InMemoryDerived:
             kept = self._vectors.setdefault((owner, model), {})
             for row in rows:
                 if any(self._has_words(scope, row.message) for scope in self._of_owner(owner)):
-                    kept[row.message, row.piece] = row
+                    self._placed += 1
+                    kept[row.message, row.piece] = replace(row, place=self._placed)
 
     async def vectors(self, owner: str, model: str, /, *, after: int) -> Sequence[VectorRow]:
         with self._lock:
             rows = self._vectors.get((owner, model), {}).values()
-            return sorted((row for row in rows if row.number > after), key=lambda row: (row.number, row.piece))
+            return sorted((row for row in rows if row.place > after), key=lambda row: row.place)
 
     def _of(self, scope: Scope) -> HeldConversation:
         """The conversation, made if it is new."""

@@ -147,9 +147,9 @@ def keep_vectors(database: sqlite3.Connection, *, owner: str, model: str, rows: 
 
 def vectors(database: sqlite3.Connection, *, owner: str, model: str, after: int) -> list[VectorRow]:
     rows = database.execute(
-        "SELECT vectors.number, messages.id, vectors.piece, vectors.row FROM vectors JOIN messages"
-        " ON messages.number = vectors.number WHERE vectors.model = ? AND vectors.number > ? AND messages.owner = ?"
-        " ORDER BY vectors.number, vectors.piece",
+        "SELECT vectors.number, messages.id, vectors.piece, vectors.row, vectors.place FROM vectors JOIN messages"
+        " ON messages.number = vectors.number WHERE vectors.model = ? AND vectors.place > ? AND messages.owner = ?"
+        " ORDER BY vectors.place",
         (model, after, owner),
     )
     return [VectorRow(*row) for row in rows]

@@ -61,12 +61,11 @@ CREATE TABLE evidence (
 CREATE INDEX evidence_by_message ON evidence (owner, message);
 
 CREATE TABLE vectors (
-    model  TEXT NOT NULL,
+    place  INTEGER PRIMARY KEY,    -- grows, so that whoever has read some can go on after them
     number INTEGER NOT NULL,       -- of the message
+    model  TEXT NOT NULL,
     piece  INTEGER NOT NULL,
     row    BLOB NOT NULL,          -- int8
-    PRIMARY KEY (model, number, piece),
+    UNIQUE (number, model, piece),
     FOREIGN KEY (number) REFERENCES messages (number) ON DELETE CASCADE
-) WITHOUT ROWID;
-
-CREATE INDEX vectors_by_number ON vectors (number);
+);

@@ -1,0 +1,151 @@
+"""Facts: which of what is known of the user goes into a context, and how new facts are found in what they say.
+
+A model finds them, but is not believed: every fact must come with a quotation that stands, letter by letter, in the user's own
+words. What tools gave, what is quoted and what was recalled is never shown to it.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from anaphora.context.fence import day_of, fenced, quoted, quoted_line
+from anaphora.context.own_words import own_words
+from anaphora.context.prompts import prompt
+from anaphora.derived import Evidence, Fact
+from anaphora.errors import ConfigError, InvalidMessage
+from anaphora.fulltext import stem, words
+from anaphora.message import Message, Options, text_message, valid_text
+from anaphora.transcript import Entry
+
+FACTS_SHARE = 0.05
+LONGEST_FACT = 300
+_BYTES_PER_TOKEN = 3
+# Facts that differ in nothing else say the same.
+_ARTICLES = frozenset(("a", "an", "the"))
+_LEAST_QUOTE = 3
+_MOST_FACTS = 10
+_MOST_KNOWN = 60
+_ANSWER_TOKENS = 1_000
+_JSON = re.compile(r"\{.*\}", re.DOTALL)
+
+
+@dataclass(frozen=True, slots=True)
+class Facts:
+    """Shows the model what is known of the user; ``share`` of the budget may be used.
+
+    With ``learn`` new facts are found in what the user says, in the background, by ``model`` (``"provider:model"``); None is
+    the one that answers, unless that is too small to do it.
+    """
+
+    learn: bool = False
+    share: float = FACTS_SHARE
+    model: str | None = None
+
+    def __post_init__(self) -> None:
+        if not 0 < self.share <= 0.5:
+            raise ConfigError(f"{self!r}: share must be above 0 and up to 0.5.")
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """A fact that a model found, checked: its words stand in the message of ``evidence``. ``replaces`` is a known fact's id."""
+
+    text: str
+    evidence: Evidence
+    replaces: str | None
+
+
+def checked_fact(text: str) -> str:
+    """A fact as somebody tells it. Raises InvalidMessage if it is empty or too long to be one."""
+    line = " ".join(valid_text(text, "the fact").split())
+    if not line:
+        raise InvalidMessage("there is nothing to remember: say what.")
+    if len(line) > LONGEST_FACT:
+        raise InvalidMessage(f"a fact is one sentence of at most {LONGEST_FACT} characters; this has {len(line)}.")
+    return line
+
+
+def lasting(facts: Sequence[Fact], *, began: float, room: int) -> list[Fact]:
+    """What was known when the window's first message was said: it stays the same until the window moves, so it can stand first.
+
+    If that is more than ``room`` tokens, the newest of it.
+    """
+    held = [fact for fact in facts if fact.created <= began and (fact.superseded is None or fact.superseded > began)]
+    return _newest(held, room)
+
+
+def recent(facts: Sequence[Fact], *, began: float, window: frozenset[str], room: int) -> list[Fact]:
+    """What has been learned since, elsewhere than in the messages of the window (their ids), within ``room`` tokens."""
+    new = [fact for fact in facts if fact.holds and fact.created > began]
+    return _newest([fact for fact in new if not any(proof.message in window for proof in fact.evidence)], room)
+
+
+def fact_line(fact: Fact) -> str:
+    """A fact as the model sees it."""
+    return f"- {quoted_line(fact.text)} ({day_of(fact.created)})"
+
+
+def learning_material(entries: Sequence[Entry]) -> list[Entry]:
+    """The messages that have own words of the user, in which facts may be found."""
+    return [entry for entry in entries if own_words(entry.message).strip()]
+
+
+def facts_request(entries: Sequence[Entry], known: Sequence[Fact]) -> tuple[list[Message], Options]:
+    """What a model is asked for: facts in these messages of the user, beside those that are known."""
+    held = [fact for fact in known if fact.holds][-_MOST_KNOWN:]
+    have = "\n".join(f"{fact.id}: {quoted_line(fact.text)}" for fact in held) or "(nothing yet)"
+    said = "\n\n".join(f"[{number}] {quoted(own_words(entry.message))}" for number, entry in enumerate(entries, 1))
+    question = f"{fenced(have, 'known')}\n\n{fenced(said, 'conversation')}\n\nAnswer with the JSON object."
+    return [text_message("system", prompt("facts")), text_message("user", question)], Options(max_tokens=_ANSWER_TOKENS)
+
+
+def found_facts(answer: str, entries: Sequence[Entry], known: Sequence[Fact], conversation: str) -> list[Found]:
+    """The facts in a model's answer that the user's own words prove. Raises ValueError if it is no answer of that shape."""
+    match = _JSON.search(answer)
+    try:
+        value = json.loads(match[0]) if match else None
+    except (ValueError, RecursionError):
+        value = None
+    if not isinstance(value, dict) or not isinstance(value.get("facts"), list):
+        raise ValueError("the answer is not the JSON object that was asked for")
+    held = {fact.id for fact in known if fact.holds}
+    items = [item for item in value["facts"][:_MOST_FACTS] if isinstance(item, dict)]
+    checked = (_checked(item, entries, held, conversation) for item in items)
+    return [one for one in checked if one is not None]
+
+
+def same_fact(text: str, facts: Sequence[Fact]) -> Fact | None:
+    """The fact that says the same already, if one does."""
+    new = _stems(text)
+    return next((fact for fact in facts if fact.holds and _stems(fact.text) == new), None)
+
+
+def _checked(item: dict[str, object], entries: Sequence[Entry], held: set[str], conversation: str) -> Found | None:
+    text, number, quote, replaces = (item.get(name) for name in ("fact", "message", "quote", "replaces"))
+    if not (isinstance(text, str) and isinstance(quote, str) and isinstance(number, int) and 0 < number <= len(entries)):
+        return None
+    entry = entries[number - 1]
+    line, plain = " ".join(text.split()), " ".join(quote.split())
+    is_said = len(plain) >= _LEAST_QUOTE and plain.casefold() in " ".join(own_words(entry.message).split()).casefold()
+    if not is_said or not line or len(line) > LONGEST_FACT:
+        return None
+    known = replaces if isinstance(replaces, str) and replaces in held else None
+    return Found(line, Evidence(conversation, entry.id, plain[:LONGEST_FACT]), known)
+
+
+def _newest(facts: Sequence[Fact], room: int) -> list[Fact]:
+    """As many of the newest as fit, oldest first."""
+    chosen: list[Fact] = []
+    for fact in reversed(facts):
+        room -= len(fact_line(fact).encode()) // _BYTES_PER_TOKEN + 1
+        if room < 0:
+            break
+        chosen.append(fact)
+    return chosen[::-1]
+
+
+def _stems(text: str) -> frozenset[str]:
+    return frozenset(map(stem, words(text))) - _ARTICLES

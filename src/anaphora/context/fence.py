@@ -1,0 +1,30 @@
+"""Marks text that comes from memory as quoted material: it is data, whatever it says, and cannot end its own quotation."""
+
+from __future__ import annotations
+
+import re
+from datetime import UTC, datetime
+
+from anaphora.transcript import is_time
+
+_TAG = re.compile(r"<(?=\s*/?\s*(?:memory|conversation|known)\b)", re.IGNORECASE)
+
+
+def fenced(text: str, tag: str) -> str:
+    """The text between ``<tag>`` and ``</tag>``."""
+    return f"<{tag}>\n{text}\n</{tag}>"
+
+
+def quoted(text: str) -> str:
+    """Text as it may stand inside of a fence: with nothing in it that looks like a fence of ours."""
+    return _TAG.sub("&lt;", text)
+
+
+def quoted_line(text: str) -> str:
+    """The same on one line, so that it cannot look like another entry."""
+    return quoted(" ".join(text.split()))
+
+
+def day_of(seconds: float) -> str:
+    """The date of a time in seconds since 1970, in UTC: what a model sees must not depend on where this runs."""
+    return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%d") if is_time(seconds) else "some day"

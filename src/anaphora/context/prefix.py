@@ -1,0 +1,68 @@
+"""How much of a context begins like the one sent before it: what a provider need not read again, and why it is not more."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from anaphora.message import Message
+
+
+@dataclass(frozen=True, slots=True)
+class Prefix:
+    """So many ``tokens`` at the beginning are those of the call before, which had ``before`` in all.
+
+    ``reason`` says why the rest of that is not: empty if only the newest message or what was quoted with it differs.
+    """
+
+    tokens: int
+    before: int
+    reason: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Sent:
+    """What one call was sent: its messages, their sizes in tokens, the window's first message and the text before that."""
+
+    messages: tuple[Message, ...]
+    sizes: tuple[int, ...]
+    cut: str | None
+    preamble: str
+
+
+def unchanged(before: Sent, now: Sent) -> Prefix:
+    """What two calls of one conversation have in common at their beginning."""
+    tokens = 0
+    for index, (old, new) in enumerate(zip(before.messages, now.messages, strict=False)):
+        if old != new:
+            tokens += _common(old, new, before.sizes[index])
+            break
+        tokens += before.sizes[index]
+    return Prefix(tokens, sum(before.sizes), _reason(before, now))
+
+
+def _reason(before: Sent, now: Sent) -> str:
+    if _system(before.messages) != _system(now.messages):
+        return "the system prompt changed"
+    if before.cut != now.cut:
+        return "the window moved"
+    if before.preamble != now.preamble:
+        return "what stands before the window changed: a summary or a fact"
+    # The newest message had its tail then and has not now, and what follows it is new.
+    if before.messages[:-1] != now.messages[: len(before.messages) - 1]:
+        return "the conversation went on from elsewhere"
+    return ""
+
+
+def _system(messages: Sequence[Message]) -> str:
+    return messages[0].text if messages and messages[0].role == "system" else ""
+
+
+def _common(old: Message, new: Message, tokens: int) -> int:
+    """About how many of a message's tokens another one begins with."""
+    if old.role != new.role or not old.text:
+        return 0
+    same = next(
+        (place for place, (a, b) in enumerate(zip(old.text, new.text, strict=False)) if a != b), min(len(old.text), len(new.text))
+    )
+    return tokens * same // len(old.text)

@@ -1,0 +1,138 @@
+"""Recall: which passages of the past go along with a question, and how they are quoted.
+
+What is found must pass a floor, so that most turns carry nothing; it goes in in the order of time, with dates and speakers.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from anaphora.context.fence import day_of, quoted_line
+from anaphora.context.relevance import Place, Ranked, cue_words, pieces, weigh, weight_of
+from anaphora.derived import Candidate, Candidates
+from anaphora.errors import ConfigError
+from anaphora.fulltext import searchable, stem, words
+
+RECALL_SHARE = 0.1
+# Fewer tokens cannot hold a passage.
+_LEAST_PASSAGE = 12
+# How many places are looked at for passages, best first.
+MOST_PLACES = 12
+# What is worse than this share of the best is not worth its tokens.
+_NEAR_THE_BEST = 0.35
+# What was found must tell nearly as much as a word that is in a single message.
+_TELLING = 0.8
+
+
+@dataclass(frozen=True, slots=True)
+class Recall:
+    """Quotes what was said earlier and matters to the newest message.
+
+    ``share`` of the budget may be used. ``floor`` is the share of what a question's words tell that must be found around a
+    message for it to be quoted (0 to 1). With ``conversations`` the owner's other conversations are searched too.
+    ``embedder`` adds vectors to words: ``"openai:text-embedding-3-small"``, ``"ollama:nomic-embed-text"``,
+    ``"local:/path/to/model.gguf"``, or a function (also an async one) from texts to rows of numbers.
+    """
+
+    share: float = RECALL_SHARE
+    floor: float = 0.4
+    conversations: bool = True
+    embedder: object = None
+
+    def __post_init__(self) -> None:
+        if not 0 < self.share <= 0.5 or not 0 <= self.floor <= 1:
+            raise ConfigError(f"{self!r}: share must be above 0 and up to 0.5, floor between 0 and 1.")
+
+
+@dataclass(frozen=True, slots=True)
+class Passage:
+    """A quoted part of a message, and why it was recalled."""
+
+    conversation: str
+    title: str
+    message: str
+    date: str
+    speaker: str
+    text: str
+    reason: str
+
+
+def worth_recalling(
+    ranked: Sequence[Ranked],
+    question: str,
+    candidates: Candidates,
+    *,
+    floor: float,
+    standing_out: frozenset[str] = frozenset(),
+) -> list[Ranked]:
+    """The best places, if what is found there is enough to be about the question; empty if it is not.
+
+    Messages that are ``standing_out`` (their ids), because they mean nearly the same, are about it whatever their words.
+    """
+    if not ranked:
+        return []
+    total = sum(weigh(question, candidates).values())
+    least = _TELLING * weight_of(1, max(candidates.messages, 1))
+    best = [
+        one
+        for one in ranked[: 4 * MOST_PLACES]
+        if (one.coverage >= floor and one.coverage * total >= least) or (one.offset == 0 and one.anchor.entry.id in standing_out)
+    ]
+    return [one for one in best if one.score >= _NEAR_THE_BEST * best[0].score][:MOST_PLACES]
+
+
+def passages(places: Sequence[Ranked], found: Sequence[Candidate], question: str, *, room: int) -> list[Passage]:
+    """What is quoted of these places (best first) within ``room`` tokens, in the order of time.
+
+    ``found`` are the messages that stand there, those beside them too.
+    """
+    by_place: dict[Place, Candidate] = {candidate.place: candidate for candidate in reversed(found)}
+    asked = {stem(word) for word in cue_words(question)}
+    chosen: dict[Place, tuple[Candidate, str]] = {}
+    left = room
+    for place in (one.place for one in places):
+        candidate = by_place.get(place)
+        if candidate is None:
+            continue
+        text = best_piece(candidate, asked)
+        tokens = _tokens(candidate, text)
+        if text and tokens <= left:
+            chosen[place] = (candidate, text)
+            left -= tokens
+        if left < _LEAST_PASSAGE:
+            break
+    in_time = sorted(chosen.values(), key=lambda one: (one[0].entry.created, one[0].entry.order))
+    return [_passage(candidate, text, asked) for candidate, text in in_time]
+
+
+def best_piece(candidate: Candidate, asked: set[str]) -> str:
+    """The piece of a message that has the most of the words asked for; the whole of a short one."""
+
+    def found(piece: str) -> int:
+        counts = Counter(stem(word) for word in words(piece))
+        return sum(min(counts[word], 2) for word in asked)
+
+    text = searchable(candidate.entry.message)
+    best = max(pieces(text), key=found)
+    return best if best == text else f"… {best} …"
+
+
+def passage_line(passage: Passage) -> str:
+    """A passage as the model sees it."""
+    return f"[{passage.date}] {passage.speaker}: {quoted_line(passage.text)}"
+
+
+def _passage(candidate: Candidate, text: str, asked: set[str]) -> Passage:
+    said = dict.fromkeys(word for word in words(text) if stem(word) in asked)
+    reason = f"it says {', '.join(said)}" if said else "it stands beside what was found, or means the same"
+    date = day_of(candidate.entry.created)
+    return Passage(candidate.conversation, candidate.title, candidate.entry.id, date, candidate.entry.role, text, reason)
+
+
+def _tokens(candidate: Candidate, text: str) -> int:
+    """What a passage costs, its date and speaker included: its share of the message's own size, rounded up."""
+    whole = max(len(candidate.entry.text), 1)
+    measured = candidate.entry.tokens * len(text) / whole if candidate.entry.tokens else len(text) / 3
+    return int(measured) + _LEAST_PASSAGE

@@ -1,0 +1,172 @@
+"""Summaries: which stretches of a branch get one, what they are made of, and which of them are shown.
+
+A summary is always made of the original messages, also one that takes the place of several older ones. A stretch is
+summarised when it is clear that it will leave the window next, so that the summary is there when the window moves and
+nothing that was sent before changes in between.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from anaphora.context.fence import fenced, quoted
+from anaphora.context.own_words import abridged
+from anaphora.context.prompts import prompt
+from anaphora.derived import BlockSummary
+from anaphora.errors import ConfigError
+from anaphora.message import Message, Options, text_message
+from anaphora.transcript import Entry
+
+SUMMARY_SHARE = 0.15
+# Of so many summaries the older ones are made into one.
+_MOST = 4
+_SHORTEST, _LONGEST = 40, 500
+_LEAST_MESSAGES = 6
+# A model may think before it writes.
+_LEAST_ANSWER = 300
+_WORDS_PER_TOKEN = 0.7
+_BYTES_PER_TOKEN = 3
+# Shorter pieces of messages say nothing.
+_LEAST_PIECE = 80
+_REFUSAL = re.compile(
+    r"\A\W*(?:I(?:'m| am) sorry|I can(?:'t|not|’t)|I(?:'m| am) (?:unable|not able)|Sorry|As an AI|I won(?:'t|’t))", re.IGNORECASE
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Summary:
+    """Keeps a summary of what has left the window. ``share`` of the budget may be used.
+
+    ``model`` (``"provider:model"``) writes them; None is the one that answers, unless that is too small to do it.
+    """
+
+    share: float = SUMMARY_SHARE
+    model: str | None = None
+
+    def __post_init__(self) -> None:
+        if not 0 < self.share <= 0.5:
+            raise ConfigError(f"{self!r}: share must be above 0 and up to 0.5.")
+
+    def length(self, room: int) -> int:
+        """How long one summary may be where so many tokens may be sent."""
+        return min(max(int(self.share * room / _MOST), _SHORTEST), _LONGEST)
+
+
+@dataclass(frozen=True, slots=True)
+class Stretch:
+    """Messages of a branch to be summarised: from the one with ``start`` before it up to ``end`` messages."""
+
+    start: int
+    end: int
+    since: int
+
+
+def chain(summaries: Sequence[BlockSummary], window: int) -> list[BlockSummary]:
+    """The summaries to show before a window that begins after ``window`` messages, oldest first: few that cover the most."""
+    usable = [one for one in summaries if one.since <= window and one.end <= window]
+    shown: list[BlockSummary] = []
+    place = 0
+    while True:
+        # The one that reaches furthest from here; if none begins by now, the next one after the gap.
+        begun = [one for one in usable if one.start <= place < one.end]
+        later = [one for one in usable if one.start > place]
+        if begun:
+            shown.append(max(begun, key=lambda one: one.end))
+        elif later:
+            shown.append(min(later, key=lambda one: (one.start, -one.end)))
+        else:
+            return shown
+        place = shown[-1].end
+
+
+def gaps(shown: Sequence[BlockSummary], window: int) -> list[tuple[int, int]]:
+    """The stretches before the window that no summary stands for: from, to."""
+    result = []
+    place = 0
+    for one in shown:
+        if one.start > place:
+            result.append((place, one.start))
+        place = max(place, one.end)
+    if place < window:
+        result.append((place, window))
+    return result
+
+
+def due(summaries: Sequence[BlockSummary], window: int, following: int | None) -> Stretch | None:
+    """The next stretch to summarise, if any: what has left the window, then what leaves it next, then several older ones in one.
+
+    ``following`` is where the window will begin after its next move, if that is known.
+    """
+    target = window if following is None else following
+    shown = chain(summaries, target)
+    missing = gaps(shown, target)
+    if missing:
+        start, end = missing[0]
+        if start < window < end:
+            # What is left out already is not to wait for the next move.
+            end = window
+        return Stretch(start, end, since=end)
+    if following is not None and len(shown) > _MOST:
+        return Stretch(0, shown[len(shown) - _MOST // 2 - 1].end, since=following)
+    return None
+
+
+def is_worth_it(entries: Sequence[Entry], length: int) -> bool:
+    """Whether a summary of so many tokens is shorter than what it stands for, by far."""
+    return len(entries) >= _LEAST_MESSAGES or sum(entry.tokens for entry in entries) >= 3 * length
+
+
+def summary_request(entries: Sequence[Entry], *, length: int, room: int) -> tuple[list[Message], Options]:
+    """What a model is asked for: a summary of these messages within ``length`` tokens; the question takes at most ``room``."""
+    words = int(length * _WORDS_PER_TOKEN)
+    system = prompt("summary").replace("{words}", str(words))
+    ending = f"\n\nWrite the notes of this part now, in at most {words} words."
+    left = room - (len(system) + len(ending)) // _BYTES_PER_TOKEN - 40
+    material = fenced(originals(entries, max(left, _LEAST_PIECE) * _BYTES_PER_TOKEN), "conversation")
+    return [text_message("system", system), text_message("user", material + ending)], Options(
+        max_tokens=max(2 * length, _LEAST_ANSWER)
+    )
+
+
+def originals(entries: Sequence[Entry], most_bytes: int) -> str:
+    """The messages as text, shortened where they are too long together: long ones first, then answers, then evenly."""
+    said = [(entry.role, text) for entry in entries if (text := _spoken(entry))]
+    piece = max((len(text) for _, text in said), default=0)
+    while _bytes(said, piece) > most_bytes and piece > _LEAST_PIECE:
+        piece = piece * 3 // 4
+    if _bytes(said, piece) > most_bytes:
+        said = [(role, text) for role, text in said if role == "user"] or said
+    if (size := _bytes(said, piece)) > most_bytes:
+        kept = max(len(said) * most_bytes // size, 1)
+        said = [said[index * len(said) // kept] for index in range(kept)]
+    return "\n\n".join(f"{role.capitalize()}: {_cut(text, piece)}" for role, text in said)
+
+
+def accepted(text: str, *, length: int) -> str | None:
+    """The summary in what a model answered, at most ``length`` tokens; None if there is none in it."""
+    plain = text.strip().strip("`").strip()
+    if not plain or _REFUSAL.search(plain) or "<conversation>" in plain:
+        return None
+    most = length * 5
+    if len(plain.encode()) > most:
+        whole = plain.encode()[:most].decode("utf-8", "ignore")
+        end = max(whole.rfind(mark) for mark in (". ", "! ", "? ", "。", "\n", "; "))
+        plain = whole[: end + 1].strip() if end > len(whole) // 2 else f"{whole.rstrip()}…"
+    return plain
+
+
+def _spoken(entry: Entry) -> str:
+    """What is said in a message. What tools gave or a user only quotes is left out: others wrote it; the answers tell of it."""
+    used = "".join(f" (used the tool {call.name})" for call in entry.message.tool_calls)
+    return quoted(abridged(entry.message) + used).strip() if entry.role in {"user", "assistant"} else ""
+
+
+def _bytes(said: Sequence[tuple[str, str]], piece: int) -> int:
+    return sum(min(len(text), piece) * len(text.encode()) // max(len(text), 1) + 14 for _, text in said)
+
+
+def _cut(text: str, most: int) -> str:
+    """The beginning and the end of a long text."""
+    return text if len(text) <= most else f"{text[: most * 2 // 3].rstrip()} … {text[-most // 3 :].lstrip()}"

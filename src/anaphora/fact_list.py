@@ -1,0 +1,63 @@
+"""What is remembered of a user, to be read and changed: ``bot.facts``."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from dataclasses import replace
+
+from anaphora.context.facts import checked_fact, same_fact
+from anaphora.derived import Evidence, Fact, Learned
+from anaphora.errors import InvalidMessage, NotFound
+from anaphora.stores.base import Scope, Store
+from anaphora.transcript import Entry
+from anaphora.upkeep import new_fact_id
+
+
+class AsyncFactList:
+    """The facts of one owner, over all conversations."""
+
+    def __init__(self, store: Store, scope: Scope) -> None:
+        self._store = store
+        self._scope = scope
+
+    async def list(self) -> Sequence[Fact]:
+        """What holds, oldest first."""
+        return [fact for fact in await self.history() if fact.holds]
+
+    async def history(self) -> Sequence[Fact]:
+        """The same with what held once: each superseded fact says when it ended and what took its place."""
+        return await self._store.facts(self._scope.owner)
+
+    async def add(self, text: str, *, message: Entry | None = None) -> Fact:
+        """Remember something; what is known already is not remembered twice. ``message`` is where the user said it.
+
+        Raises InvalidMessage.
+        """
+        line = checked_fact(text)
+        known = same_fact(line, await self.list())
+        if known is not None:
+            return known
+        evidence = () if message is None else (Evidence(self._scope.conversation, message.id, line),)
+        fact = Fact(new_fact_id(), line, "told", time.time(), evidence)
+        (kept,) = await self._store.learn(self._scope.owner, [Learned(fact)])
+        return kept
+
+    async def edit(self, fact: Fact | str, text: str) -> Fact:
+        """Correct a fact. What it said is not kept: it was wrong. Raises InvalidMessage and NotFound."""
+        changed = replace(await self._found(fact), text=checked_fact(text), origin="told")
+        (kept,) = await self._store.learn(self._scope.owner, [Learned(changed)])
+        return kept
+
+    async def delete(self, fact: Fact | str) -> None:
+        """Forget a fact and what it superseded. The messages that it came from stay: ``forget`` blanks these. Raises NotFound."""
+        await self._store.delete_fact(self._scope.owner, (await self._found(fact)).id)
+
+    async def _found(self, which: Fact | str) -> Fact:
+        if not isinstance(which, Fact | str):
+            raise InvalidMessage(f"a fact of bot.facts, or its id, must be given, not {which!r}.")
+        wanted = which.id if isinstance(which, Fact) else which
+        found = next((fact for fact in await self.history() if fact.id == wanted), None)
+        if found is None:
+            raise NotFound(f"no fact {wanted!r}.")
+        return found

@@ -1,0 +1,128 @@
+"""Gathers what a memory adds to a window: reads the store, asks the embedder, and lets the pure functions choose."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import anyio
+
+from anaphora.context.facts import lasting, recent
+from anaphora.context.own_words import own_words
+from anaphora.context.plan import Memory
+from anaphora.context.recall import MOST_PLACES, Passage, Recall, passages, worth_recalling
+from anaphora.context.relevance import NEIGHBOURS, cue_words, rank
+from anaphora.context.remembered import Aside, Remembered, preamble_text, tail_text
+from anaphora.context.summary import chain
+from anaphora.derived import Candidate, Cue
+from anaphora.embedding import VectorIndex
+from anaphora.errors import AnaphoraError, StoreUnusable
+from anaphora.model import Model
+from anaphora.stores.base import Scope, Store
+from anaphora.transcript import Entry
+
+# A question of more words is a story; its beginning and its end say what it is about.
+_MOST_WORDS = 40
+# Nobody waits longer for vectors than for words.
+_VECTOR_SECONDS = 3.0
+
+
+@dataclass(frozen=True, slots=True)
+class View:
+    """What a window shows of a branch: its messages, and how many lie before them. ``room`` is what may be sent, in tokens."""
+
+    scope: Scope
+    window: Sequence[Entry]
+    room: int
+
+    @property
+    def start(self) -> int:
+        """How many messages of the branch lie before the window."""
+        return self.window[0].before.messages
+
+    @property
+    def newest(self) -> Entry | None:
+        """The message that is to be answered, if it is the last."""
+        return self.window[-1] if self.window[-1].role == "user" else None
+
+
+@dataclass(frozen=True, slots=True)
+class Rememberer:
+    """A memory with what it needs: the store, a model to count with, and the vectors if there are any."""
+
+    store: Store
+    model: Model
+    memory: Memory
+    vectors: VectorIndex | None = None
+
+    async def remembered(self, view: View) -> Remembered:
+        """What goes in beside a window. Whatever fails here is noted, and the answer does without it."""
+        try:
+            return await self._remembered(view)
+        except StoreUnusable:
+            raise
+        except AnaphoraError as error:
+            return Remembered(notes=(f"nothing is remembered this time: {error}",))
+
+    async def _remembered(self, view: View) -> Remembered:
+        memory, began = self.memory, view.window[0].created
+        in_window = frozenset(entry.id for entry in view.window)
+        known = await self.store.facts(view.scope.owner) if memory.facts else ()
+        facts_room = int(memory.facts.share * view.room) if memory.facts else 0
+        held = lasting(known, began=began, room=facts_room)
+        new = recent(known, began=began, window=in_window, room=facts_room) if view.newest else []
+        summaries = await self.store.summaries(view.scope, view.window[-1].id) if memory.summary and view.start else ()
+        shown = chain(summaries, view.start)
+        found: Sequence[Passage] = ()
+        notes: tuple[str, ...] = ()
+        if memory.recall and view.newest:
+            found, notes = await self._passages(memory.recall, view, view.newest)
+        return Remembered(
+            facts=tuple(held),
+            summaries=tuple(shown),
+            recent=tuple(new),
+            passages=tuple(found),
+            preamble=await self._aside(preamble_text(held, shown)),
+            tail=await self._aside(tail_text(new, found, view.scope.conversation)),
+            notes=notes,
+        )
+
+    async def _passages(self, recall: Recall, view: View, asked: Entry) -> tuple[Sequence[Passage], tuple[str, ...]]:
+        """What is quoted of the past, and what went wrong."""
+        question = _shortened(own_words(asked.message))
+        wanted = cue_words(question)
+        if not wanted or not (view.start or recall.conversations):
+            return (), ()
+        alike, standing_out, notes = await self._alike(question)
+        scope = view.scope
+        cue = Cue(wanted, scope.conversation, asked.id, view.start, recall.conversations, messages=tuple(alike))
+        candidates = await self.store.candidates(scope.owner, cue)
+        ranked = rank(question, candidates, alike)
+        places = worth_recalling(ranked, question, candidates, floor=recall.floor, standing_out=standing_out)
+        if not places:
+            return (), notes
+        anchors = {(place.anchor.conversation, place.anchor.entry.id): place.anchor for place in places}
+        beside = await self.store.neighbours(scope.owner, cue, list(anchors.values())[:MOST_PLACES], steps=NEIGHBOURS)
+        found: list[Candidate] = [*candidates.found, *beside]
+        return passages(places, found, question, room=int(recall.share * view.room)), notes
+
+    async def _alike(self, question: str) -> tuple[dict[str, float], frozenset[str], tuple[str, ...]]:
+        """The messages that mean the same, which of them stand out, and what went wrong: words alone will do."""
+        if self.vectors is None:
+            return {}, frozenset(), ()
+        try:
+            with anyio.fail_after(_VECTOR_SECONDS):
+                return *(await self.vectors.alike(question)), ()
+        except TimeoutError:
+            reason = "the embedder took too long"
+        except Exception as error:  # noqa: BLE001 -- it may be any function of the user's
+            reason = str(error)
+        return {}, frozenset(), (f"recalled by words alone: {reason}",)
+
+    async def _aside(self, text: str) -> Aside:
+        return Aside(text, await self.model.text_tokens(text)) if text else Aside()
+
+
+def _shortened(text: str) -> str:
+    said = text.split()
+    return text if len(said) <= _MOST_WORDS else " ".join(said[: _MOST_WORDS // 2] + said[-_MOST_WORDS // 2 :])
