@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from anaphora.context.fence import day_of, quoted_line
-from anaphora.context.relevance import Place, Ranked, cue_words, pieces, weigh, weight_of
+from anaphora.context.relevance import Place, Ranked, collection, cue_words, pieces, weigh, weight_of
 from anaphora.derived import Candidate, Candidates
 from anaphora.errors import ConfigError
 from anaphora.fulltext import searchable, stem, words
@@ -23,7 +23,7 @@ MOST_PLACES = 12
 # What is worse than this share of the best is not worth its tokens.
 _NEAR_THE_BEST = 0.35
 # What was found must tell nearly as much as a word that is in a single message.
-_TELLING = 0.8
+_TELLING = 0.7
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,7 +74,7 @@ def worth_recalling(
     if not ranked:
         return []
     total = sum(weigh(question, candidates).values())
-    least = _TELLING * weight_of(1, max(candidates.messages, 1))
+    least = _TELLING * weight_of(1, collection(candidates))
     best = [
         one
         for one in ranked[: 4 * MOST_PLACES]

@@ -31,6 +31,7 @@ _USER_FACTOR = 2.0
 _SPEAKER_FACTOR = 1.3
 _VECTOR_WEIGHT = 0.5
 _DAY = 86_400
+_LEAST_COLLECTION = 40
 # "Caroline: Hey!", as bridges to chats of several people write it.
 _SPEAKER = re.compile(r"\A(?:\[[^\]\n]{0,60}\] ?)?([^\W\d_][\w .'’-]{0,39}): ")
 _ABOUT_ASSISTANT = re.compile(
@@ -142,7 +143,7 @@ class _Terms:
 
 def weigh(question: str, candidates: Candidates) -> dict[str, float]:
     """How much each word of the question (as a stem) tells: the rarer, the more."""
-    everything = max(candidates.messages, 1)
+    everything = collection(candidates)
     dates = Counter(word for candidate in candidates.found for word in _date_words(candidate.entry.created))
     weights: dict[str, float] = {}
     for word in cue_words(question):
@@ -153,6 +154,11 @@ def weigh(question: str, candidates: Candidates) -> dict[str, float]:
         # A word that is nowhere tells no more than one that is found once.
         weights[stem(word)] = weight_of(max(count, 1), everything)
     return weights
+
+
+def collection(candidates: Candidates) -> int:
+    """Of how many messages rarity is told. In a small store a word that is rare in the language may be in every other message."""
+    return max(candidates.messages, _LEAST_COLLECTION)
 
 
 def weight_of(count: int, everything: int) -> float:

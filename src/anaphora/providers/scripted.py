@@ -48,7 +48,7 @@ from anaphora.errors import (
     UnreadableAnswer,
 )
 from anaphora.events import Ended, ProviderEvent, TextDelta, ThinkingDelta, ToolCallDelta
-from anaphora.message import Finish, Message, Usage
+from anaphora.message import Finish, Message, Text, Usage
 from anaphora.providers.base import ModelInfo, ModelRef, ProviderOptions, Request
 from anaphora.tokens import Estimate
 
@@ -144,7 +144,9 @@ class ScriptedProvider:
         if request.purpose != "answer" and self._background is not None:
             reply: ScriptedReply | None = self._background(request)
         elif self._echo:
-            return words(f"You said: {request.messages[-1].text}")
+            # Its last part: what memory quoted before it was not said.
+            said = [part.text for part in request.messages[-1].parts if isinstance(part, Text)]
+            return words(f"You said: {said[-1] if said else ''}")
         else:
             reply = next(self._replies, None)
         if reply is None:
