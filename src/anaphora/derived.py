@@ -11,6 +11,8 @@ from typing import Literal
 
 from anaphora.transcript import Entry, Size
 
+# Messages that have less than this share of what the best one has of a question's words are not looked at.
+WORTH_READING = 0.3
 # A fact was told by hand (``/remember``, ``bot.facts.add``), or learned from what the user said in a conversation.
 Origin = Literal["told", "learned"]
 
@@ -79,7 +81,7 @@ class Cue:
     message: str | None
     before: int
     elsewhere: bool = True
-    limit: int = 100
+    limit: int = 200
     messages: tuple[str, ...] = ()
 
 

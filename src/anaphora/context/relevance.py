@@ -14,6 +14,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import lru_cache
+from heapq import nlargest
 from math import log
 
 from anaphora.derived import Candidate, Candidates
@@ -32,6 +33,8 @@ _SPEAKER_FACTOR = 1.3
 _VECTOR_WEIGHT = 0.5
 _DAY = 86_400
 _LEAST_COLLECTION = 40
+# Nobody asks for more places.
+_RANKED = 100
 # "Caroline: Hey!", as bridges to chats of several people write it.
 _SPEAKER = re.compile(r"\A(?:\[[^\]\n]{0,60}\] ?)?([^\W\d_][\w .'’-]{0,39}): ")
 _ABOUT_ASSISTANT = re.compile(
@@ -111,8 +114,9 @@ def rank(question: str, candidates: Candidates, similarities: Mapping[str, float
     for (conversation, _), score in scores.items():
         in_conversation[conversation] |= score.matched
     ranked = []
-    for place, value in _sums(scores).items():
-        conversation, depth = place
+    sums = _sums(scores)
+    for place in nlargest(_RANKED, sums, key=lambda one: (sums[one], one)):
+        value, (conversation, depth) = sums[place], place
         near = [scores.get((conversation, depth + offset)) for offset in _OFFSETS]
         matched = 0
         for one in near:
@@ -130,9 +134,16 @@ class _Terms:
     def __init__(self, weights: Mapping[str, float]) -> None:
         self.weights = weights
         self.bits = {word: 1 << number for number, word in enumerate(weights)}
-        self.starts = frozenset(word[:2] for word in weights)
+        # A stem begins as its word does: only words that may have one of these are looked at.
+        self._starts = frozenset(word[:2] for word in weights)
+        self._ascii = re.compile(f"(?<![a-z0-9])(?:{'|'.join(map(re.escape, sorted(self._starts))) or '$.'})[a-z0-9]*")
         self._total = sum(weights.values()) or 1.0
         self._shares: dict[int, float] = {0: 0.0}
+
+    def found(self, text: str) -> list[str]:
+        """The words of the question in a text, as stems, each as often as it is there."""
+        said = self._ascii.findall(text.lower()) if text.isascii() else (word for word in words(text) if word[:2] in self._starts)
+        return [found for word in said if (found := stem(word)) in self.weights]
 
     def share(self, matched: int) -> float:
         """What a set of words tells, of all there is to tell."""
@@ -168,25 +179,21 @@ def weight_of(count: int, everything: int) -> float:
 
 def _word_scores(question: str, candidates: Candidates, terms: _Terms) -> dict[Place, _Score]:
     """BM25 of every candidate's best piece, by place; of two at one place (on two branches) the better."""
-    weights, starts = terms.weights, terms.starts
-    documents = [
-        (candidate, [words(piece) for piece in pieces(searchable(candidate.entry.message))]) for candidate in candidates.found
-    ]
-    lengths = [len(piece) for _, parts in documents for piece in parts]
-    average = (sum(lengths) / len(lengths) if lengths else 0) or 1.0
+    documents = [(candidate, list(pieces(searchable(candidate.entry.message)))) for candidate in candidates.found]
+    sizes = [max(len(piece), 1) for _, parts in documents for piece in parts]
+    average = sum(sizes) / len(sizes) if sizes else 1.0
     factor = _Factor(question, candidates.found)
     scores: dict[Place, _Score] = {}
     for candidate, parts in documents:
-        dated = [word for word in _date_words(candidate.entry.created) if word in weights]
+        dated = [word for word in _date_words(candidate.entry.created) if word in terms.weights]
         best, matched = 0.0, 0
         for part in parts:
-            said = [found for word in part if word[:2] in starts and (found := stem(word)) in weights]
-            said += dated
+            said = terms.found(part) + dated
             penalty = _SATURATION * (1 - _LENGTH + _LENGTH * len(part) / average)
             value, mask = 0.0, 0
             for word in set(said):
                 count = said.count(word)
-                value += weights[word] * count * (_SATURATION + 1) / (count + penalty)
+                value += terms.weights[word] * count * (_SATURATION + 1) / (count + penalty)
                 mask |= terms.bits[word]
             if value > best:
                 best, matched = value, mask

@@ -269,6 +269,9 @@ def _start(path: Path, context_window: int, key: str, *, embedding: bool) -> Any
     params.verbosity = -1
     params.n_parallel = 1
     params.embedding = embedding
+    if embedding and path == weights_path():
+        # A chat model does not say how the rows of its words become one.
+        params.pooling_type = xllamacpp.llama_pooling_type.LLAMA_POOLING_TYPE_MEAN
     params.n_ctx = context_window
     params.n_threads_http = 4
     params.cpuparams.poll = 0

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from math import log
 
-from anaphora.derived import BlockSummary, Cue, Evidence, Fact, Learned
+from anaphora.context.relevance import weight_of
+from anaphora.derived import WORTH_READING, BlockSummary, Cue, Evidence, Fact, Learned
 from anaphora.errors import NotFound
 from anaphora.fulltext import searchable, stem, words
 from anaphora.message import Usage
@@ -49,10 +49,10 @@ class WordIndex:
         scores: dict[tuple[str, str], float] = defaultdict(float)
         for word in {stem(word) for word in cue.words}:
             places = self._places.get(word, set())
-            weight = log(1 + (len(self) - len(places) + 0.5) / (len(places) + 0.5))
             for place in places:
-                scores[place] += weight
-        return sorted(scores, key=lambda place: -scores[place])
+                scores[place] += weight_of(len(places), len(self))
+        least = WORTH_READING * max(scores.values(), default=0.0)
+        return sorted((place for place, score in scores.items() if score >= least), key=lambda place: -scores[place])
 
 
 class Facts:

@@ -11,10 +11,10 @@ import sqlite3
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from heapq import nlargest
-from math import log
 from typing import Any
 
-from anaphora.derived import Candidate, Candidates, Cue
+from anaphora.context.relevance import weight_of
+from anaphora.derived import WORTH_READING, Candidate, Candidates, Cue
 from anaphora.fulltext import stem
 from anaphora.stores.base import Scope
 from anaphora.stores.sqlite_branch import Branch
@@ -42,12 +42,14 @@ def candidates(database: sqlite3.Connection, *, owner: str, cue: Cue) -> Candida
         return Candidates(list(found.values()), everything)
     ranking = _Ranking(database, owner, cue, everything)
     most = len(found) + cue.limit
-    for number in ranking.best():
-        row = database.execute(f"SELECT {_COLUMNS} FROM messages WHERE number = ?", (number,)).fetchone()
-        if row is not None and row[2] not in found and allowed.has(row):
-            found[row[2]] = allowed.candidate(row)
-            if len(found) == most:
-                break
+    best = ranking.best()
+    for start in range(0, len(best), cue.limit):
+        numbers = ", ".join(map(str, best[start : start + cue.limit]))
+        for row in database.execute(f"SELECT {_COLUMNS} FROM messages WHERE number IN ({numbers})").fetchall():
+            if len(found) < most and row[2] not in found and allowed.has(row):
+                found[row[2]] = allowed.candidate(row)
+        if len(found) == most:
+            break
     return Candidates(list(found.values()), everything, ranking.counts)
 
 
@@ -88,7 +90,7 @@ class _Ranking:
         selecting: list[str] = []
         budget = _SELECTED
         for word in self._words:
-            weight = log(1 + (self._everything - self._counted[word] + 0.5) / (self._counted[word] + 0.5))
+            weight = weight_of(self._counted[word], self._everything)
             quoted = f'"{self._forms[word]}"'
             if budget > 0:
                 rows = list(self._rows(quoted, budget))
@@ -100,8 +102,10 @@ class _Ranking:
                 for number in self._rows(f"({' OR '.join(selecting)}) AND {quoted}", _SELECTED):
                     if number in scores:
                         scores[number] += weight
+        least = WORTH_READING * max(scores.values(), default=0.0)
         # Of equals the newer first.
-        return nlargest(_EXAMINED, scores, key=lambda number: (scores[number], number))
+        worth = (number for number, score in scores.items() if score >= least)
+        return nlargest(_EXAMINED, worth, key=lambda number: (scores[number], number))
 
     def _rows(self, expression: str, limit: int) -> Iterator[int]:
         matching = (f"text : ({expression}){self._owner}", limit)
@@ -148,9 +152,11 @@ class _Allowed:
         if not self._branch(conversation).has(line, order):
             return False
         # A fork has the same messages: what is here already is not found there once more.
-        return is_here or not self._is_here(row[2])
+        return is_here or not self._is_on_branch(row[2])
 
-    def _is_here(self, message: str) -> bool:
+    def _is_on_branch(self, message: str) -> bool:
+        if self._cue.message is None:
+            return False
         here = f'SELECT line, "order" FROM messages WHERE {ITS_MESSAGES} AND id = ?'
         row = self._database.execute(here, (self._owner, self._cue.conversation, message)).fetchone()
         return row is not None and self._branch(self._cue.conversation).has(*row)
