@@ -20,7 +20,11 @@ from anaphora.errors import ConfigError
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """What a user can set once and for all. None: not set."""
+    """What a user can set once and for all. None: not set.
+
+    ``recall`` not set is on in a chat and off for a single question, whose answer is not to depend on the past.
+    ``memory_model`` writes summaries and finds facts instead of the model that answers.
+    """
 
     model: str | None = None
     system: str | None = None
@@ -33,6 +37,11 @@ class Settings:
     store: str | None = None
     titles: bool = True
     stream: bool = True
+    summaries: bool = True
+    recall: bool | None = None
+    learn: bool = False
+    memory_model: str | None = None
+    embedder: str | None = None
 
 
 def config_folder() -> Path:
@@ -111,5 +120,10 @@ _KINDS: dict[str, type] = {
     "store": str,
     "titles": bool,
     "stream": bool,
+    "summaries": bool,
+    "recall": bool,
+    "learn": bool,
+    "memory_model": str,
+    "embedder": str,
 }
 _KIND_NAMES: dict[type, str] = {str: "text", float: "a number", int: "a whole number", bool: "true or false"}

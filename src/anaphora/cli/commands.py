@@ -11,6 +11,7 @@ from itertools import islice
 from anaphora.chatbot import ChatbotOptions
 from anaphora.cli.choosing import chosen
 from anaphora.cli.listing import conversation_lines, hit_lines
+from anaphora.cli.memory_commands import context, forget, memories, remember
 from anaphora.cli.opening import Opened, open_model, resume
 from anaphora.cli.past import form_of
 from anaphora.cli.sanitize import sanitized
@@ -196,10 +197,6 @@ def _last_asked(chat: Chat) -> list[Entry]:
     return list(islice(asked, 1))
 
 
-def _context(chat: Chat, _: str) -> None:
-    chat.say(str(chat.conversation.context.report))
-
-
 def _save(chat: Chat, path: str) -> None:
     if not path:
         chat.say("Where to? /save FILE.json")
@@ -261,7 +258,10 @@ COMMANDS: dict[str, Command] = {
         Command("/fork", "", "go on in a copy of this conversation", _fork),
         Command("/system", "[TEXT]", "show or set the system prompt", _system),
         Command("/model", "[MODEL]", "show or change who answers", _model),
-        Command("/context", "", "show what the model sees and what is left out", _context),
+        Command("/context", "", "show what the model sees and what is left out", context),
+        Command("/remember", "[TEXT]", "keep a fact for all conversations; alone, your last message", remember),
+        Command("/memories", "[all]", "show what is remembered, and where it comes from", memories),
+        Command("/forget", "NUMBER|last", "forget a memory, or the last question and its answer", forget),
         Command("/save", "FILE", "write the conversation as JSON", _save),
         Command("/load", "FILE", "go on from a JSON file", _load),
         Command("/export", "FILE", "write everything as JSON, or Markdown for reading", _export),
@@ -274,6 +274,7 @@ def choices(chat: Chat) -> dict[str, Choices | None]:
     """What can be completed after each command: the value to put there, and what it is."""
     known: dict[str, Choices] = {
         "/resume": lambda: ((info.id, info.title) for info in chat.bot.conversations()),
+        "/forget": lambda: ((str(number), _short(fact.text)) for number, fact in enumerate(chat.bot.facts.list(), 1)),
         "/goto": lambda: ((str(number), _short(leaf.text)) for number, leaf in enumerate(chat.conversation.branches, 1)),
         "/model": lambda: ((f"{vendor.name}:{vendor.model}", vendor.name) for vendor in VENDORS.values()),
         "/title": lambda: [(chat.conversation.info.title, "as it is")],

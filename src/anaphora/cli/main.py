@@ -70,6 +70,8 @@ def parser() -> argparse.ArgumentParser:
     add("-r", "--resume", metavar="ID", help="go on with this conversation: its number in anaphora list, id or title")
     add("--store", metavar="FILE", help="where conversations are kept, instead of your data folder")
     add("--no-store", action="store_true", help="keep nothing of this conversation")
+    add("--recall", action=argparse.BooleanOptionalAction, help="quote what was said earlier where it matters (in a chat: yes)")
+    add("--learn", action=argparse.BooleanOptionalAction, help="remember facts from what you say (default: no)")
     add("--no-stream", dest="stream", action="store_const", const=False, help="show the answer only when it is whole")
     add("--json", action="store_true", help="print the answer as one JSON object")
     add("-q", "--quiet", action="store_true", help="print nothing but the answer")
@@ -143,7 +145,7 @@ def _run(arguments: argparse.Namespace) -> int:
         from anaphora.message import checked_text
 
         checked_text(question)
-    opened = open_bot(arguments, titles=wants_chat)
+    opened = open_bot(arguments, chat=wants_chat)
     if wants_chat:
         from anaphora.cli.repl import chat
 

@@ -16,6 +16,9 @@ from anaphora.chatbot import ChatbotOptions
 from anaphora.cli.choosing import chosen
 from anaphora.cli.download import fetch_with_progress
 from anaphora.cli.notice import notice
+from anaphora.context.facts import Facts
+from anaphora.context.recall import Recall
+from anaphora.context.summary import Summary
 from anaphora.errors import ConfigError, StoreUnusable
 from anaphora.persona import Persona, load_persona
 from anaphora.providers.catalog import VENDORS
@@ -45,8 +48,8 @@ class Opened:
             notice(text)
 
 
-def open_bot(arguments: argparse.Namespace, *, titles: bool = False) -> Opened:
-    """The chatbot that flags and settings ask for; ``titles`` if there will be time for better ones.
+def open_bot(arguments: argparse.Namespace, *, chat: bool = False) -> Opened:
+    """The chatbot that flags and settings ask for; in a ``chat`` there is time for better titles, and a past that matters.
 
     Raises ConfigError and ProviderError.
     """
@@ -55,6 +58,8 @@ def open_bot(arguments: argparse.Namespace, *, titles: bool = False) -> Opened:
     persona = load_persona(settings.persona, config_folder() / "personas") if settings.persona else None
     model, why = choose_model(settings, persona)
     options = bot_options(settings, persona)
+    goes_on = chat or arguments.continued or arguments.resume is not None
+    options.update(memory_options(settings, recall=goes_on if settings.recall is None else settings.recall))
     quiet = arguments.quiet or arguments.json
     if why and not quiet:
         notice(f"{model}: {why}")
@@ -64,7 +69,7 @@ def open_bot(arguments: argparse.Namespace, *, titles: bool = False) -> Opened:
         notice(str(error))
         options["store"] = InMemoryStore()
     # The small local model gives worse ones than the first words, and a script has none.
-    options["titles"] = titles and settings.titles and parse_model(model, base_url=settings.base_url).provider in VENDORS
+    options["titles"] = chat and settings.titles and parse_model(model, base_url=settings.base_url).provider in VENDORS
     bot = open_model(model, options, quiet=quiet)
     opened = Opened(bot, bot.conversation(), settings, options, quiet)
     if arguments.resume is not None:
@@ -148,6 +153,15 @@ def bot_options(settings: Settings, persona: Persona | None) -> ChatbotOptions:
         temperature=temperature,
         max_tokens=max_tokens,
         seed=settings.seed,
+    )
+
+
+def memory_options(settings: Settings, *, recall: bool) -> ChatbotOptions:
+    """What is remembered, as the settings say."""
+    return ChatbotOptions(
+        summary=Summary(model=settings.memory_model) if settings.summaries else False,
+        recall=Recall(embedder=settings.embedder) if recall else False,
+        facts=Facts(learn=settings.learn, model=settings.memory_model if settings.learn else None),
     )
 
 

@@ -12,6 +12,7 @@ from platformdirs import user_state_path
 
 from anaphora.cli.asking import answered
 from anaphora.cli.commands import COMMANDS, Ask, Chat, choices, run_command
+from anaphora.cli.context_view import moved_line
 from anaphora.cli.main import INTERRUPTED, OK, report
 from anaphora.cli.notice import notice
 from anaphora.cli.opening import Opened
@@ -93,6 +94,9 @@ def _ask(state: Chat, ask: Ask) -> None:
         show_whole(answer.text)
     if not state.opened.quiet:
         notice(status_line(answer))
+        moved = moved_line(answer.context) if answer.context else None
+        if moved:
+            notice(moved)
 
 
 def _session(state: Chat) -> PromptSession[str]:

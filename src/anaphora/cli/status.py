@@ -20,8 +20,22 @@ def status_line(answer: Answer) -> str:
         parts.append("cut at the longest answer allowed")
     if answer.finish == "content_filter":
         parts.append("cut by the provider's filter")
-    if answer.context is not None and answer.context.left is not None:
-        parts.append(f"{answer.context.left.messages} older messages not shown to the model")
+    parts += _memory(answer)
     if answer.status != "complete":
         parts.append(answer.status)
     return " · ".join(parts)
+
+
+def _memory(answer: Answer) -> list[str]:
+    """What the model did not see, and what it was reminded of."""
+    if answer.context is None:
+        return []
+    left, recalled = answer.context.left, answer.context.remembered.passages
+    parts = []
+    if recalled:
+        parts.append(f"{len(recalled)} passage{'s' * (len(recalled) > 1)} recalled")
+    if left is not None and left.summarised:
+        parts.append(f"{left.summarised} older messages summarised")
+    if left is not None and left.unseen:
+        parts.append(f"{left.unseen} older messages not shown to the model")
+    return parts

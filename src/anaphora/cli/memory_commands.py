@@ -1,0 +1,87 @@
+"""The commands of the chat that are about memory: what is known of the user, and forgetting."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from anaphora.cli.context_view import show_context
+from anaphora.cli.sanitize import sanitized
+from anaphora.context.fence import day_of
+from anaphora.derived import Fact
+
+if TYPE_CHECKING:
+    from anaphora.cli.commands import Chat
+
+
+def remember(chat: Chat, text: str) -> None:
+    """``/remember TEXT``, or the last message of the user."""
+    if text:
+        fact = chat.bot.facts.add(text)
+    else:
+        last = next((entry for entry in reversed(chat.conversation.history) if entry.role == "user"), None)
+        if last is None:
+            chat.say("What? /remember TEXT keeps it for all conversations; alone it keeps your last message.")
+            return
+        fact = chat.bot.facts.add(last.text, message=last)
+    chat.say(f"Remembered: {_plain(fact.text)}")
+
+
+def memories(chat: Chat, which: str) -> None:
+    """``/memories``: what is known, with where it comes from; with ``all`` also what held once."""
+    facts = chat.bot.facts.history() if which == "all" else chat.bot.facts.list()
+    numbers = {fact.id: number for number, fact in enumerate(chat.bot.facts.list(), 1)}
+    for fact in facts:
+        number = f"{numbers[fact.id]:3}" if fact.id in numbers else "  -"
+        until = "" if fact.superseded is None else f", until {day_of(fact.superseded)}"
+        chat.say(f"{number}  {_plain(fact.text)}  ({day_of(fact.created)}{until}, {_source(fact)})")
+    chat.say("/forget NUMBER forgets one." if facts else "Nothing is remembered yet. /remember TEXT keeps something.")
+
+
+def forget(chat: Chat, which: str) -> None:
+    """``/forget NUMBER`` of ``/memories``, or ``/forget last`` for the last question and its answer."""
+    if which == "last":
+        _forget_last(chat)
+        return
+    facts = chat.bot.facts.list()
+    if not which.isdecimal() or len(which) > 8 or not 0 < int(which) <= len(facts):
+        chat.say("/forget NUMBER forgets a memory (/memories shows them); /forget last blanks your last question and its answer.")
+        return
+    fact = facts[int(which) - 1]
+    chat.bot.facts.delete(fact)
+    chat.say(f"Forgotten: {_plain(fact.text)}")
+    if fact.evidence:
+        chat.say("The message that it came from is still in its conversation.")
+
+
+def context(chat: Chat, _: str) -> None:
+    """``/context``."""
+    show_context(chat.conversation.context.report)
+
+
+def _forget_last(chat: Chat) -> None:
+    history = chat.conversation.history
+    asked = next((index for index in range(len(history) - 1, -1, -1) if history[index].role == "user"), None)
+    waiting = chat.conversation.unanswered()
+    turn = [] if asked is None else list(history[asked:])
+    if waiting is not None:
+        turn = [waiting]
+    if not turn:
+        chat.say("There is nothing to forget.")
+        return
+    for entry in turn:
+        chat.conversation.forget(entry)
+    chat.say("Your last question and its answer are blank now, and nothing that was made of them is left.")
+
+
+def _source(fact: Fact) -> str:
+    """Where a fact comes from, for people."""
+    if not fact.evidence:
+        return "you told it"
+    said = f"“{_plain(fact.evidence[0].quote)}”"
+    more = f" and {len(fact.evidence) - 1} more" if len(fact.evidence) > 1 else ""
+    return f"you said {said}{more}"
+
+
+def _plain(text: str) -> str:
+    line = " ".join(sanitized(text).split())
+    return line if len(line) <= 100 else f"{line[:99]}…"
