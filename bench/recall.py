@@ -9,8 +9,8 @@ under that role, one by anybody else as the user's with the name before a colon.
 
 For words alone and with vectors it prints the mean share of the evidence among the first 5, 10 and 20 turns and within 500 and
 1,000 tokens (characters / 4), the mean reciprocal rank, the tokens of the first 10, and the time of a search in milliseconds.
-Beside it stands SQLite's own ranking of the question's words. ``--embedder`` is what ``Recall(embedder=…)`` takes; the default
-is the model that comes along, made for chat and not for this. ``--million`` times searches among a million messages.
+Beside it stands SQLite's own ranking of the question's words. ``--embedder`` is what ``Recall(embedder=…)`` takes, or ``minilm``
+(bench/minilm.py, the default). ``--million`` times searches among a million messages.
 The last line is one JSON object.
 """
 
@@ -230,16 +230,21 @@ async def large(folder: Path, questions: int = 300) -> dict[str, float]:
     }
 
 
+def embedding_of(name: str) -> object:
+    """What ``Recall(embedder=…)`` takes."""
+    return runpy.run_path(str(Path(__file__).with_name("minilm.py")))["make"]() if name == "minilm" else name
+
+
 def main() -> None:
     """Measure and print."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else "")
     parser.add_argument("dialogues", help="a JSON list of dialogues in LoCoMo's format")
-    parser.add_argument("--embedder", default="local", help="what makes the vectors (default: local)")
+    parser.add_argument("--embedder", default="minilm", help="what makes the vectors (default: minilm, see bench/minilm.py)")
     parser.add_argument("--no-hybrid", action="store_true", help="words alone")
     parser.add_argument("--million", action="store_true", help="search among a million messages too")
     arguments = parser.parse_args()
     dialogues = [read_dialogue(value) for value in json.loads(Path(arguments.dialogues).read_text(encoding="utf-8"))]
-    embedder = None if arguments.no_hybrid else Embedder(arguments.embedder)
+    embedder = None if arguments.no_hybrid else Embedder(embedding_of(arguments.embedder))
     with tempfile.TemporaryDirectory() as folder:
         figures = asyncio.run(measure(dialogues, embedder, Path(folder)))
         if arguments.million:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import anyio
 import pytest
 from tests.stores.making import ANSWER, ASK, HERE
+from tests.stores.memory_conformance import MemoryConformance
 from tests.stores.search_conformance import SearchConformance
 from tests.stores.transfer_conformance import TransferConformance
 
@@ -19,7 +20,7 @@ from anaphora.transcript import Extent, Size
 pytestmark = pytest.mark.anyio
 
 
-class StoreConformance(SearchConformance, TransferConformance):
+class StoreConformance(SearchConformance, TransferConformance, MemoryConformance):
     async def test_a_message_comes_back_as_it_went_in(self, store: Store):
         entry = await store.append(HERE, Draft(None, ASK, size=Size(7), model="m"))
         assert (entry.message, entry.status, entry.tokens, entry.parent, entry.model) == (ASK, "complete", 7, None, "m")

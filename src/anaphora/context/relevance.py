@@ -32,6 +32,7 @@ _USER_FACTOR = 2.0
 _SPEAKER_FACTOR = 1.3
 _VECTOR_WEIGHT = 0.5
 _DAY = 86_400
+_MONTHS = "january february march april may june july august september october november december".split()  # noqa: SIM905
 _LEAST_COLLECTION = 40
 # Nobody asks for more places.
 _RANKED = 100
@@ -125,7 +126,8 @@ def rank(question: str, candidates: Candidates, similarities: Mapping[str, float
         here = scores.get(place)
         anchor, offset = (here.candidate, 0) if here else _nearest(near)
         ranked.append(Ranked(place, value * (1 + around) * (1 + whole), around, anchor, offset))
-    return sorted(ranked, key=lambda one: (-one.score, one.place))
+    # Rounded, so that the order in which scores were added decides nothing.
+    return sorted(ranked, key=lambda one: (-round(one.score, 9), one.place))
 
 
 class _Terms:
@@ -159,9 +161,9 @@ def weigh(question: str, candidates: Candidates) -> dict[str, float]:
     weights: dict[str, float] = {}
     for word in cue_words(question):
         count = candidates.counts.get(word, 0)
-        if word in dates:
+        if (day := dates[stem(word)]) > 0:
             # How many messages are of that month or day is not in the index: as many as of those found.
-            count = max(count, round(everything * dates[word] / len(candidates.found)))
+            count = max(count, round(everything * day / len(candidates.found)))
         # A word that is nowhere tells no more than one that is found once.
         weights[stem(word)] = weight_of(max(count, 1), everything)
     return weights
@@ -252,11 +254,11 @@ def _nearest(near: Sequence[_Score | None]) -> tuple[Candidate, int]:
 
 
 def _date_words(created: float) -> tuple[str, ...]:
-    """The day as a question may name it: 8, may, 2023."""
+    """The day as a question may name it, as stems: 8, may, 2023."""
     return _day_words(int(created // _DAY)) if is_time(created) else ()
 
 
 @lru_cache(maxsize=10_000)
 def _day_words(days: int) -> tuple[str, ...]:
     day = datetime.fromtimestamp(days * _DAY, UTC)
-    return str(day.day), day.strftime("%B").lower(), str(day.year)
+    return str(day.day), stem(_MONTHS[day.month - 1]), str(day.year)

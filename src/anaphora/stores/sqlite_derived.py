@@ -83,8 +83,9 @@ def delete_fact(database: sqlite3.Connection, *, owner: str, fact_id: str) -> No
     )
     DELETE FROM facts WHERE owner = ?1 AND id IN (SELECT id FROM history)
     """
-    if not database.execute(history, (owner, fact_id)).rowcount:
+    if database.execute("SELECT 1 FROM facts WHERE owner = ? AND id = ?", (owner, fact_id)).fetchone() is None:
         raise NotFound(f"no fact {fact_id!r}.")
+    database.execute(history, (owner, fact_id))
 
 
 def drop_derived(database: sqlite3.Connection, *, owner: str, message_id: str) -> None:
