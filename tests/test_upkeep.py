@@ -73,7 +73,9 @@ async def test_the_prefix_changes_only_when_the_window_moves():
             assert answer.context is not None
             moves += cut not in {None, answer.context.cut}
             cut = answer.context.cut
-    changes = sum(after.messages[: len(before.messages) - 1] != before.messages[:-1] for before, after in pairwise(provider.requests))
+    changes = sum(
+        after.messages[: len(before.messages) - 1] != before.messages[:-1] for before, after in pairwise(provider.requests)
+    )
     assert 2 <= moves == changes <= 6
 
 

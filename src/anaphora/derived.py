@@ -73,7 +73,7 @@ class Cue:
 
     Of ``conversation``, those on the branch that ends with ``message`` which have fewer than ``before`` messages before them;
     with ``elsewhere`` also those of the owner's other conversations. The ``messages`` with these ids are found whatever
-    their words.
+    their words. ``asked`` is the question itself (its id), if it is stored already: it has all of its words, and is not counted.
     """
 
     words: tuple[str, ...]
@@ -83,6 +83,7 @@ class Cue:
     elsewhere: bool = True
     limit: int = 200
     messages: tuple[str, ...] = ()
+    asked: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

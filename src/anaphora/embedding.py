@@ -22,7 +22,7 @@ Rows = Sequence[Sequence[float]]
 Encode = Callable[[Sequence[str]], Rows | Awaitable[Rows]]
 # Rows are converted for the product in blocks of so many.
 _BLOCK = 65_536
-_ALIKE = 50
+_ALIKE = 200
 # What stands out so much from all others (in standard deviations) means the same, whatever its words; of fewer rows nobody knows.
 _STANDS_OUT = 4.0
 _LEAST_ROWS = 30
@@ -63,7 +63,10 @@ class Embedder:
         if self._provider is not None:
             rows: Rows = await self._provider.embed(self._model, texts)
         elif self._encode is not None:
-            made = await anyio.to_thread.run_sync(self._encode, texts)
+            if _is_async(self._encode):
+                made = self._encode(texts)
+            else:
+                made = await anyio.to_thread.run_sync(self._encode, texts)
             rows = await made if inspect.isawaitable(made) else made
         return [_int8(row) for row in rows]
 
@@ -115,6 +118,10 @@ class VectorIndex:
             rows = np.frombuffer(b"".join(row.row for row in new if len(row.row) == width), dtype=np.int8).reshape(-1, width)
             self._rows += [row for row in new if len(row.row) == width]
             self._matrix = rows if self._matrix is None else np.concatenate([self._matrix, rows])
+
+
+def _is_async(function: Encode) -> bool:
+    return inspect.iscoroutinefunction(function) or inspect.iscoroutinefunction(getattr(function, "__call__", None))  # noqa: B004
 
 
 def _int8(row: Sequence[float]) -> bytes:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import anyio
 
@@ -14,7 +14,7 @@ from anaphora.context.recall import MOST_PLACES, Passage, Recall, passages, wort
 from anaphora.context.relevance import NEIGHBOURS, cue_words, rank
 from anaphora.context.remembered import Aside, Remembered, preamble_text, tail_text
 from anaphora.context.summary import chain
-from anaphora.derived import Candidate, Candidates, Cue
+from anaphora.derived import Candidate, Cue
 from anaphora.embedding import VectorIndex
 from anaphora.errors import AnaphoraError, StoreUnusable
 from anaphora.model import Model
@@ -95,8 +95,16 @@ class Rememberer:
             return (), ()
         alike, standing_out, notes = await self._alike(question)
         scope = view.scope
-        cue = Cue(wanted, scope.conversation, asked.id, view.start, recall.conversations, messages=tuple(alike))
-        candidates = _without(await self.store.candidates(scope.owner, cue))
+        cue = Cue(
+            words=wanted,
+            conversation=scope.conversation,
+            message=asked.id,
+            before=view.start,
+            elsewhere=recall.conversations,
+            messages=tuple(alike),
+            asked=asked.id,
+        )
+        candidates = await self.store.candidates(scope.owner, cue)
         ranked = rank(question, candidates, alike)
         places = worth_recalling(ranked, question, candidates, floor=recall.floor, standing_out=standing_out)
         if not places:
@@ -121,12 +129,6 @@ class Rememberer:
 
     async def _aside(self, text: str) -> Aside:
         return Aside(text, await self.model.text_tokens(text)) if text else Aside()
-
-
-def _without(candidates: Candidates) -> Candidates:
-    """The same without the question itself, which is in the store already and has all of its words."""
-    counts = {word: max(count - 1, 0) for word, count in candidates.counts.items()}
-    return replace(candidates, counts=counts, messages=max(candidates.messages - 1, 0))
 
 
 def _shortened(text: str) -> str:

@@ -1,5 +1,7 @@
 """What memory adds to a window: the invariants of every mixture of window, summaries, recall and facts."""
 
+import itertools
+
 from hypothesis import given
 from hypothesis import strategies as st
 from tests.context.branches import any_branch, dialogue
@@ -113,7 +115,7 @@ def test_with_every_mixture_the_invariants_hold(branch: list[Entry], room: int, 
     assert sum(Estimate().count(message) for message in context.messages[1:]) + 7 <= room + 8 * (facts + summaries + passages)
     roles = [message.role for message in context.messages[1:]]
     assert roles[0] == "user"
-    assert all(not (a == b == "user" or a == b == "assistant") for a, b in zip(roles, roles[1:], strict=False))
+    assert all(not (a == b == "user" or a == b == "assistant") for a, b in itertools.pairwise(roles))
     calls = [call.id for message in context.messages for call in message.tool_calls]
     results = [result.call_id for message in context.messages for result in message.tool_results]
     assert set(results) <= set(calls)

@@ -37,7 +37,7 @@ class InMemoryDerived:
                     found.setdefault(message_id, candidate)
                 if len(found) == len(cue.messages) + cue.limit:
                     break
-            return Candidates(list(found.values()), len(index), {word: index.count(word) for word in cue.words})
+            return Candidates(list(found.values()), len(index), {word: index.count(word, cue) for word in cue.words})
 
     async def neighbours(self, owner: str, cue: Cue, anchors: Sequence[Candidate], /, *, steps: int) -> Sequence[Candidate]:
         with self._lock:

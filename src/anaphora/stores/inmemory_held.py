@@ -40,9 +40,10 @@ class WordIndex:
         for word in self._stems.pop(place, ()):
             self._places[word].discard(place)
 
-    def count(self, word: str) -> int:
-        """How many messages have a word."""
-        return len(self._places.get(stem(word), ()))
+    def count(self, word: str, cue: Cue) -> int:
+        """How many messages have a word, without the question."""
+        places = self._places.get(stem(word), set())
+        return len(places) - ((cue.conversation, cue.asked or "") in places)
 
     def best(self, cue: Cue) -> list[tuple[str, str]]:
         """The places that have the words, those with the rarest and most of them first."""
@@ -51,6 +52,7 @@ class WordIndex:
             places = self._places.get(word, set())
             for place in places:
                 scores[place] += weight_of(len(places), len(self))
+        scores.pop((cue.conversation, cue.asked or ""), None)
         least = WORTH_READING * max(scores.values(), default=0.0)
         return sorted((place for place, score in scores.items() if score >= least), key=lambda place: -scores[place])
 

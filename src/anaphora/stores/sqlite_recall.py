@@ -74,9 +74,10 @@ class _Ranking:
         self._database = database
         self._owner = f' AND owner : "{mark(owner)}"' if has_others(database, owner) else ""
         self._here = "" if cue.elsewhere else cue.conversation
-        self._limit = cue.limit
+        asked = f"SELECT number FROM messages WHERE {ITS_MESSAGES} AND id = ? AND indexed = 1"
+        self._asked = {row[0] for row in database.execute(asked, (owner, cue.conversation, cue.asked))}
         forms = {stem(word): word for word in cue.words}
-        counted = {form: self._count(word, everything) for form, word in forms.items()}
+        counted = {form: max(self._count(word, everything) - len(self._asked), 0) for form, word in forms.items()}
         self.counts = {word: counted[stem(word)] for word in cue.words}
         # What nothing has need not be looked for.
         self._words = sorted((form for form, count in counted.items() if count), key=lambda form: counted[form])
@@ -102,6 +103,8 @@ class _Ranking:
                 for number in self._rows(f"({' OR '.join(selecting)}) AND {quoted}", _SELECTED):
                     if number in scores:
                         scores[number] += weight
+        for number in self._asked:
+            scores.pop(number, None)
         least = WORTH_READING * max(scores.values(), default=0.0)
         # Of equals the newer first.
         worth = (number for number, score in scores.items() if score >= least)

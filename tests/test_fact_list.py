@@ -1,0 +1,68 @@
+"""``bot.facts``: what is remembered, to be read and changed."""
+
+import pytest
+
+from anaphora import AsyncChatbot, Chatbot, InMemoryStore, ScriptedProvider
+from anaphora.errors import InvalidMessage, NotFound
+
+pytestmark = pytest.mark.anyio
+
+
+async def test_a_fact_is_added_corrected_and_deleted():
+    async with AsyncChatbot(ScriptedProvider(echo=True)) as bot:
+        fact = await bot.facts.add("Likes tee")
+        assert [one.text for one in await bot.facts.list()] == ["Likes tee"]
+        corrected = await bot.facts.edit(fact, "Likes tea")
+        assert corrected.id == fact.id
+        assert [one.text for one in await bot.facts.history()] == ["Likes tea"]
+        await bot.facts.delete(corrected.id)
+        assert await bot.facts.history() == []
+
+
+async def test_what_is_known_already_is_not_kept_twice():
+    async with AsyncChatbot(ScriptedProvider(echo=True)) as bot:
+        first = await bot.facts.add("Likes tea")
+        assert await bot.facts.add("likes  TEA.") == first
+        assert len(await bot.facts.list()) == 1
+
+
+async def test_a_fact_can_point_to_the_message_it_came_from():
+    async with AsyncChatbot(ScriptedProvider(echo=True)) as bot:
+        await bot.say("I am vegan")
+        asked = (await bot.history())[0]
+        fact = await bot.facts.add("Is vegan", message=asked)
+        assert [one.message for one in fact.evidence] == [asked.id]
+
+
+async def test_wrong_input_is_an_error_of_ours_and_changes_nothing():
+    async with AsyncChatbot(ScriptedProvider(echo=True)) as bot:
+        fact = await bot.facts.add("Likes tea")
+        with pytest.raises(InvalidMessage):
+            await bot.facts.add("  ")
+        with pytest.raises(InvalidMessage):
+            await bot.facts.edit(fact, "x" * 400)
+        with pytest.raises(NotFound):
+            await bot.facts.delete("fact_none")
+        with pytest.raises(InvalidMessage):
+            await bot.facts.delete(7)  # type: ignore[arg-type]
+        assert [one.text for one in await bot.facts.list()] == ["Likes tea"]
+
+
+def test_the_synchronous_bot_has_the_same_verbs():
+    store = InMemoryStore()
+    with Chatbot(ScriptedProvider(echo=True), store=store) as bot:
+        fact = bot.facts.add("Likes tea")
+        bot.facts.edit(fact, "Likes green tea")
+        assert [one.text for one in bot.facts] == ["Likes green tea"] == [one.text for one in bot.facts.list()]
+        bot.say("hello")
+        bot.settle()
+        bot.facts.delete(fact)
+        assert list(bot.facts.history()) == []
+
+
+@pytest.mark.parametrize("wrong", [{"summary": 7}, {"recall": "yes"}, {"facts": object()}])
+def test_a_part_of_the_memory_that_is_none_is_refused(wrong):
+    from anaphora.errors import ConfigError
+
+    with pytest.raises(ConfigError, match="False"):
+        Chatbot(ScriptedProvider(), **wrong)

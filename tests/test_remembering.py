@@ -1,0 +1,147 @@
+"""What is recalled: from this branch, from other conversations of the same owner, and nothing that matters to nobody."""
+
+from pathlib import Path
+
+import pytest
+
+from anaphora import AsyncChatbot, InMemoryStore, LastTurns, Recall, ScriptedProvider
+from anaphora.stores.base import Store
+from anaphora.stores.sqlite import SQLiteStore
+
+pytestmark = pytest.mark.anyio
+
+SMALL_TALK = ("The sky is grey today", "Tell me a joke", "Another one, please", "Thanks, very funny", "What time is lunch?")
+
+
+@pytest.fixture(params=["memory", "sqlite"])
+async def store(request: pytest.FixtureRequest, tmp_path: Path):
+    kept: Store = InMemoryStore() if request.param == "memory" else SQLiteStore(tmp_path / "x.db")
+    yield kept
+    await kept.aclose()
+
+
+def newest(provider: ScriptedProvider) -> str:
+    return provider.requests[-1].messages[-1].text
+
+
+async def test_what_scrolled_out_of_the_window_is_quoted_when_it_is_asked_for(store: Store):
+    provider = ScriptedProvider(echo=True)
+    async with AsyncChatbot(provider, store=store, window=LastTurns(2)) as bot:
+        await bot.say("My dog is called Rex")
+        for text in SMALL_TALK:
+            await bot.say(text)
+            assert newest(provider) == text
+        answer = await bot.say("What is the name of my dog?")
+        assert "user: My dog is called Rex" in newest(provider)
+        assert newest(provider).endswith("What is the name of my dog?")
+        assert answer.context is not None
+        assert any("dog" in passage.reason for passage in answer.context.remembered.passages)
+        assert "recalled" in str(answer.context)
+        assert [entry.text for entry in await bot.history()][-2] == "What is the name of my dog?"
+
+
+async def test_what_is_in_the_window_is_not_quoted_too(store: Store):
+    provider = ScriptedProvider(echo=True)
+    async with AsyncChatbot(provider, store=store) as bot:
+        await bot.say("My dog is called Rex")
+        await bot.say("What is the name of my dog?")
+        assert newest(provider) == "What is the name of my dog?"
+
+
+async def test_other_conversations_of_the_owner_are_quoted_unless_they_are_not_to_be(store: Store):
+    provider = ScriptedProvider(echo=True)
+    bot = AsyncChatbot(provider, store=store, owner="ana")
+    await bot.conversation("pets").say("My dog is called Rex")
+    await bot.conversation("new").say("What is the name of my dog?")
+    assert "From other conversations:" in newest(provider)
+    assert "Rex" in newest(provider)
+    apart = AsyncChatbot(provider, store=store, owner="ana", recall=Recall(conversations=False))
+    await apart.conversation("third").say("What is the name of my dog?")
+    assert newest(provider) == "What is the name of my dog?"
+    off = AsyncChatbot(provider, store=store, owner="ana", recall=False)
+    await off.conversation("fourth").say("What is the name of my dog?")
+    assert newest(provider) == "What is the name of my dog?"
+
+
+async def test_nobody_is_told_what_another_owner_said(store: Store):
+    provider = ScriptedProvider(echo=True)
+    await AsyncChatbot(provider, store=store, owner="ana").say("My dog is called Rex")
+    await AsyncChatbot(provider, store=store, owner="bob").say("What is the name of my dog?")
+    assert newest(provider) == "What is the name of my dog?"
+
+
+async def test_another_branch_is_not_recalled(store: Store):
+    provider = ScriptedProvider(echo=True)
+    async with AsyncChatbot(provider, store=store, window=LastTurns(1)) as bot:
+        await bot.say("Hello there")
+        fork = (await bot.history())[-1]
+        await bot.say("My dog is called Rex")
+        await bot.say("Nice weather")
+        await bot.goto(fork)
+        await bot.say("Nice weather")
+        await bot.say("What is the name of my dog?")
+        assert newest(provider) == "What is the name of my dog?"
+
+
+async def test_what_was_taken_back_or_forgotten_is_not_recalled(store: Store):
+    provider = ScriptedProvider(echo=True)
+    bot = AsyncChatbot(provider, store=store)
+    undone, gone = bot.conversation("undone"), bot.conversation("gone")
+    await undone.say("My dog is called Rex")
+    await undone.undo()
+    await gone.say("My dog is called Max")
+    for entry in await gone.history():
+        await gone.forget(entry)
+    await bot.conversation("new").say("What is the name of my dog?")
+    assert newest(provider) == "What is the name of my dog?"
+
+
+async def test_what_is_quoted_keeps_to_its_share(store: Store):
+    provider = ScriptedProvider(echo=True, context_window=2_000)
+    async with AsyncChatbot(provider, store=store, window=LastTurns(1)) as bot:
+        for number in range(15):
+            await bot.say(f"My dog Rex number {number} likes long walks in the forest behind the old mill")
+        for number in range(60):
+            await bot.say(f"Remark {number} about nothing at all")
+        answer = await bot.say("What does my dog Rex like?")
+        assert answer.context is not None
+        assert 0 < answer.context.remembered.tail.tokens < 0.15 * answer.context.budget
+
+
+async def test_a_question_without_words_that_say_anything_recalls_nothing(store: Store):
+    provider = ScriptedProvider(echo=True)
+    bot = AsyncChatbot(provider, store=store)
+    await bot.conversation("a").say("why is that so?")
+    await bot.conversation("b").say("why is that so?")
+    assert newest(provider) == "why is that so?"
+
+
+async def test_vectors_find_what_means_the_same_in_other_words(store: Store):
+    groups = (("dog", "puppy", "hound"), ("car", "vehicle"), ("bread", "loaf"))
+
+    def encode(texts):
+        return [[1.0, *(float(any(word in text for word in group)) * 5 for group in groups)] for text in texts]
+
+    provider = ScriptedProvider(echo=True)
+    async with AsyncChatbot(provider, store=store, window=LastTurns(1), recall=Recall(embedder=encode)) as bot:
+        await bot.say("Our puppy sleeps all day")
+        for number in range(40):
+            await bot.say(f"Remark number {number} about nothing at all")
+            await bot.settle()
+        await bot.say("Where is the hound?")
+        assert "Our puppy sleeps all day" in newest(provider)
+        await bot.say("Where is the elephant?")
+        assert newest(provider) == "Where is the elephant?"
+
+
+async def test_an_embedder_that_fails_is_told_of_and_words_do_alone(store: Store):
+    def broken(texts):
+        raise RuntimeError("no embeddings today")
+
+    provider = ScriptedProvider(echo=True)
+    async with AsyncChatbot(provider, store=store, window=LastTurns(1), recall=Recall(embedder=broken)) as bot:
+        await bot.say("My dog is called Rex")
+        await bot.say("Nice weather")
+        answer = await bot.say("What is the name of my dog?")
+        assert "Rex" in newest(provider)
+        assert "no embeddings today" in str(answer.context)
