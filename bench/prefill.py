@@ -1,11 +1,15 @@
 """How many prompt tokens the engine really reads: the default window against the classic sliding one, on the real local model.
 
-    python bench/prefill.py [DIALOGUE.json] [--turns 100] [--budget 1200]
+    python bench/prefill.py [DIALOGUE.json] [--turns 100] [--budget 1200] [--no-memory]
 
 The dialogue is a list of {"role", "content"}; without one the script makes its own. Every user message is said to a real
 chatbot; the model's answers are its own, but as long (in tokens) as the dialogue's, so that all policies remember equally
 much. What was read is llama.cpp's ``timings.prompt_n``. ``once`` is every token of the conversation once; ``least`` leaves
-out those that the engine wrote itself and so need not read. The last line is one JSON object; all figures are tokens.
+out those that the engine wrote itself and so need not read.
+
+``default`` is the default window alone. ``memory`` is the same with summaries (by the local model itself), recall, and facts
+(ten, told before), as far as it is read in turns, where somebody waits for it; ``memory_background`` is what the summaries
+read beside that, between the turns. The last line is one JSON object; all figures are tokens.
 """
 
 from __future__ import annotations
@@ -14,13 +18,18 @@ import argparse
 import asyncio
 import itertools
 import json
-from dataclasses import dataclass
+from collections.abc import AsyncGenerator
+from contextlib import aclosing
+from dataclasses import dataclass, replace
 from pathlib import Path
 
-from anaphora import AsyncChatbot, FitContext, LastMessages
-from anaphora.context.window import Window
-from anaphora.events import Finished, Planned
+from anaphora import AsyncChatbot, Facts, FitContext, LastMessages, Recall, Summary
+from anaphora.chatbot import ChatbotOptions
+from anaphora.context.plan import Memory
+from anaphora.events import Ended, Finished, Planned, ProviderEvent
 from anaphora.message import text_message
+from anaphora.providers.base import ModelInfo, ProviderOptions, Request
+from anaphora.providers.local import LocalProvider
 
 LONGEST_ANSWER = 96
 MARGIN = 16
@@ -35,6 +44,42 @@ class Reading:
     once: int = 0
     least: int = 0
     moves: int = 0
+    tails: int = 0
+    background: int = 0
+
+
+FACTS = (
+    "Lives in Lyon",
+    "Is called Ana",
+    "Has two cats",
+    "Likes hiking",
+    "Works as a nurse",
+    "Is allergic to nuts",
+    "Plays the violin",
+    "Speaks French",
+    "Was born in May",
+    "Drives a red van",
+)
+
+
+class Watched(LocalProvider):
+    """The local model, asked for summaries too however small it is, and what it read for them."""
+
+    def __init__(self, options: ProviderOptions) -> None:
+        super().__init__(None, options)
+        self.background = 0
+
+    async def prepare(self, model: str, /) -> ModelInfo:
+        """The truth, but for its size."""
+        return replace(await super().prepare(model), small=False)
+
+    async def stream(self, request: Request, /) -> AsyncGenerator[ProviderEvent, None]:
+        """The same events, counted."""
+        async with aclosing(super().stream(request)) as events:
+            async for event in events:
+                if isinstance(event, Ended) and request.purpose != "answer" and "timings" in event.details:
+                    self.background += event.details["timings"]["prompt_n"]
+                yield event
 
 
 def main() -> None:
@@ -43,15 +88,15 @@ def main() -> None:
     parser.add_argument("dialogue", nargs="?", help="a JSON list of role and content")
     parser.add_argument("--turns", type=int, default=100)
     parser.add_argument("--budget", type=int, default=1_200, help="tokens of prompt (default 1200)")
+    parser.add_argument("--no-memory", action="store_true", help="only the windows")
     arguments = parser.parse_args()
     dialogue = json.loads(Path(arguments.dialogue).read_text(encoding="utf-8")) if arguments.dialogue else made_dialogue()
     pairs = list(turns(dialogue, arguments.turns))
-    sliding = asyncio.run(measure(pairs, LastMessages(20, keep=20), arguments.budget))
-    default = asyncio.run(measure(pairs, FitContext(), arguments.budget))
-    for name, reading in (("LastMessages(20, keep=20)", sliding), ("FitContext()", default)):
-        share = reading.cached / (reading.read + reading.cached)
-        print(f"{name:26} read {reading.read:7}  from cache {reading.cached:7} ({share:.0%})  moves {reading.moves}")
-    figures = {
+    sliding = asyncio.run(measure(pairs, Memory(LastMessages(20, keep=20)), arguments.budget))
+    show("LastMessages(20, keep=20)", sliding)
+    default = asyncio.run(measure(pairs, Memory(FitContext()), arguments.budget))
+    show("FitContext()", default)
+    figures: dict[str, float] = {
         "turns": len(pairs),
         "sliding_window": sliding.read,
         "default": default.read,
@@ -60,14 +105,44 @@ def main() -> None:
         "sliding_by_default": round(sliding.read / default.read, 2),
         "default_by_once": round(default.read / default.once, 2),
     }
+    if not arguments.no_memory:
+        whole = asyncio.run(measure(pairs, Memory(FitContext(), Summary(), Recall(), Facts()), arguments.budget))
+        show("with the whole memory", whole)
+        figures |= {
+            "memory": whole.read,
+            "memory_background": whole.background,
+            "memory_tails": whole.tails,
+            "sliding_by_memory": round(sliding.read / whole.read, 2),
+            "sliding_by_memory_and_background": round(sliding.read / (whole.read + whole.background), 2),
+        }
     print(json.dumps(figures))
 
 
-async def measure(pairs: list[tuple[str, str]], window: Window, budget: int) -> Reading:
+def show(name: str, reading: Reading) -> None:
+    """A line for people."""
+    share = reading.cached / (reading.read + reading.cached)
+    aside = f"  in the background {reading.background}, {reading.tails} turns with a tail" if reading.background else ""
+    print(
+        f"{name:26} read {reading.read:7}  from cache {reading.cached:7} ({share:.0%})  moves {reading.moves}{aside}", flush=True
+    )
+
+
+async def measure(pairs: list[tuple[str, str]], memory: Memory, budget: int) -> Reading:
     """Say every question and count what the engine reads."""
     reading = Reading()
     context_window = budget + LONGEST_ANSWER + MARGIN
-    async with AsyncChatbot("local", window=window, context_window=context_window, max_tokens=LONGEST_ANSWER) as bot:
+    provider = Watched(ProviderOptions(context_window=context_window))
+    parts = ChatbotOptions(
+        window=memory.window,
+        summary=memory.summary or False,
+        recall=memory.recall or False,
+        facts=memory.facts or False,
+        context_window=context_window,
+        max_tokens=LONGEST_ANSWER,
+    )
+    async with AsyncChatbot(provider, **parts) as bot:
+        for fact in FACTS if memory.facts else ():
+            await bot.facts.add(fact)
         info = await bot.prepare()
         if info.count is None:
             raise SystemExit("the local model has no tokenizer to count with")
@@ -79,14 +154,17 @@ async def measure(pairs: list[tuple[str, str]], window: Window, budget: int) -> 
             async for event in bot.stream(question, extra=extra).events:
                 if isinstance(event, Planned):
                     reading.moves += cut not in {None, event.report.cut}
+                    reading.tails += bool(event.report.remembered.tail.text)
                     cut = event.report.cut
                 if isinstance(event, Finished):
                     timings = event.details["timings"]
                     reading.read += timings["prompt_n"]
                     reading.cached += timings["cache_n"]
                     reading.least -= timings["predicted_n"]
+            await bot.settle()
         reading.once += sum(entry.tokens for entry in await bot.history())
         reading.least += reading.once
+        reading.background = provider.background
     return reading
 
 
