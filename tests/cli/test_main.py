@@ -38,7 +38,8 @@ def test_one_question_one_answer():
 
 def test_text_from_a_pipe_is_the_question_or_is_added_to_it():
     assert run("-m", "scripted:", stdin=b"hello\n").stdout == "You said: hello\n"
-    assert run("-m", "scripted:", "Summarise:", stdin=b"line 1\nline 2\n").stdout == "You said: Summarise:\n\nline 1\nline 2\n"
+    done = run("-m", "scripted:", "Summarise:", stdin=b"line 1\nline 2\n")
+    assert done.stdout == "You said: Summarise:\n\n<document>\nline 1\nline 2\n</document>\n"
 
 
 def test_json_for_programs():

@@ -134,7 +134,7 @@ def _run(arguments: argparse.Namespace) -> int:
         print("anaphora: --json needs a question.", file=sys.stderr)
         return USAGE
     piped = piped_text(sys.stdin)
-    question = "\n\n".join(part for part in (" ".join(arguments.question), piped) if part)
+    question = _with_document(" ".join(arguments.question), piped)
     wants_chat = not arguments.question and piped is None
     if wants_chat and not all(stream is not None and stream.isatty() for stream in (sys.stdin, sys.stdout)):
         print("anaphora: a chat needs a terminal. Give a question, or run it in a terminal.", file=sys.stderr)
@@ -151,6 +151,13 @@ def _run(arguments: argparse.Namespace) -> int:
 
         return chat(opened)
     return ask_once(opened, question, as_json=arguments.json)
+
+
+def _with_document(question: str, piped: str | None) -> str:
+    """The question and what was piped in. Beside a question that is marked as a document: the user did not say it themselves."""
+    if not piped:
+        return question
+    return f"{question}\n\n<document>\n{piped}\n</document>" if question else piped
 
 
 def _leave_quietly(code: int) -> NoReturn:
