@@ -62,7 +62,8 @@ async def turns(store: SQLiteStore, texts: Texts, count: int) -> float:
 
 INSERT = (
     'INSERT INTO messages (owner, conversation, id, parent, "order", role, parts, status, tokens, counter, created, model,'
-    " before_messages, before_turns, before_tokens, indexed) VALUES ('me', 'bench', ?, ?, ?, ?, ?, ?, 20, '', ?, '', ?, ?, ?, ?)"
+    " before_messages, before_turns, before_tokens, indexed, line)"
+    " VALUES ('me', 'bench', ?, ?, ?, ?, ?, ?, 20, '', ?, '', ?, ?, ?, ?, 1)"
 )
 UPDATE = "UPDATE messages SET parts = ?, status = ?, tokens = ?, indexed = ? WHERE number = ?"
 INDEX = "INSERT INTO search (rowid, text, owner) VALUES (?, ?, '109101')"

@@ -7,14 +7,14 @@ from dataclasses import dataclass
 
 import anyio
 
-from anaphora.context.facts import lasting, recent
+from anaphora.context.facts import aside_tokens, lasting, matching, recent
 from anaphora.context.own_words import own_words
 from anaphora.context.plan import Memory
 from anaphora.context.recall import MOST_PLACES, Passage, Recall, passages, worth_recalling
 from anaphora.context.relevance import NEIGHBOURS, cue_words, rank
 from anaphora.context.remembered import Aside, Remembered, preamble_text, tail_text
 from anaphora.context.summary import chain
-from anaphora.derived import Candidate, Cue
+from anaphora.derived import Candidate, Cue, Fact
 from anaphora.embedding import VectorIndex
 from anaphora.errors import AnaphoraError, StoreUnusable
 from anaphora.model import Model
@@ -70,7 +70,13 @@ class Rememberer:
         known = await self.store.facts(view.scope.owner) if memory.facts else ()
         facts_room = int(memory.facts.share * view.room) if memory.facts else 0
         held = lasting(known, began=began, room=facts_room)
-        new = recent(known, began=began, window=in_window, room=facts_room) if view.newest else []
+        new: list[Fact] = []
+        if view.newest and known:
+            new = recent(known, began=began, window=in_window, room=facts_room)
+            question = _shortened(own_words(view.newest.message))
+            # Where there are more than fit, those that matter now; what the window shows needs no fact.
+            hidden = [fact for fact in known if not any(proof.message in in_window for proof in fact.evidence)]
+            new += matching(hidden, question, shown=(*held, *new), room=facts_room - aside_tokens(new))
         summaries = await self.store.summaries(view.scope, view.window[-1].id) if memory.summary and view.start else ()
         shown = chain(summaries, view.start)
         found: Sequence[Passage] = ()

@@ -7,6 +7,7 @@ from contextlib import aclosing
 
 import anyio
 
+from anaphora.context.remembered import without_asides
 from anaphora.events import AnswerDraft, Ended
 from anaphora.message import Message, Options, text_message
 from anaphora.model import Model
@@ -34,6 +35,8 @@ async def retitle(model: Model, store: Store, scope: Scope, messages: Sequence[M
     """Ask the model for a title, if the conversation still has that of its first words. Raises AnaphoraError."""
     await anyio.sleep(_QUIET_SECONDS)
     info = await store.info(scope)
+    # What memory quoted belongs to other conversations, perhaps, and is to be in no title.
+    messages = [without_asides(message) for message in messages]
     first = next((message.text for message in messages if message.role == "user"), "")
     is_named = not scope.conversation.startswith(UNNAMED) or info.title != shortened(first)
     if is_named or info.messages > _MESSAGES:

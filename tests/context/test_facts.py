@@ -11,6 +11,7 @@ from anaphora.context.facts import (
     found_facts,
     lasting,
     learning_material,
+    matching,
     recent,
     same_fact,
 )
@@ -64,6 +65,15 @@ def test_of_too_many_the_newest_are_shown_in_order():
     shown = lasting(known, began=99.0, room=100)
     assert 0 < len(shown) < 50
     assert shown == known[-len(shown) :]
+
+
+def test_of_those_that_do_not_fit_the_ones_that_matter_are_found():
+    known = [fact(number, f"Has a friend called friend{number}") for number in range(30)] + [fact(40, "Is allergic to hazelnuts")]
+    (found,) = matching(known, "Can I eat hazelnuts?", shown=known[:5], room=50)
+    assert found.text == "Is allergic to hazelnuts"
+    assert matching(known, "Can I eat hazelnuts?", shown=known, room=50) == []
+    assert matching(known, "Can I eat hazelnuts?", shown=(), room=2) == []
+    assert matching(known, "What now?", shown=(), room=50) == []
 
 
 def test_only_what_the_user_says_themselves_is_material():

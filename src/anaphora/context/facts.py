@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from anaphora.context.fence import day_of, fenced, quoted, quoted_line
 from anaphora.context.own_words import own_words
 from anaphora.context.prompts import prompt
+from anaphora.context.relevance import cue_words
 from anaphora.derived import Evidence, Fact
 from anaphora.errors import ConfigError, InvalidMessage
 from anaphora.fulltext import stem, words
@@ -83,6 +84,15 @@ def recent(facts: Sequence[Fact], *, began: float, window: frozenset[str], room:
     return _newest([fact for fact in new if not any(proof.message in window for proof in fact.evidence)], room)
 
 
+def matching(facts: Sequence[Fact], question: str, *, shown: Sequence[Fact], room: int) -> list[Fact]:
+    """Facts that hold, are not ``shown`` and have words of the question, those with the most of them, within ``room`` tokens."""
+    asked = frozenset(map(stem, cue_words(question)))
+    known = {fact.id for fact in shown}
+    found = [(len(asked & _stems(fact.text)), fact) for fact in facts if fact.holds and fact.id not in known]
+    best = sorted(((count, fact) for count, fact in found if count), key=lambda one: one[0])
+    return _newest([fact for _, fact in best], room)
+
+
 def fact_line(fact: Fact) -> str:
     """A fact as the model sees it."""
     return f"- {quoted_line(fact.text)} ({day_of(fact.created)})"
@@ -136,11 +146,16 @@ def _checked(item: dict[str, object], entries: Sequence[Entry], held: set[str], 
     return Found(line, Evidence(conversation, entry.id, plain[:LONGEST_FACT]), known)
 
 
+def aside_tokens(facts: Sequence[Fact]) -> int:
+    """About what facts take in a context, in tokens."""
+    return sum(len(fact_line(fact).encode()) // _BYTES_PER_TOKEN + 1 for fact in facts)
+
+
 def _newest(facts: Sequence[Fact], room: int) -> list[Fact]:
     """As many of the newest as fit, oldest first."""
     chosen: list[Fact] = []
     for fact in reversed(facts):
-        room -= len(fact_line(fact).encode()) // _BYTES_PER_TOKEN + 1
+        room -= aside_tokens([fact])
         if room < 0:
             break
         chosen.append(fact)
