@@ -274,3 +274,11 @@ async def test_an_owner_is_never_summarised_into_anothers_context():
     await bob.conversation("c").say("What did mark1 and mark2 say?")
     assert sent(provider.requests[-1]) == "What did mark1 and mark2 say?"
     assert isinstance(provider.requests[-1].messages[0], Message)
+
+
+async def test_waiting_for_the_background_can_be_bounded():
+    provider = ScriptedProvider(echo=True, context_window=1_200, background=lambda _: [Delay(60.0), TextDelta("late")])
+    async with AsyncChatbot(provider, facts=Facts(learn=True)) as bot:
+        await bot.say("I live in Lyon.")
+        await bot.settle(0.01)
+        assert len(provider.background_requests) <= 1

@@ -285,10 +285,14 @@ class AsyncConversation:
             for turn in turns:
                 await turn.ended.wait()
 
-    async def settle(self) -> None:
-        """Wait until everything is done that goes on in the background after an answer: summaries, facts, a title."""
-        for turn in list(self._turns):
-            await turn.ended.wait()
+    async def settle(self, seconds: float | None = None) -> None:
+        """Wait until everything is done that goes on in the background after an answer: summaries, facts, a title.
+
+        At most so many ``seconds``; None is as long as it takes.
+        """
+        with anyio.move_on_after(seconds):
+            for turn in list(self._turns):
+                await turn.ended.wait()
 
     async def _stop_background(self) -> None:
         """Nothing may be made any more of what is being forgotten."""

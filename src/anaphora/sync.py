@@ -216,9 +216,12 @@ class Conversation:
         """Remove this conversation and everything in it. Raises NotFound and ConversationBusy."""
         door.call(self._inner.delete)
 
-    def settle(self) -> None:
-        """Wait until everything is done that goes on in the background after an answer: summaries, facts, a title."""
-        door.call(self._inner.settle)
+    def settle(self, seconds: float | None = None) -> None:
+        """Wait until everything is done that goes on in the background after an answer: summaries, facts, a title.
+
+        At most so many ``seconds``; None is as long as it takes.
+        """
+        door.call(lambda: self._inner.settle(seconds))
 
     @property
     def history(self) -> Sequence[Entry]:

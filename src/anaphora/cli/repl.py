@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from prompt_toolkit import PromptSession
 
 _LEAVE_WORDS = {"quit", "exit"}
+_FINISH_SECONDS = 10.0
 
 
 def chat(opened: Opened) -> int:
@@ -54,8 +55,16 @@ def chat(opened: Opened) -> int:
         if line:
             interrupted = not _answer(state, line)
     with suppress(AnaphoraError):
+        if opened.settings.learn:
+            _finish(state)
         state.bot.close()
     return OK
+
+
+def _finish(state: Chat) -> None:
+    """What was just said may have facts in it: who asked for them waits a moment. Ctrl-C does not."""
+    with suppress(KeyboardInterrupt):
+        state.conversation.settle(_FINISH_SECONDS)
 
 
 def _connect(opened: Opened) -> None:
