@@ -34,6 +34,28 @@ async def test_a_fact_can_point_to_the_message_it_came_from():
         assert [one.message for one in fact.evidence] == [asked.id]
 
 
+async def test_the_message_may_be_in_another_conversation_and_takes_the_fact_along_when_it_is_forgotten():
+    async with AsyncChatbot(ScriptedProvider(echo=True)) as bot:
+        other = bot.conversation("other")
+        await other.say("I am vegan")
+        asked = (await other.history())[0]
+        with pytest.raises(NotFound):
+            await bot.facts.add("Is vegan", message=asked)
+        fact = await bot.facts.add("Is vegan", message=asked, conversation="other")
+        assert fact.evidence[0].conversation == "other"
+        await other.forget(asked)
+        assert await bot.facts.history() == []
+        with pytest.raises(InvalidMessage):
+            await bot.facts.add("Is vegan", message=asked, conversation="other")
+
+
+async def test_what_a_fact_said_before_it_was_corrected_is_nowhere(tmp_path):
+    async with AsyncChatbot(ScriptedProvider(echo=True), store=tmp_path / "x.db") as bot:
+        fact = await bot.facts.add("Keeps a Quetzalcoatlus")
+        await bot.facts.edit(fact, "Keeps a cat")
+        assert b"quetzal" not in b"".join(path.read_bytes().lower() for path in tmp_path.iterdir())
+
+
 async def test_wrong_input_is_an_error_of_ours_and_changes_nothing():
     async with AsyncChatbot(ScriptedProvider(echo=True)) as bot:
         fact = await bot.facts.add("Likes tea")

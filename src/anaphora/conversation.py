@@ -149,7 +149,10 @@ class AsyncConversation:
             raise ConfigError(f"there is a conversation {fork.id!r} already: name the fork otherwise.")
         title = f"{info.title} (fork)" if info.title else ""
         usage = sum((entry.usage for entry in branch if entry.usage), Usage())
-        about = replace(info, id=fork.id, title=title, head=head, created=time.time(), updated=time.time(), usage=usage)
+        now = time.time()
+        about = replace(info, id=fork.id, title=title, head=head, created=now, updated=now, usage=usage)
+        # Its messages are numbered anew; from the same ones as here facts have been learned.
+        about = replace(about, learned=sum(entry.order <= info.learned for entry in branch))
         await self._setup.store.restore(self._scope.owner, about, branch)
         return fork
 
@@ -165,12 +168,20 @@ class AsyncConversation:
         """The messages of this conversation that have all these words, newest first. Raises InvalidMessage if there are none."""
         return await self._setup.store.search(self._scope.owner, checked_query(text, limit, self.id))
 
-    async def forget(self, message: Entry | str) -> None:
-        """Blank a message for good; its place in the tree stays. Raises NotFound and ConversationBusy."""
+    async def forget(self, message: Entry | str, *, answers: bool = False) -> None:
+        """Blank a message for good, and all that was made of it; its place in the tree stays. Raises NotFound and ConversationBusy.
+
+        With ``answers`` everything that was said below it goes too: every answer, and what followed.
+        """
         await self._settled()
-        await self._stop_background()
         async with self._writing():
-            await self._setup.store.forget(self._scope, _id_of(message))
+            await self._stop_background()
+            waiting = [_id_of(message)]
+            while waiting:
+                message_id = waiting.pop()
+                if answers:
+                    waiting += [entry.id for entry in await self._setup.store.children(self._scope, message_id)]
+                await self._setup.store.forget(self._scope, message_id)
         self._forgotten()
 
     async def delete(self) -> None:
@@ -303,7 +314,9 @@ class AsyncConversation:
 
     def _forgotten(self) -> None:
         """Nothing of what was forgotten stays in this process."""
-        self._upkeep.sent = None
+        for conversation in (self, *self._all.values()):
+            conversation._upkeep.sent = None  # noqa: SLF001 -- all conversations of a bot know each other
+        self._setup.model.forget_counts()
         if self._setup.vectors is not None:
             self._setup.vectors.forget()
 

@@ -23,7 +23,7 @@ class BlockSummary:
 
     ``end`` is how many messages the branch has up to and with that one. The summary is shown where the window begins
     at ``since`` or later (also a number of messages before it): one that stands for several older ones takes their place
-    only when the window moves. ``sources`` are the messages whose words it was made of.
+    only when the window moves.
     """
 
     message: str
@@ -32,7 +32,6 @@ class BlockSummary:
     since: int
     text: str
     size: Size = field(default_factory=Size)
-    sources: tuple[str, ...] = ()
     model: str = ""
 
 
@@ -111,10 +110,11 @@ class Candidates:
 
 @dataclass(frozen=True, slots=True)
 class Learned:
-    """A fact to be kept, and the id of the one whose place it takes. A fact that is there already gets new words and evidence."""
+    """A new fact, and the id of the one whose place it takes; or, ``known``, more evidence for one that is there and holds."""
 
     fact: Fact
     supersedes: str | None = None
+    known: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,7 +140,8 @@ class VectorRow:
     place: int = 0
 
 
-def covered(summaries: Sequence[BlockSummary], window: int) -> list[BlockSummary]:
+def covered(summaries: Sequence[BlockSummary], window: int) -> list[tuple[BlockSummary, BlockSummary]]:
     """Those of a branch's summaries that another one covers which is shown already where the window begins at ``window``."""
     shown = [one for one in summaries if one.since <= window]
-    return [one for one in shown if any(other.start <= one.start and one.end <= other.end and other != one for other in shown)]
+    pairs = ((one, other) for one in shown for other in shown if other != one)
+    return [(one, other) for one, other in pairs if other.start <= one.start and one.end <= other.end]

@@ -66,7 +66,7 @@ class Embedder:
             if _is_async(self._encode):
                 made = self._encode(texts)
             else:
-                made = await anyio.to_thread.run_sync(self._encode, texts)
+                made = await anyio.to_thread.run_sync(self._encode, texts, abandon_on_cancel=True)
             rows = await made if inspect.isawaitable(made) else made
         return [_int8(row) for row in rows]
 
@@ -83,27 +83,21 @@ class VectorIndex:
         self._store = store
         self._owner = owner
         self._embedder = embedder
+        # Below this number (the store's own, of messages) everything is embedded.
+        self.embedded = 0
         self._rows: list[VectorRow] = []
         self._matrix: np.ndarray[Any, Any] | None = None
+        self._lock = anyio.Lock()
 
     async def alike(self, text: str) -> tuple[dict[str, float], frozenset[str]]:
         """The messages most like a text (by id, with their cosine), and which of them stand out from all others."""
-        np = _numpy()
         (row,) = await self._embedder.encode([text])
-        await self._update()
-        wanted = np.frombuffer(row, dtype=np.int8).astype(np.float32)
-        if self._matrix is None or self._matrix.shape[1] != len(wanted):
+        async with self._lock:
+            await self._update()
+            rows, matrix = self._rows, self._matrix
+        if matrix is None or matrix.shape[1] != len(row):
             return {}, frozenset()
-        matrix = self._matrix
-        blocks = (matrix[start : start + _BLOCK].astype(np.float32) @ wanted for start in range(0, len(matrix), _BLOCK))
-        cosines = np.concatenate(list(blocks)) / (127.0 * 127.0)
-        best = np.argsort(-cosines)[: 2 * _ALIKE]
-        found: dict[str, float] = {}
-        for index in best:
-            found.setdefault(self._rows[index].message, float(cosines[index]))
-        least = float(cosines.mean() + _STANDS_OUT * cosines.std()) if len(cosines) >= _LEAST_ROWS else 2.0
-        alike = dict(list(found.items())[:_ALIKE])
-        return alike, frozenset(message for message, cosine in alike.items() if cosine >= least)
+        return await anyio.to_thread.run_sync(_alike, rows, matrix, row)
 
     def forget(self) -> None:
         """Read everything anew: something was forgotten."""
@@ -111,13 +105,34 @@ class VectorIndex:
 
     async def _update(self) -> None:
         np = _numpy()
-        newest = self._rows[-1].place if self._rows else 0
-        new = await self._store.vectors(self._owner, self._embedder.name, after=newest)
-        if new:
-            width = len(new[0].row)
-            rows = np.frombuffer(b"".join(row.row for row in new if len(row.row) == width), dtype=np.int8).reshape(-1, width)
-            self._rows += [row for row in new if len(row.row) == width]
-            self._matrix = rows if self._matrix is None else np.concatenate([self._matrix, rows])
+        known, matrix = self._rows, self._matrix
+        new = await self._store.vectors(self._owner, self._embedder.name, after=known[-1].place if known else 0)
+        if not new or self._rows is not known:
+            # Or something was forgotten just now: the next question reads anew.
+            return
+        width = len(new[-1].row)
+        if matrix is not None and matrix.shape[1] != width:
+            # The function is another one than it was.
+            known, matrix = [], None
+        kept = [row for row in new if len(row.row) == width]
+        rows = np.frombuffer(b"".join(row.row for row in kept), dtype=np.int8).reshape(-1, width)
+        self._rows, self._matrix = [*known, *kept], rows if matrix is None else np.concatenate([matrix, rows])
+
+
+def _alike(rows: Sequence[VectorRow], matrix: np.ndarray[Any, Any], row: bytes) -> tuple[dict[str, float], frozenset[str]]:
+    """The rows most like one, and those that stand out."""
+    np = _numpy()
+    wanted = np.frombuffer(row, dtype=np.int8).astype(np.float32)
+    blocks = (matrix[start : start + _BLOCK].astype(np.float32) @ wanted for start in range(0, len(matrix), _BLOCK))
+    cosines = np.concatenate(list(blocks)) / (127.0 * 127.0)
+    most = min(2 * _ALIKE, len(cosines))
+    best = np.argpartition(-cosines, most - 1)[:most]
+    found: dict[str, float] = {}
+    for index in best[np.argsort(-cosines[best], kind="stable")]:
+        found.setdefault(rows[index].message, float(cosines[index]))
+    least = float(cosines.mean() + _STANDS_OUT * cosines.std()) if len(cosines) >= _LEAST_ROWS else 2.0
+    alike = dict(list(found.items())[:_ALIKE])
+    return alike, frozenset(message for message, cosine in alike.items() if cosine >= least)
 
 
 def _is_async(function: Encode) -> bool:

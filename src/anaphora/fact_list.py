@@ -10,7 +10,7 @@ from anaphora.context.facts import checked_fact, same_fact
 from anaphora.derived import Evidence, Fact, Learned
 from anaphora.errors import InvalidMessage, NotFound
 from anaphora.stores.base import Scope, Store
-from anaphora.transcript import Entry
+from anaphora.transcript import START, Entry
 from anaphora.upkeep import new_fact_id
 
 
@@ -29,25 +29,32 @@ class AsyncFactList:
         """The same with what held once: each superseded fact says when it ended and what took its place."""
         return await self._store.facts(self._scope.owner)
 
-    async def add(self, text: str, *, message: Entry | None = None) -> Fact:
-        """Remember something; what is known already is not remembered twice. ``message`` is where the user said it.
+    async def add(self, text: str, *, message: Entry | None = None, conversation: str | None = None) -> Fact:
+        """Remember something; what is known already is not remembered twice.
 
-        Raises InvalidMessage.
+        ``message`` is where the user said it, in this ``conversation`` (its id; None is the bot's own): with it the fact is
+        forgotten. Raises InvalidMessage, and NotFound if it is not there.
         """
         line = checked_fact(text)
         known = same_fact(line, await self.list())
         if known is not None:
             return known
-        evidence = () if message is None else (Evidence(self._scope.conversation, message.id, line),)
+        evidence: tuple[Evidence, ...] = ()
+        if message is not None:
+            where = Scope(self._scope.owner, conversation or self._scope.conversation)
+            await self._store.branch(where, message.id, reach=START)
+            evidence = (Evidence(where.conversation, message.id, line),)
         fact = Fact(new_fact_id(), line, "told", time.time(), evidence)
-        (kept,) = await self._store.learn(self._scope.owner, [Learned(fact)])
-        return kept
+        kept = await self._store.learn(self._scope.owner, [Learned(fact)])
+        if not kept:
+            raise InvalidMessage("the message it came from has been forgotten.")
+        return kept[0]
 
     async def edit(self, fact: Fact | str, text: str) -> Fact:
         """Correct a fact. What it said is not kept: it was wrong. Raises InvalidMessage and NotFound."""
-        changed = replace(await self._found(fact), text=checked_fact(text), origin="told")
-        (kept,) = await self._store.learn(self._scope.owner, [Learned(changed)])
-        return kept
+        line, known = checked_fact(text), await self._found(fact)
+        await self._store.reword(self._scope.owner, known.id, line)
+        return replace(known, text=line, origin="told")
 
     async def delete(self, fact: Fact | str) -> None:
         """Forget a fact and what it superseded. The messages that it came from stay: ``forget`` blanks these. Raises NotFound."""

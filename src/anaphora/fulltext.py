@@ -21,6 +21,7 @@ _UNSPACED = (
 _SYMBOLS = "#$%&+<=>@\\^|~\u00a2-\u00a7\u00a9\u00ac\u00ae\u00b0\u00b1\u00d7\u00f7\u20a0-\u20cf\u2100-\u2bff\U0001f000-\U0001faff"
 _SINGLE = _UNSPACED + _SYMBOLS
 _LETTER = f"[^\\W_{_SINGLE}]"
+_UNIT = re.compile(f"[{_UNSPACED}]{{1,2}}\\s*|[^\\s{_UNSPACED}]{{1,40}}\\s*|\\s+")
 _WORD = re.compile(f"[{_SINGLE}]|{_LETTER}+")
 _CHUNK = re.compile(r'"([^"]+)"|(\S+)')
 _ENDINGS = re.compile("(?:ies|ing|edly|ed|es|ly|er|s|e|y)$")
@@ -50,6 +51,11 @@ class _Fold(dict[int, str]):
 
 
 _FOLD = _Fold()
+
+
+def units(text: str) -> list[str]:
+    """A text in pieces as long as words, the blanks after them included: where no blanks are, every two characters."""
+    return _UNIT.findall(text)
 
 
 def words(text: str) -> list[str]:

@@ -68,6 +68,10 @@ class Model:
             self._counted[text] = (await self.text_size(text)).tokens
         return self._counted[text]
 
+    def forget_counts(self) -> None:
+        """Let go of the texts that were counted last."""
+        self._counted.clear()
+
     async def text_size(self, text: str) -> Size:
         """The size of a text."""
         return await self.size(text_message("user", text))

@@ -13,7 +13,7 @@ from anaphora.context.plan import Memory
 from anaphora.context.recall import MOST_PLACES, Passage, Recall, passages, worth_recalling
 from anaphora.context.relevance import NEIGHBOURS, cue_words, rank
 from anaphora.context.remembered import Aside, Remembered, preamble_text, tail_text
-from anaphora.context.summary import chain
+from anaphora.context.summary import chain, within
 from anaphora.derived import Candidate, Cue, Fact
 from anaphora.embedding import VectorIndex
 from anaphora.errors import AnaphoraError, StoreUnusable
@@ -78,7 +78,7 @@ class Rememberer:
             hidden = [fact for fact in known if not any(proof.message in in_window for proof in fact.evidence)]
             new += matching(hidden, question, shown=(*held, *new), room=facts_room - aside_tokens(new))
         summaries = await self.store.summaries(view.scope, view.window[-1].id) if memory.summary and view.start else ()
-        shown = chain(summaries, view.start)
+        shown = within(chain(summaries, view.start), int(memory.summary.share * view.room) if memory.summary else 0)
         found: Sequence[Passage] = ()
         notes: tuple[str, ...] = ()
         if memory.recall and view.newest:

@@ -94,8 +94,7 @@ class Setup:
         limits = memory.limits(room)
         branch = await self._end_of_branch(scope, message_id, reach(limits))
         first = cut(branch, limits)
-        after = following(branch, limits, first)
-        return Sight(branch, branch[first].before.messages, None if after is None else branch[after].before.messages, room)
+        return Sight(branch, branch[first].before.messages, following(branch, limits, first), room)
 
     async def _memory(self, scope: Scope, message_id: str | None) -> tuple[Memory, tuple[str, ...]]:
         """The memory without what nobody can do here, and what is to be said of that.

@@ -208,9 +208,12 @@ class Conversation:
         """
         return door.call(lambda: self._inner.search(text, limit=limit))
 
-    def forget(self, message: Entry | str) -> None:
-        """Blank a message for good; its place in the tree stays. Raises NotFound and ConversationBusy."""
-        door.call(lambda: self._inner.forget(message))
+    def forget(self, message: Entry | str, *, answers: bool = False) -> None:
+        """Blank a message for good, and all that was made of it; its place in the tree stays. Raises NotFound and ConversationBusy.
+
+        With ``answers`` everything that was said below it goes too: every answer, and what followed.
+        """
+        door.call(lambda: self._inner.forget(message, answers=answers))
 
     def delete(self) -> None:
         """Remove this conversation and everything in it. Raises NotFound and ConversationBusy."""
@@ -296,12 +299,13 @@ class FactList:
         """The same with what held once: each superseded fact says when it ended and what took its place."""
         return door.call(self._inner.history)
 
-    def add(self, text: str, *, message: Entry | None = None) -> Fact:
-        """Remember something; what is known already is not remembered twice. ``message`` is where the user said it.
+    def add(self, text: str, *, message: Entry | None = None, conversation: str | None = None) -> Fact:
+        """Remember something; what is known already is not remembered twice.
 
-        Raises InvalidMessage.
+        ``message`` is where the user said it, in this ``conversation`` (its id; None is the bot's own): with it the fact is
+        forgotten. Raises InvalidMessage, and NotFound if it is not there.
         """
-        return door.call(lambda: self._inner.add(text, message=message))
+        return door.call(lambda: self._inner.add(text, message=message, conversation=conversation))
 
     def edit(self, fact: Fact | str, text: str) -> Fact:
         """Correct a fact. What it said is not kept: it was wrong. Raises InvalidMessage and NotFound."""

@@ -128,7 +128,7 @@ class ConversationInfo:
     """What a store knows of a conversation beside its messages. ``system`` None means: the bot's own system prompt.
 
     ``usage`` is that of all its calls, also of answers that are on no branch any more. ``learned`` is the order of the message
-    up to which facts have been learned from it.
+    up to which facts have been learned from it, ``forgotten`` how many messages of it have been.
     """
 
     id: str
@@ -140,3 +140,4 @@ class ConversationInfo:
     messages: int
     usage: Usage = field(default_factory=Usage)
     learned: int = 0
+    forgotten: int = 0

@@ -9,13 +9,23 @@ import secrets
 import time
 from collections.abc import Sequence
 from contextlib import aclosing
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from functools import partial
 
-from anaphora.context.facts import facts_request, found_facts, learning_material, same_fact
+import anyio.to_thread
+
+from anaphora.context.facts import (
+    FACTS_ANSWER_TOKENS,
+    facts_request,
+    found_facts,
+    learning_material,
+    same_fact,
+    worth_showing,
+)
 from anaphora.context.plan import Budget
 from anaphora.context.prefix import Sent
 from anaphora.context.relevance import pieces
-from anaphora.context.summary import Stretch, accepted, due, is_worth_it, summary_request
+from anaphora.context.summary import Stretch, accepted, answer_tokens, due, is_worth_it, summary_request
 from anaphora.derived import BlockSummary, Fact, Learned, VectorRow
 from anaphora.errors import UnreadableAnswer
 from anaphora.events import AnswerDraft, Ended
@@ -24,13 +34,15 @@ from anaphora.model import Model
 from anaphora.providers.base import Request
 from anaphora.setup import Setup
 from anaphora.stores.base import Scope
-from anaphora.transcript import Entry, Extent
+from anaphora.transcript import Entry, Extent, Size
 
 _UNLIMITED = 1 << 40
-# Summaries for one answer: what has left, what leaves next, several older ones in one.
-_MOST_SUMMARIES = 3
+# Summaries after one answer: first of what has left and of what leaves next, then of several older ones in one.
+_ROUNDS, _MOST_SUMMARIES = 2, 3
 # So many messages are embedded after one answer, in calls of so many.
 _EMBEDDED, _BATCH = 512, 64
+# What the instructions for facts take, in tokens.
+_INSTRUCTIONS = 500
 # After failures fewer and fewer answers are followed by a new try, down to one in so many.
 _LONGEST_PAUSE = 16
 
@@ -108,31 +120,21 @@ class Upkeep:
         if writer is None or policy is None:
             return
         sight = await setup.sight(scope, message_id, budget)
-        for _ in range(_MOST_SUMMARIES):
-            stretch = due(await setup.store.summaries(scope, message_id), sight.start, sight.following)
-            if stretch is None:
-                return
-            entries = await _entries(setup, scope, stretch, sight.branch)
-            length = policy.length(sight.room)
-            if not is_worth_it(entries, length):
-                return
-            text = await _written(writer, entries, length=length, room=(await writer.budget(length)).prompt)
-            if text is None:
-                raise UnreadableAnswer(
-                    f"the summary of {len(entries)} messages was empty, refused or broken", provider=str(writer)
-                )
-            summary = BlockSummary(
-                message=entries[-1].id,
-                start=stretch.start,
-                end=stretch.end,
-                since=stretch.since,
-                text=text,
-                size=await setup.model.text_size(text),
-                sources=tuple(entry.id for entry in entries if entry.message.parts),
-                model=str(writer),
-            )
-            if not await setup.store.keep_summary(scope, summary, window=sight.start):
-                # Something of it was forgotten meanwhile.
+        length, most = policy.length(sight.room), policy.most(sight.room)
+        for _ in range(_ROUNDS):
+            have = await setup.store.summaries(scope, message_id)
+            kept = False
+            for stretch in due(have, sight.start, sight.following, most=most)[:_MOST_SUMMARIES]:
+                forgotten = (await setup.store.info(scope)).forgotten
+                entries = await _entries(setup, scope, stretch, sight.branch)
+                if not is_worth_it(entries, length):
+                    continue
+                text, size = await _written(setup.model, writer, entries, length=length)
+                last = entries[-1].id
+                summary = BlockSummary(last, stretch.start, stretch.end, stretch.since, text, size, str(writer))
+                # Not kept if something was forgotten meanwhile.
+                kept |= await setup.store.keep_summary(scope, summary, window=sight.start, forgotten=forgotten)
+            if not kept:
                 return
 
     async def _learn(self, setup: Setup, scope: Scope, message_id: str, budget: Budget) -> None:
@@ -142,13 +144,14 @@ class Upkeep:
         learned = (await setup.store.info(scope)).learned
         branch = (await setup.sight(scope, message_id, budget)).branch
         new = [entry for entry in branch if entry.order > learned]
-        material = learning_material(new)
         if not new:
             return
+        room = (await learner.budget(FACTS_ANSWER_TOKENS)).prompt - _INSTRUCTIONS
+        material = learning_material(new, room // 2)
         found: list[Learned] = []
         if material:
             known = await setup.store.facts(scope.owner)
-            messages, options = facts_request(material, known)
+            messages, options = facts_request(material, worth_showing(known, room // 2))
             answer, _ = await _answer(learner, learner.request(messages, options, "facts"))
             try:
                 checked = found_facts(answer, material, known, scope.conversation)
@@ -156,24 +159,31 @@ class Upkeep:
                 raise UnreadableAnswer(f"no facts were learned: {error}", provider=str(learner)) from None
             for one in checked:
                 same = same_fact(one.text, [*known, *(fresh.fact for fresh in found)])
-                fact = Fact(same.id if same else new_fact_id(), one.text, "learned", time.time(), (one.evidence,))
                 if same is not None:
-                    fact = Fact(same.id, same.text, same.origin, same.created, (one.evidence,))
-                found.append(Learned(fact, None if same else one.replaces))
+                    found.append(Learned(replace(same, evidence=(one.evidence,)), known=True))
+                else:
+                    fact = Fact(new_fact_id(), one.text, "learned", time.time(), (one.evidence,))
+                    found.append(Learned(fact, one.replaces))
         await setup.store.learn(scope.owner, found, scope=scope, order=new[-1].order)
 
     async def _embed(self, setup: Setup, scope: Scope, _message_id: str, _budget: Budget) -> None:
-        embedder = setup.embedder
-        if embedder is None:
+        embedder, index = setup.embedder, setup.vectors
+        if embedder is None or index is None:
             return
+        newest = 0
         for _ in range(_EMBEDDED // _BATCH):
-            waiting = await setup.store.unembedded(scope.owner, embedder.name, limit=_BATCH)
-            if not waiting:
+            waiting = await setup.store.unembedded(scope.owner, embedder.name, after=index.embedded, limit=_BATCH)
+            newest = max([newest, *(one.number for one in waiting)])
+            parts = [(one, place, piece) for one in waiting for place, piece in enumerate(pieces(one.text or " "))]
+            for start in range(0, len(parts), _BATCH):
+                batch = parts[start : start + _BATCH]
+                rows = await embedder.encode([piece for _, _, piece in batch])
+                kept = [VectorRow(one.number, one.message, place, row) for (one, place, _), row in zip(batch, rows, strict=True)]
+                await setup.store.keep_vectors(scope.owner, embedder.name, kept)
+            if len(waiting) < _BATCH:
+                # Nothing older is missing: it need not be looked for again.
+                index.embedded = max(index.embedded, newest)
                 return
-            parts = [(one, number, piece) for one in waiting for number, piece in enumerate(pieces(one.text or " "))]
-            rows = await embedder.encode([piece for _, _, piece in parts])
-            kept = [VectorRow(one.number, one.message, number, row) for (one, number, _), row in zip(parts, rows, strict=True)]
-            await setup.store.keep_vectors(scope.owner, embedder.name, kept)
 
 
 def new_fact_id() -> str:
@@ -190,10 +200,20 @@ async def _entries(setup: Setup, scope: Scope, stretch: Stretch, branch: Sequenc
     return [entry for entry in branch if stretch.start <= entry.before.messages < stretch.end]
 
 
-async def _written(writer: Model, entries: Sequence[Entry], *, length: int, room: int) -> str | None:
-    messages, options = summary_request(entries, length=length, room=room)
-    text, finish = await _answer(writer, writer.request(messages, options, "summary"))
-    return None if finish == "content_filter" else accepted(text, length=length)
+async def _written(model: Model, writer: Model, entries: Sequence[Entry], *, length: int) -> tuple[str, Size]:
+    """A summary, and its size for the model that will read it. Raises ProviderError, also if there is none in the answer."""
+    room = (await writer.budget(answer_tokens(length))).prompt
+    # A long stretch is long to shorten.
+    messages, options = await anyio.to_thread.run_sync(partial(summary_request, entries, length=length, room=room))
+    answer, finish = await _answer(writer, writer.request(messages, options, "summary"))
+    text = None if finish == "content_filter" else accepted(answer, length=length)
+    if text is None:
+        raise UnreadableAnswer(f"the summary of {len(entries)} messages was empty, refused or broken", provider=str(writer))
+    size = await model.text_size(text)
+    if size.tokens > length:
+        text = accepted(text, length=length * length // size.tokens) or text
+        size = await model.text_size(text)
+    return text, size
 
 
 async def _answer(model: Model, request: Request) -> tuple[str, Finish]:

@@ -14,6 +14,7 @@ from anaphora.context.facts import (
     matching,
     recent,
     same_fact,
+    worth_showing,
 )
 from anaphora.context.own_words import own_words
 from anaphora.derived import Evidence, Fact
@@ -153,8 +154,27 @@ def test_what_says_the_same_is_not_kept_twice(text: str, is_same: bool):
     assert (same_fact(text, [fact(1, "Lives in Lyon")]) is not None) == is_same
 
 
-def test_numbers_make_facts_differ():
+def test_numbers_and_their_order_make_facts_differ():
     assert same_fact("Gets up at 7 on weekdays", [fact(1, "Gets up at 6 on weekdays")]) is None
+    assert same_fact("Has 3 cats and 2 dogs", [fact(1, "Has 2 cats and 3 dogs")]) is None
+    assert same_fact("Moved from Lyon to Paris", [fact(1, "Moved from Paris to Lyon")]) is None
+
+
+def test_what_is_shown_to_a_model_has_a_budget():
+    long = [entry(number, f"message {number} " + "word " * 50) for number in range(20)]
+    assert learning_material(long, 300) == long[-3:]
+    known = [fact(number, f"fact number {number}") for number in range(50)]
+    shown = worth_showing(known, 100)
+    assert 0 < len(shown) < 20
+    assert shown == known[-len(shown) :]
+
+
+def test_a_text_full_of_tags_is_read_in_one_pass():
+    text = "Please look: " + "<p>some text here\n" * 20_000
+    assert own_words(text_message("user", text)) == ""
+    nested = "Mine. <document>a <document>b</document> c</document> Also mine."
+    assert own_words(text_message("user", nested)) == "Mine. \n Also mine."
+    assert "Poison" not in own_words(text_message("user", "<document>x</document> I live in Poisonville </document> end"))
 
 
 def test_what_is_told_must_be_a_sentence():

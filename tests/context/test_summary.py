@@ -1,13 +1,14 @@
 """Which stretches get a summary, what it is made of, and which summaries are shown."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from itertools import pairwise
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from anaphora.context.summary import Stretch, Summary, accepted, chain, due, gaps, is_worth_it, originals, summary_request
+from anaphora.context.summary import Stretch, Summary, accepted, chain, due, gaps, is_worth_it, originals, summary_request, within
 from anaphora.derived import BlockSummary
 from anaphora.errors import ConfigError
 from anaphora.message import Message, Role, Text, ToolCall, ToolResult, text_message
@@ -44,22 +45,32 @@ def test_what_no_summary_stands_for_is_told():
 
 
 def test_the_block_that_leaves_next_is_due_before_it_leaves():
-    assert due([], 0, None) is None
-    assert due([], 0, 6) == Stretch(0, 6, since=6)
-    assert due([block(0, 6)], 0, 6) is None
-    assert due([block(0, 6)], 6, 12) == Stretch(6, 12, since=12)
+    assert due([], 0, None, most=4) == []
+    assert due([], 0, 6, most=4) == [Stretch(0, 6, since=6)]
+    assert due([block(0, 6)], 0, 6, most=4) == []
+    assert due([block(0, 6)], 6, 12, most=4) == [Stretch(6, 12, since=12)]
 
 
 def test_what_has_left_already_is_due_first():
-    assert due([], 10, 16) == Stretch(0, 10, since=10)
-    assert due([block(0, 10)], 10, 16) == Stretch(10, 16, since=16)
+    assert due([], 10, 16, most=4) == [Stretch(0, 10, since=10), Stretch(10, 16, since=16)]
+    assert due([block(0, 10)], 10, 16, most=4) == [Stretch(10, 16, since=16)]
+    assert due([block(4, 8)], 10, None, most=4) == [Stretch(0, 4, since=4), Stretch(8, 10, since=10)]
 
 
 def test_many_summaries_become_few_and_wait_for_the_next_move():
     made = [block(start, start + 2) for start in range(0, 10, 2)]
-    assert due(made, 8, 10) == Stretch(0, 6, since=10)
-    assert due([*made, block(0, 6, since=10)], 8, 10) is None
-    assert due(made, 10, None) is None
+    assert due(made, 8, 10, most=4) == [Stretch(0, 6, since=10)]
+    assert due([*made, block(0, 6, since=10)], 8, 10, most=4) == []
+    assert due(made, 10, None, most=4) == [Stretch(0, 6, since=10)]
+    assert due(made[:2], 4, None, most=1) == [Stretch(0, 4, since=4)]
+
+
+def test_as_many_of_the_newest_are_shown_as_their_share_holds():
+    made = [replace(block(start, start + 2), size=Size(34)) for start in range(0, 10, 2)]
+    assert ranges(within(made, 1_000)) == ranges(made)
+    assert ranges(within(made, 100)) == [(6, 8), (8, 10)]
+    assert within(made, 30) == []
+    assert [Summary().most(room) for room in (300, 1_000, 100_000)] == [1, 2, 4]
 
 
 @given(st.lists(st.tuples(st.integers(0, 40), st.integers(1, 12), st.integers(0, 12)), max_size=12), st.integers(0, 50))
@@ -79,6 +90,7 @@ def test_few_and_short_messages_are_not_worth_a_summary():
     assert not is_worth_it([entry("user", "hi")] * 2, 100)
     assert is_worth_it([entry("user", "hi")] * 6, 100)
     assert is_worth_it([entry("user", "hi", tokens=400)] * 2, 100)
+    assert not is_worth_it([entry("user", "", tokens=400)] * 20, 100)
 
 
 def test_it_is_asked_for_with_the_originals_as_quoted_material():

@@ -157,7 +157,9 @@ def _with_document(question: str, piped: str | None) -> str:
     """The question and what was piped in. Beside a question that is marked as a document: the user did not say it themselves."""
     if not piped:
         return question
-    return f"{question}\n\n<document>\n{piped}\n</document>" if question else piped
+    # Nothing in it may end it.
+    whole = piped.replace("</document", "&lt;/document")
+    return f"{question}\n\n<document>\n{whole}\n</document>" if question else piped
 
 
 def _leave_quietly(code: int) -> NoReturn:

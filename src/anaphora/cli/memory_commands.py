@@ -22,7 +22,7 @@ def remember(chat: Chat, text: str) -> None:
         if last is None:
             chat.say("What? /remember TEXT keeps it for all conversations; alone it keeps your last message.")
             return
-        fact = chat.bot.facts.add(last.text, message=last)
+        fact = chat.bot.facts.add(last.text, message=last, conversation=chat.conversation.id)
     chat.say(f"Remembered: {_plain(fact.text)}")
 
 
@@ -59,18 +59,13 @@ def context(chat: Chat, _: str) -> None:
 
 
 def _forget_last(chat: Chat) -> None:
-    history = chat.conversation.history
-    asked = next((index for index in range(len(history) - 1, -1, -1) if history[index].role == "user"), None)
-    waiting = chat.conversation.unanswered()
-    turn = [] if asked is None else list(history[asked:])
-    if waiting is not None:
-        turn = [waiting]
-    if not turn:
+    last = next((entry for entry in reversed(chat.conversation.history) if entry.role == "user"), None)
+    asked = chat.conversation.unanswered() or last
+    if asked is None or not asked.message.parts:
         chat.say("There is nothing to forget.")
         return
-    for entry in turn:
-        chat.conversation.forget(entry)
-    chat.say("Your last question and its answer are blank now, and nothing that was made of them is left.")
+    chat.conversation.forget(asked, answers=True)
+    chat.say("Your last question and its answers are blank now, and nothing that was made of them is left.")
 
 
 def _source(fact: Fact) -> str:

@@ -29,7 +29,7 @@ _ARTICLES = frozenset(("a", "an", "the"))
 _LEAST_QUOTE = 3
 _MOST_FACTS = 10
 _MOST_KNOWN = 60
-_ANSWER_TOKENS = 1_000
+FACTS_ANSWER_TOKENS = 1_000
 _JSON = re.compile(r"\{.*\}", re.DOTALL)
 
 
@@ -88,7 +88,7 @@ def matching(facts: Sequence[Fact], question: str, *, shown: Sequence[Fact], roo
     """Facts that hold, are not ``shown`` and have words of the question, those with the most of them, within ``room`` tokens."""
     asked = frozenset(map(stem, cue_words(question)))
     known = {fact.id for fact in shown}
-    found = [(len(asked & _stems(fact.text)), fact) for fact in facts if fact.holds and fact.id not in known]
+    found = [(len(asked & set(_said(fact.text))), fact) for fact in facts if fact.holds and fact.id not in known]
     best = sorted(((count, fact) for count, fact in found if count), key=lambda one: one[0])
     return _newest([fact for _, fact in best], room)
 
@@ -98,18 +98,31 @@ def fact_line(fact: Fact) -> str:
     return f"- {quoted_line(fact.text)} ({day_of(fact.created)})"
 
 
-def learning_material(entries: Sequence[Entry]) -> list[Entry]:
-    """The messages that have own words of the user, in which facts may be found."""
-    return [entry for entry in entries if own_words(entry.message).strip()]
+def learning_material(entries: Sequence[Entry], room: int = 1 << 30) -> list[Entry]:
+    """The newest messages with own words of the user, in which facts may be found, within ``room`` tokens."""
+    chosen: list[Entry] = []
+    for entry in reversed(entries):
+        said = own_words(entry.message).strip()
+        room -= len(said.encode()) // _BYTES_PER_TOKEN + 4 if said else 0
+        if room < 0:
+            break
+        if said:
+            chosen.append(entry)
+    return chosen[::-1]
+
+
+def worth_showing(known: Sequence[Fact], room: int) -> list[Fact]:
+    """The newest facts that hold, as an extractor is shown them, within ``room`` tokens."""
+    return _newest([fact for fact in known if fact.holds][-_MOST_KNOWN:], room)
 
 
 def facts_request(entries: Sequence[Entry], known: Sequence[Fact]) -> tuple[list[Message], Options]:
     """What a model is asked for: facts in these messages of the user, beside those that are known."""
-    held = [fact for fact in known if fact.holds][-_MOST_KNOWN:]
+    held = [fact for fact in known if fact.holds]
     have = "\n".join(f"{fact.id}: {quoted_line(fact.text)}" for fact in held) or "(nothing yet)"
     said = "\n\n".join(f"[{number}] {quoted(own_words(entry.message))}" for number, entry in enumerate(entries, 1))
     question = f"{fenced(have, 'known')}\n\n{fenced(said, 'conversation')}\n\nAnswer with the JSON object."
-    return [text_message("system", prompt("facts")), text_message("user", question)], Options(max_tokens=_ANSWER_TOKENS)
+    return [text_message("system", prompt("facts")), text_message("user", question)], Options(max_tokens=FACTS_ANSWER_TOKENS)
 
 
 def found_facts(answer: str, entries: Sequence[Entry], known: Sequence[Fact], conversation: str) -> list[Found]:
@@ -129,8 +142,8 @@ def found_facts(answer: str, entries: Sequence[Entry], known: Sequence[Fact], co
 
 def same_fact(text: str, facts: Sequence[Fact]) -> Fact | None:
     """The fact that says the same already, if one does."""
-    new = _stems(text)
-    return next((fact for fact in facts if fact.holds and _stems(fact.text) == new), None)
+    new = _said(text)
+    return next((fact for fact in facts if fact.holds and _said(fact.text) == new), None)
 
 
 def _checked(item: dict[str, object], entries: Sequence[Entry], held: set[str], conversation: str) -> Found | None:
@@ -162,5 +175,6 @@ def _newest(facts: Sequence[Fact], room: int) -> list[Fact]:
     return chosen[::-1]
 
 
-def _stems(text: str) -> frozenset[str]:
-    return frozenset(map(stem, words(text))) - _ARTICLES
+def _said(text: str) -> tuple[str, ...]:
+    """The words in their order, in any form: the order tells who moved from where to where."""
+    return tuple(stem(word) for word in words(text) if word not in _ARTICLES)

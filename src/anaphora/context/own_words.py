@@ -7,7 +7,7 @@ import re
 from anaphora.message import Message
 
 _FENCE = re.compile(r"^[ \t]*(```|~~~).*?(?:^[ \t]*\1[ \t]*$|\Z)", re.DOTALL | re.MULTILINE)
-_TAGGED = re.compile(r"<(\w[\w-]*)(?: [^<>]*)?>.*?</\1>", re.DOTALL)
+_TAG = re.compile(r"<(/?)([A-Za-z][\w-]{0,40})(?:\s[^<>]{0,200})?/?>")
 _QUOTED_LINE = re.compile(r"^[ \t]*>.*(?:\n|\Z)", re.MULTILINE)
 # Nobody types that much in one go: it is pasted.
 _LONGEST = 2_000
@@ -27,6 +27,20 @@ def abridged(message: Message) -> str:
 
 
 def _without_quotes(text: str, mark: str = "") -> str:
-    for pattern in (_FENCE, _TAGGED, _QUOTED_LINE):
-        text = pattern.sub(f"{mark}\n" if mark else "\n", text)
-    return re.sub(r"\n{3,}", "\n\n", text).strip()
+    quoted = f"{mark}\n" if mark else "\n"
+    text = _without_tagged(_FENCE.sub(quoted, text), quoted)
+    return re.sub(r"\n{3,}", "\n\n", _QUOTED_LINE.sub(quoted, text)).strip()
+
+
+def _without_tagged(text: str, quoted: str) -> str:
+    """The text without what stands between a tag and the last end of that tag, in one pass."""
+    tags = list(_TAG.finditer(text))
+    last_ends = {tag[2].lower(): tag for tag in tags if tag[1]}
+    kept: list[str] = []
+    place = 0
+    for tag in tags:
+        end = last_ends.get(tag[2].lower())
+        if tag.start() >= place and not tag[1] and end is not None and end.start() > tag.start():
+            kept += [text[place : tag.start()], quoted]
+            place = end.end()
+    return "".join([*kept, text[place:]])

@@ -18,7 +18,7 @@ from heapq import nlargest
 from math import log
 
 from anaphora.derived import Candidate, Candidates
-from anaphora.fulltext import searchable, stem, words
+from anaphora.fulltext import searchable, stem, units, words
 from anaphora.transcript import is_time
 
 # BM25's constants as SQLite has them.
@@ -88,12 +88,12 @@ def cue_words(question: str) -> tuple[str, ...]:
 
 def pieces(text: str) -> Iterator[str]:
     """A long text in overlapping pieces; a short one as it is."""
-    said = text.split()
+    said = units(text)
     if len(said) <= PIECE_WORDS:
         yield text
         return
     for start in range(0, len(said) - PIECE_OVERLAP, PIECE_WORDS - PIECE_OVERLAP):
-        yield " ".join(said[start : start + PIECE_WORDS])
+        yield "".join(said[start : start + PIECE_WORDS]).strip()
 
 
 def speaker_of(candidate: Candidate) -> str:

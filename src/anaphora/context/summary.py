@@ -10,6 +10,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 from anaphora.context.fence import fenced, quoted
 from anaphora.context.own_words import abridged
@@ -20,11 +21,12 @@ from anaphora.message import Message, Options, text_message
 from anaphora.transcript import Entry
 
 SUMMARY_SHARE = 0.15
-# Of so many summaries the older ones are made into one.
+# Of more summaries, or of fewer where the room is small, the older ones are made into one.
 _MOST = 4
+# What is said above each of them.
+HEADING_TOKENS = 16
 _SHORTEST, _LONGEST = 40, 500
 _LEAST_MESSAGES = 6
-# A model may think before it writes.
 _LEAST_ANSWER = 300
 _WORDS_PER_TOKEN = 0.7
 _BYTES_PER_TOKEN = 3
@@ -52,6 +54,10 @@ class Summary:
     def length(self, room: int) -> int:
         """How long one summary may be where so many tokens may be sent."""
         return min(max(int(self.share * room / _MOST), _SHORTEST), _LONGEST)
+
+    def most(self, room: int) -> int:
+        """Of how many summaries the older ones are made into one."""
+        return max(min(int(self.share * room) // (self.length(room) + HEADING_TOKENS), _MOST), 1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,28 +100,43 @@ def gaps(shown: Sequence[BlockSummary], window: int) -> list[tuple[int, int]]:
     return result
 
 
-def due(summaries: Sequence[BlockSummary], window: int, following: int | None) -> Stretch | None:
-    """The next stretch to summarise, if any: what has left the window, then what leaves it next, then several older ones in one.
+def due(summaries: Sequence[BlockSummary], window: int, following: int | None, *, most: int) -> list[Stretch]:
+    """The stretches to summarise: what has left the window, what leaves it next, and, beyond ``most``, several older ones in one.
 
     ``following`` is where the window will begin after its next move, if that is known.
     """
     target = window if following is None else following
     shown = chain(summaries, target)
-    missing = gaps(shown, target)
-    if missing:
-        start, end = missing[0]
-        if start < window < end:
-            # What is left out already is not to wait for the next move.
-            end = window
-        return Stretch(start, end, since=end)
-    if following is not None and len(shown) > _MOST:
-        return Stretch(0, shown[len(shown) - _MOST // 2 - 1].end, since=following)
-    return None
+    stretches = []
+    for start, end in gaps(shown, target):
+        # What is left out already is not to wait for the next move.
+        places = [start, window, end] if start < window < end else [start, end]
+        stretches += [Stretch(first, last, since=last) for first, last in pairwise(places)]
+    if not stretches and len(shown) > most:
+        stretches.append(Stretch(0, shown[len(shown) - most // 2 - 1].end, since=target))
+    return stretches
 
 
 def is_worth_it(entries: Sequence[Entry], length: int) -> bool:
-    """Whether a summary of so many tokens is shorter than what it stands for, by far."""
-    return len(entries) >= _LEAST_MESSAGES or sum(entry.tokens for entry in entries) >= 3 * length
+    """Whether a summary of so many tokens is shorter than what it stands for, by far, and there is something to say at all."""
+    said = [entry for entry in entries if _spoken(entry)]
+    return bool(said) and (len(said) >= _LEAST_MESSAGES or sum(entry.tokens for entry in said) >= 3 * length)
+
+
+def within(shown: Sequence[BlockSummary], room: int) -> list[BlockSummary]:
+    """As many of the newest as ``room`` tokens hold, oldest first."""
+    kept: list[BlockSummary] = []
+    for one in reversed(shown):
+        room -= one.size.tokens + HEADING_TOKENS
+        if room < 0:
+            break
+        kept.append(one)
+    return kept[::-1]
+
+
+def answer_tokens(length: int) -> int:
+    """How long the answer may be: a model may think before it writes, and what is too long is shortened."""
+    return max(2 * length, _LEAST_ANSWER)
 
 
 def summary_request(entries: Sequence[Entry], *, length: int, room: int) -> tuple[list[Message], Options]:

@@ -36,8 +36,11 @@ class Limit:
 
     def block(self, entry: Entry) -> int:
         """The number of the block in which a message ends."""
-        end: int = getattr(entry.before + entry.extent, self.unit)
-        return (end - 1) // (max(self.most - self.keep, 0) + 1)
+        return self.block_at(getattr(entry.before + entry.extent, self.unit))
+
+    def block_at(self, place: int) -> int:
+        """The number of the block that has this place on the ruler, counted from 1."""
+        return (place - 1) // (max(self.most - self.keep, 0) + 1)
 
 
 class Window(Protocol):
@@ -79,14 +82,19 @@ def cut(branch: Sequence[Entry], limits: Sequence[Limit]) -> int:
 
 
 def following(branch: Sequence[Entry], limits: Sequence[Limit], first: int) -> int | None:
-    """Where the window that begins at ``first`` will begin after its next move, as an index; None if that is not known yet."""
-    for limit in limits[:1]:
-        block = limit.block(branch[first - 1]) if first else -1
-        block = max(block, limit.block(branch[first]))
-        for index in range(first + 1, len(branch)):
-            if branch[index].starts_turn and limit.block(branch[index]) > block:
-                return index
-    return None
+    """Before how many messages of the branch the window that begins at index ``first`` will begin after its next move.
+
+    None if that is not known yet. It may be the length of the branch: with the next message the user writes.
+    """
+    if not limits:
+        return None
+    limit = limits[0]
+    block = limit.block(branch[first])
+    for entry in branch[first + 1 :]:
+        if entry.starts_turn and limit.block(entry) > block:
+            return entry.before.messages
+    end = branch[-1].before + branch[-1].extent
+    return end.messages if limit.block_at(getattr(end, limit.unit) + 1) > block else None
 
 
 def _fits(branch: Sequence[Entry], limit: Limit) -> int:

@@ -222,10 +222,11 @@ class Store(Protocol):
         """The summaries on the branch that ends with a message, in order."""
         ...
 
-    async def keep_summary(self, scope: Scope, summary: BlockSummary, /, *, window: int) -> bool:
-        """Store a summary; False if a message it was made of has been forgotten meanwhile.
+    async def keep_summary(self, scope: Scope, summary: BlockSummary, /, *, window: int, forgotten: int) -> bool:
+        """Store a summary; False if anything was forgotten since the conversation's info had ``forgotten``.
 
-        What it covers is let go of where the window, which begins after ``window`` messages, shows it already.
+        What it covers is let go of where the window, which begins after ``window`` messages, shows it already, and no other
+        branch may need it.
         """
         ...
 
@@ -238,16 +239,21 @@ class Store(Protocol):
     ) -> Sequence[Fact]:
         """Keep facts, and note that a conversation has been learned from up to the message of that order.
 
-        Gives what was kept: a fact whose evidence has been forgotten meanwhile is not.
+        Gives what was kept. A fact whose evidence has been forgotten meanwhile is not; nor is evidence for one that is gone, was
+        superseded, or never rested on any.
         """
+        ...
+
+    async def reword(self, owner: str, fact_id: str, text: str, /) -> None:
+        """Give a fact other words, told by hand; the old ones are nowhere any more. Raises NotFound."""
         ...
 
     async def delete_fact(self, owner: str, fact_id: str, /) -> None:
         """Remove a fact and everything it superseded. Raises NotFound."""
         ...
 
-    async def unembedded(self, owner: str, model: str, /, *, limit: int) -> Sequence[Unembedded]:
-        """The newest messages that have no vectors of this model."""
+    async def unembedded(self, owner: str, model: str, /, *, after: int, limit: int) -> Sequence[Unembedded]:
+        """The newest messages that have no vectors of this model, of those with a number above ``after``."""
         ...
 
     async def keep_vectors(self, owner: str, model: str, rows: Sequence[VectorRow], /) -> None:

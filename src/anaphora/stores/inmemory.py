@@ -143,6 +143,7 @@ class InMemoryStore(InMemoryDerived):
                 self._put(conversation, restored(entry, before, order=len(conversation.entries) + 1))
             if is_new:
                 conversation.title, conversation.system, conversation.created = info.title, info.system, info.created
+                conversation.learned = info.learned
                 conversation.head, conversation.updated, conversation.usage = info.head, info.updated, info.usage
             elif missing:
                 conversation.head = self._later(conversation, info.head)
@@ -228,4 +229,5 @@ class InMemoryStore(InMemoryDerived):
             messages=len(conversation.entries),
             usage=conversation.usage or Usage(),
             learned=conversation.learned,
+            forgotten=conversation.forgotten,
         )

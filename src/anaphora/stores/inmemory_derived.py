@@ -53,15 +53,16 @@ class InMemoryDerived:
         with self._lock:
             return self._summaries(self._seen(scope), message_id)
 
-    async def keep_summary(self, scope: Scope, summary: BlockSummary, /, *, window: int) -> bool:
+    async def keep_summary(self, scope: Scope, summary: BlockSummary, /, *, window: int, forgotten: int) -> bool:
         with self._lock:
-            conversation = self._of(scope)
-            if not all(one in conversation.entries and conversation.entries[one].message.parts for one in summary.sources):
+            conversation = self._seen(scope)
+            if conversation.forgotten != forgotten or summary.message not in conversation.entries:
                 return False
             same = (summary.message, summary.start)
             conversation.summaries = [one for one in conversation.summaries if (one.message, one.start) != same]
             conversation.summaries.append(summary)
-            gone = covered(self._summaries(conversation, summary.message), window)
+            pairs = covered(self._summaries(conversation, summary.message), window)
+            gone = [one for one, other in pairs if not self._forks_between(conversation, one.message, other.message)]
             conversation.summaries = [one for one in conversation.summaries if one not in gone]
             return True
 
@@ -85,11 +86,15 @@ class InMemoryDerived:
                 self._of(scope).learned = max(self._of(scope).learned, order)
             return kept
 
+    async def reword(self, owner: str, fact_id: str, text: str, /) -> None:
+        with self._lock:
+            self._facts_of(owner).reword(fact_id, text)
+
     async def delete_fact(self, owner: str, fact_id: str, /) -> None:
         with self._lock:
             self._facts_of(owner).delete(fact_id)
 
-    async def unembedded(self, owner: str, model: str, /, *, limit: int) -> Sequence[Unembedded]:
+    async def unembedded(self, owner: str, model: str, /, *, after: int, limit: int) -> Sequence[Unembedded]:
         with self._lock:
             known = {message for message, _ in self._vectors.get((owner, model), {})}
             found = [
@@ -98,7 +103,7 @@ class InMemoryDerived:
                 for entry in self._conversations[scope].entries.values()
                 if entry.status in {"complete", "stopped"} and entry.message.parts and entry.id not in known
             ]
-            return sorted(found, key=lambda one: -one.number)[:limit]
+            return sorted((one for one in found if one.number > after), key=lambda one: -one.number)[:limit]
 
     async def keep_vectors(self, owner: str, model: str, rows: Sequence[VectorRow], /) -> None:
         with self._lock:
@@ -161,9 +166,21 @@ class InMemoryDerived:
             on_branch = there.path.to(there.head, there.entries)
         return candidate if _is_allowed(cue, candidate, on_branch) else None
 
+    @staticmethod
+    def _forks_between(conversation: HeldConversation, first: str, last: str) -> bool:
+        """Whether a branch leaves the path from one message to a later one: there the first one's summary may be all there is."""
+        step: str | None = last
+        while step is not None and step != first:
+            step = conversation.entries[step].parent
+            if len(conversation.children.get(step, ())) > 1:
+                return True
+        return False
+
     def _around(self, scope: Scope, entry: Entry, steps: int) -> list[str]:
         """The ids of the messages before and after one; after it on every branch."""
         conversation = self._seen(scope)
+        if entry.id not in conversation.entries:
+            return []
         found: list[str] = []
         parent = entry.parent
         for _ in range(steps):
@@ -186,6 +203,7 @@ class InMemoryDerived:
 
     def _drop_derived(self, scope: Scope, conversation: HeldConversation, entry: Entry) -> None:
         """What was derived from a message that is being forgotten."""
+        conversation.forgotten += 1
         depth = entry.before.messages
         conversation.summaries = [one for one in conversation.summaries if not one.start <= depth < one.end]
         self._drop_words(scope, entry.id)
@@ -197,14 +215,6 @@ class InMemoryDerived:
             if owner == scope.owner:
                 for place in [place for place in rows if place[0] == message_id]:
                     del rows[place]
-
-
-def _is__is_allowed(cue: Cue, candidate: Candidate, on_branch: set[str]) -> bool:
-    """Whether a cue may reach a message; ``on_branch`` are the ids of the branch of its conversation."""
-    entry = candidate.entry
-    if entry.status not in {"complete", "stopped"} or entry.id not in on_branch:
-        return False
-    return entry.before.messages < cue.before if candidate.conversation == cue.conversation else cue.elsewhere
 
 
 def _is_allowed(cue: Cue, candidate: Candidate, on_branch: set[str]) -> bool:

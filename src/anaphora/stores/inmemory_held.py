@@ -68,20 +68,28 @@ class Facts:
         return sorted(self._facts.values(), key=lambda fact: (fact.created, fact.id))
 
     def keep(self, learned: Learned, proofs: Sequence[Evidence]) -> bool:
-        """Store a fact with what of its evidence is still there; False for a learned one without any."""
+        """Store a fact with what of its evidence is still there; False if nothing of it is, or there is nothing to add to."""
         fact = learned.fact
-        if fact.origin == "learned" and not proofs:
-            return False
         known = self._facts.get(fact.id)
-        if known is not None:
-            added = tuple(proof for proof in proofs if all(proof.message != old.message for old in known.evidence))
-            self._facts[fact.id] = replace(known, text=fact.text, origin=fact.origin, evidence=known.evidence + added)
-        else:
+        if fact.evidence and not proofs:
+            return False
+        if not learned.known:
             self._facts[fact.id] = replace(fact, evidence=tuple(proofs))
+        elif known is None or not known.holds or not known.evidence:
+            return False
+        else:
+            added = tuple(proof for proof in proofs if all(proof.message != old.message for old in known.evidence))
+            self._facts[fact.id] = replace(known, evidence=known.evidence + added)
         old = self._facts.get(learned.supersedes or "")
         if old is not None and old.superseded is None:
             self._facts[old.id] = replace(old, superseded=fact.created, successor=fact.id)
         return True
+
+    def reword(self, fact_id: str, text: str) -> None:
+        """Give a fact other words. Raises NotFound."""
+        if fact_id not in self._facts:
+            raise NotFound(f"no fact {fact_id!r}.")
+        self._facts[fact_id] = replace(self._facts[fact_id], text=text, origin="told")
 
     def delete(self, fact_id: str) -> None:
         """With everything it superseded. Raises NotFound."""
@@ -94,19 +102,19 @@ class Facts:
             gone += [fact.id for fact in self._facts.values() if fact.successor == successor]
 
     def drop_evidence(self, *, message: str | None = None, conversation: str | None = None) -> None:
-        """Learned facts that have no other evidence go; what they superseded holds again."""
+        """Facts that have no other evidence go; what they superseded holds again, or until what superseded them."""
         for fact in list(self._facts.values()):
             left = tuple(one for one in fact.evidence if message != one.message and conversation != one.conversation)
             if left != fact.evidence:
                 self._facts[fact.id] = replace(fact, evidence=left)
-                if not left and fact.origin == "learned":
-                    self._drop(fact.id)
+                if not left:
+                    self._drop(self._facts[fact.id])
 
-    def _drop(self, fact_id: str) -> None:
-        del self._facts[fact_id]
+    def _drop(self, dropped: Fact) -> None:
+        del self._facts[dropped.id]
         for fact in list(self._facts.values()):
-            if fact.successor == fact_id:
-                self._facts[fact.id] = replace(fact, superseded=None, successor=None)
+            if fact.successor == dropped.id:
+                self._facts[fact.id] = replace(fact, superseded=dropped.superseded, successor=dropped.successor)
 
 
 class Path:
@@ -117,9 +125,9 @@ class Path:
         self._ids: set[str] = set()
 
     def to(self, message_id: str | None, entries: Mapping[str, Entry]) -> set[str]:
-        """The branch that ends with a message."""
+        """The branch that ends with a message; empty if there is no such message."""
         new: list[str] = []
-        step = message_id
+        step = message_id if message_id in entries else None
         while step is not None and step != self._tip:
             new.append(step)
             step = entries[step].parent
@@ -146,5 +154,6 @@ class HeldConversation:
     holder: str | None = None
     expires: float = 0.0
     learned: int = 0
+    forgotten: int = 0
     summaries: list[BlockSummary] = field(default_factory=list)
     path: Path = field(default_factory=Path)

@@ -121,8 +121,9 @@ class SQLiteStore:
     async def summaries(self, scope: Scope, message_id: str | None, /) -> Sequence[BlockSummary]:
         return await self._glance(partial(derived.summaries, scope=scope, message_id=message_id))
 
-    async def keep_summary(self, scope: Scope, summary: BlockSummary, /, *, window: int) -> bool:
-        return await self._write(partial(derived.keep_summary, scope=scope, summary=summary, window=window), durable=False)
+    async def keep_summary(self, scope: Scope, summary: BlockSummary, /, *, window: int, forgotten: int) -> bool:
+        work = partial(derived.keep_summary, scope=scope, summary=summary, window=window, forgotten=forgotten)
+        return await self._write(work, durable=False)
 
     async def facts(self, owner: str, /) -> Sequence[Fact]:
         return await self._glance(partial(derived.facts, owner=owner))
@@ -132,12 +133,16 @@ class SQLiteStore:
     ) -> Sequence[Fact]:
         return await self._write(partial(derived.learn, owner=owner, learned=facts, scope=scope, order=order))
 
+    async def reword(self, owner: str, fact_id: str, text: str, /) -> None:
+        await self._write(partial(derived.reword, owner=owner, fact_id=fact_id, text=text))
+        await self._read(self._remove_traces)
+
     async def delete_fact(self, owner: str, fact_id: str, /) -> None:
         await self._write(partial(derived.delete_fact, owner=owner, fact_id=fact_id))
         await self._read(self._remove_traces)
 
-    async def unembedded(self, owner: str, model: str, /, *, limit: int) -> Sequence[Unembedded]:
-        return await self._read(partial(derived.unembedded, owner=owner, model=model, limit=limit))
+    async def unembedded(self, owner: str, model: str, /, *, after: int, limit: int) -> Sequence[Unembedded]:
+        return await self._read(partial(derived.unembedded, owner=owner, model=model, after=after, limit=limit))
 
     async def keep_vectors(self, owner: str, model: str, rows: Sequence[VectorRow], /) -> None:
         await self._write(partial(derived.keep_vectors, owner=owner, model=model, rows=rows), durable=False)

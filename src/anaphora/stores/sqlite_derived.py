@@ -18,7 +18,7 @@ from anaphora.stores.sqlite_branch import Branch
 from anaphora.stores.sqlite_rows import ITS_MESSAGES, THIS_CONVERSATION, key
 from anaphora.transcript import Size
 
-_SUMMARY = 'message, start, "end", since, text, tokens, counter, sources, model'
+_SUMMARY = 'message, start, "end", since, text, tokens, counter, model'
 
 
 def summaries(database: sqlite3.Connection, *, scope: Scope, message_id: str | None) -> list[BlockSummary]:
@@ -35,23 +35,31 @@ def summaries(database: sqlite3.Connection, *, scope: Scope, message_id: str | N
     return [_summary(row) for row in rows if branch.has(*row[-2:])]
 
 
-def keep_summary(database: sqlite3.Connection, *, scope: Scope, summary: BlockSummary, window: int) -> bool:
-    there = f"SELECT count(*) FROM messages WHERE {ITS_MESSAGES} AND id IN (SELECT value FROM json_each(?)) AND parts <> '[]'"
-    sources = json.dumps(summary.sources)
-    if database.execute(there, (*key(scope), sources)).fetchone()[0] != len(summary.sources):
+def keep_summary(database: sqlite3.Connection, *, scope: Scope, summary: BlockSummary, window: int, forgotten: int) -> bool:
+    now = database.execute(f"SELECT forgotten FROM conversations WHERE {THIS_CONVERSATION}", key(scope)).fetchone()
+    if now is None or now[0] != forgotten:
         return False
     values = (summary.message, summary.start, summary.end, summary.since, summary.text, summary.size.tokens, summary.size.counter)
     database.execute(
-        f"INSERT OR REPLACE INTO summaries (owner, conversation, {_SUMMARY}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
-        (*key(scope), *values, sources, summary.model),
+        f"INSERT OR REPLACE INTO summaries (owner, conversation, {_SUMMARY}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+        (*key(scope), *values, summary.model),
     )
-    # Of this branch only: on another one they may be all there is.
-    on_branch = summaries(database, scope=scope, message_id=summary.message)
-    database.executemany(
-        f"DELETE FROM summaries WHERE {ITS_MESSAGES} AND message = ? AND start = ?",
-        ((*key(scope), one.message, one.start) for one in covered(on_branch, window)),
-    )
+    for one, other in covered(summaries(database, scope=scope, message_id=summary.message), window):
+        if not _forks_between(database, scope, one.message, other.message):
+            delete = f"DELETE FROM summaries WHERE {ITS_MESSAGES} AND message = ? AND start = ?"
+            database.execute(delete, (*key(scope), one.message, one.start))
     return True
+
+
+def _forks_between(database: sqlite3.Connection, scope: Scope, first: str, last: str) -> bool:
+    """Whether a branch leaves the path from one message to a later one: there the first one's summary may be all there is."""
+    forks = (
+        "SELECT 1 FROM messages AS fork JOIN messages AS up ON up.owner = fork.owner AND up.conversation = fork.conversation"
+        ' AND up.id = fork.parent WHERE fork.owner = ?1 AND fork.conversation = ?2 AND fork.line = fork."order"'
+        ' AND up."order" >= (SELECT "order" FROM messages WHERE owner = ?1 AND conversation = ?2 AND id = ?3)'
+        ' AND up."order" < (SELECT "order" FROM messages WHERE owner = ?1 AND conversation = ?2 AND id = ?4) LIMIT 1'
+    )
+    return database.execute(forks, (*key(scope), first, last)).fetchone() is not None
 
 
 def facts(database: sqlite3.Connection, *, owner: str) -> list[Fact]:
@@ -113,29 +121,30 @@ def drop_evidence_of(database: sqlite3.Connection, scope: Scope) -> None:
 
 
 def drop_unproved(database: sqlite3.Connection, owner: str, fact_ids: Iterable[str]) -> None:
-    """Learned facts without evidence go; what they superseded holds again."""
+    """Facts whose last evidence has gone go too; what they superseded holds again, or until what superseded them."""
     for fact in fact_ids:
-        delete = (
-            "DELETE FROM facts WHERE owner = ?1 AND id = ?2 AND origin = 'learned'"
-            " AND NOT EXISTS (SELECT 1 FROM evidence WHERE owner = ?1 AND fact = ?2)"
-        )
-        if database.execute(delete, (owner, fact)).rowcount:
-            database.execute(
-                "UPDATE facts SET superseded = NULL, successor = NULL WHERE owner = ? AND successor = ?", (owner, fact)
+        proved = "SELECT 1 FROM evidence WHERE owner = ? AND fact = ?"
+        if database.execute(proved, (owner, fact)).fetchone() is None:
+            inherit = (
+                "UPDATE facts SET (superseded, successor) ="
+                " (SELECT superseded, successor FROM facts WHERE owner = ?1 AND id = ?2) WHERE owner = ?1 AND successor = ?2"
             )
+            database.execute(inherit, (owner, fact))
+            database.execute("DELETE FROM facts WHERE owner = ? AND id = ?", (owner, fact))
 
 
-def unembedded(database: sqlite3.Connection, *, owner: str, model: str, limit: int) -> list[Unembedded]:
+def unembedded(database: sqlite3.Connection, *, owner: str, model: str, after: int, limit: int) -> list[Unembedded]:
     rows = database.execute(
-        "SELECT number, id, parts FROM messages WHERE owner = ? AND status IN ('complete', 'stopped') AND parts <> '[]'"
-        " AND NOT EXISTS (SELECT 1 FROM vectors WHERE model = ? AND vectors.number = messages.number)"
+        "SELECT number, id, parts FROM messages WHERE number > ? AND owner = ? AND status IN ('complete', 'stopped')"
+        " AND parts <> '[]' AND NOT EXISTS (SELECT 1 FROM vectors WHERE model = ? AND vectors.number = messages.number)"
         " ORDER BY number DESC LIMIT ?",
-        (owner, model, limit),
+        (after, owner, model, limit),
     )
-    return [
-        Unembedded(number, message, searchable(Message("user", parts_from_json(json.loads(parts)))))
-        for number, message, parts in rows
-    ]
+    return [Unembedded(number, message, _text(parts)) for number, message, parts in rows]
+
+
+def _text(parts: str) -> str:
+    return searchable(Message("user", parts_from_json(json.loads(parts))))
 
 
 def keep_vectors(database: sqlite3.Connection, *, owner: str, model: str, rows: Sequence[VectorRow]) -> None:
@@ -156,23 +165,23 @@ def vectors(database: sqlite3.Connection, *, owner: str, model: str, after: int)
     return [VectorRow(*row) for row in rows]
 
 
+def reword(database: sqlite3.Connection, *, owner: str, fact_id: str, text: str) -> None:
+    change = "UPDATE facts SET text = ?, origin = 'told' WHERE owner = ? AND id = ?"
+    if database.execute(change, (text, owner, fact_id)).rowcount < 1:
+        raise NotFound(f"no fact {fact_id!r}.")
+
+
 def _keep_fact(database: sqlite3.Connection, owner: str, learned: Learned) -> bool:
     fact = learned.fact
-    proofs = [
-        proof
-        for proof in fact.evidence
-        if database.execute(
-            f"SELECT 1 FROM messages WHERE {ITS_MESSAGES} AND id = ? AND parts <> '[]'",
-            (owner, proof.conversation, proof.message),
-        ).fetchone()
-    ]
-    if fact.origin == "learned" and not proofs:
+    there = f"SELECT 1 FROM messages WHERE {ITS_MESSAGES} AND id = ? AND parts <> '[]'"
+    proofs = [one for one in fact.evidence if database.execute(there, (owner, one.conversation, one.message)).fetchone()]
+    if (fact.evidence and not proofs) or (learned.known and not _takes_evidence(database, owner, fact.id)):
         return False
-    database.execute(
-        "INSERT INTO facts (owner, id, text, origin, created, superseded, successor) VALUES (?, ?, ?, ?, ?, ?, ?)"
-        " ON CONFLICT (owner, id) DO UPDATE SET text = excluded.text, origin = excluded.origin",
-        (owner, fact.id, fact.text, fact.origin, fact.created, fact.superseded, fact.successor),
-    )
+    if not learned.known:
+        database.execute(
+            "INSERT INTO facts (owner, id, text, origin, created) VALUES (?, ?, ?, ?, ?)",
+            (owner, fact.id, fact.text, fact.origin, fact.created),
+        )
     database.executemany(
         "INSERT OR IGNORE INTO evidence (owner, fact, conversation, message, quote) VALUES (?, ?, ?, ?, ?)",
         ((owner, fact.id, proof.conversation, proof.message, proof.quote) for proof in proofs),
@@ -185,6 +194,15 @@ def _keep_fact(database: sqlite3.Connection, owner: str, learned: Learned) -> bo
     return True
 
 
+def _takes_evidence(database: sqlite3.Connection, owner: str, fact_id: str) -> bool:
+    """Whether a fact still holds, and rests on messages: what was told by hand is not to go with any."""
+    holds = (
+        "SELECT 1 FROM facts WHERE owner = ?1 AND id = ?2 AND superseded IS NULL"
+        " AND EXISTS (SELECT 1 FROM evidence WHERE owner = ?1 AND fact = ?2)"
+    )
+    return database.execute(holds, (owner, fact_id)).fetchone() is not None
+
+
 def _summary(row: Sequence[Any]) -> BlockSummary:
-    message, start, end, since, text, tokens, counter, sources, model, *_ = row
-    return BlockSummary(message, start, end, since, text, Size(tokens, counter), tuple(json.loads(sources)), model)
+    message, start, end, since, text, tokens, counter, model, *_ = row
+    return BlockSummary(message, start, end, since, text, Size(tokens, counter), model)

@@ -17,6 +17,7 @@ from anaphora.context.relevance import weight_of
 from anaphora.derived import WORTH_READING, Candidate, Candidates, Cue
 from anaphora.fulltext import stem
 from anaphora.stores.base import Scope
+from anaphora.stores.inmemory_held import WordIndex
 from anaphora.stores.sqlite_branch import Branch
 from anaphora.stores.sqlite_rows import ENTRY, ITS_MESSAGES, entry_of, key
 from anaphora.stores.sqlite_search import has_fts5, has_others, mark
@@ -32,15 +33,16 @@ _COLUMNS = f"messages.conversation, messages.line, {', '.join(f'messages.{column
 
 def candidates(database: sqlite3.Connection, *, owner: str, cue: Cue) -> Candidates:
     """The verb of the store."""
-    everything = int(database.execute("SELECT coalesce(max(number), 0) FROM messages").fetchone()[0])
+    count = "SELECT coalesce(sum(messages), 0) FROM conversations WHERE owner = ?"
+    everything = int(database.execute(count, (owner,)).fetchone()[0])
     allowed = _Allowed(database, owner, cue)
     named = f"SELECT {_COLUMNS} FROM messages WHERE owner = ? AND id = ?"
     # A message that was forked has several rows; the first that may be recalled is taken.
     rows = (row for message in cue.messages for row in database.execute(named, (owner, message)).fetchall())
     found = {row[2]: allowed.candidate(row) for row in rows if allowed.has(row)}
-    if not has_fts5() or not cue.words:
+    if not cue.words:
         return Candidates(list(found.values()), everything)
-    ranking = _Ranking(database, owner, cue, everything)
+    ranking = _Ranking(database, owner, cue, everything) if has_fts5() else _Scan(database, owner, cue)
     most = len(found) + cue.limit
     best = ranking.best()
     for start in range(0, len(best), cue.limit):
@@ -124,14 +126,30 @@ class _Ranking:
 
     def _count(self, word: str, everything: int) -> int:
         """How many messages have a word, in any of its forms; about, if they are many."""
-        expression = f'text : "{word}"'
+        expression = f'text : "{word}"{self._owner}'
         some = "SELECT count(*) FROM (SELECT 1 FROM search WHERE search MATCH ? LIMIT ?)"
         count = int(self._database.execute(some, (expression, _COUNTED)).fetchone()[0])
         if count < _COUNTED:
             return count
-        newest = "SELECT count(*) FROM search WHERE search MATCH ? AND rowid > ?"
-        share = int(self._database.execute(newest, (expression, everything - _COUNTED)).fetchone()[0]) / _COUNTED
+        newest = "SELECT count(*) FROM search WHERE search MATCH ? AND rowid > (SELECT max(number) FROM messages) - ?"
+        share = int(self._database.execute(newest, (expression, _COUNTED)).fetchone()[0]) / _COUNTED
         return max(round(share * everything), _COUNTED)
+
+
+class _Scan:
+    """The same without the full-text index: of the newest messages, by reading them."""
+
+    def __init__(self, database: sqlite3.Connection, owner: str, cue: Cue) -> None:
+        self._index = WordIndex()
+        self._cue = cue
+        newest = f"SELECT number, {ENTRY} FROM messages WHERE owner = ? AND status <> 'pending' ORDER BY number DESC LIMIT ?"
+        for number, *row in database.execute(newest, (owner, _SELECTED)):
+            self._index.add(str(number), entry_of(row))
+        self.counts = {word: self._index.count(word, cue) for word in cue.words}
+
+    def best(self) -> list[int]:
+        """The numbers of the rows."""
+        return [int(number) for number, message in self._index.best(self._cue) if message != self._cue.asked]
 
 
 class _Allowed:

@@ -142,6 +142,9 @@ def forget(database: sqlite3.Connection, *, scope: Scope, message_id: str) -> No
         (scope.owner, scope.owner, message_id),
     ).fetchall()
     for conversation, title in titles:
+        database.execute(
+            f"UPDATE conversations SET forgotten = forgotten + 1 WHERE {THIS_CONVERSATION}", (scope.owner, conversation)
+        )
         if tells_of(title, text):
             database.execute(f"UPDATE conversations SET title = '' WHERE {THIS_CONVERSATION}", (scope.owner, conversation))
     drop_derived(database, owner=scope.owner, message_id=message_id)
@@ -180,9 +183,13 @@ def restore(database: sqlite3.Connection, *, owner: str, given: ConversationInfo
         head = given.head if any(entry.id == before.head for entry in path) else before.head
         after = replace(before, head=head, usage=sum((entry.usage for entry in missing if entry.usage), before.usage))
     database.execute(
-        "UPDATE conversations SET title = ?, system = ?, head = ?, created = ?, updated = ?, usage = ?, messages = ?"
+        "UPDATE conversations SET title = ?, system = ?, head = ?, created = ?, updated = ?, usage = ?, learned = ?, messages = ?"
         f" WHERE {THIS_CONVERSATION}",
-        (after.title, after.system, after.head, after.created, after.updated, usage_text(after.usage), len(there), *key(scope)),
+        (
+            *(after.title, after.system, after.head, after.created, after.updated, usage_text(after.usage), after.learned),
+            len(there),
+            *key(scope),
+        ),
     )
     return len(missing)
 

@@ -28,14 +28,17 @@ CREATE TABLE summaries (
     text         TEXT NOT NULL,
     tokens       INTEGER NOT NULL,
     counter      TEXT NOT NULL,
-    sources      TEXT NOT NULL,    -- JSON: the ids of the messages whose words it was made of
     model        TEXT NOT NULL DEFAULT '',
     UNIQUE (owner, conversation, message, start),
     FOREIGN KEY (owner, conversation) REFERENCES conversations (owner, id) ON DELETE CASCADE
 );
 
--- Up to which message (its order) facts have been learned from a conversation.
+-- The messages with which a branch forks: each begins a line of its own.
+CREATE INDEX messages_by_fork ON messages (owner, conversation, "order") WHERE line = "order";
+
+-- Up to which message (its order) facts have been learned from a conversation, and how many of its messages were forgotten.
 ALTER TABLE conversations ADD COLUMN learned INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE conversations ADD COLUMN forgotten INTEGER NOT NULL DEFAULT 0;
 
 CREATE TABLE facts (
     owner      TEXT NOT NULL,
@@ -61,7 +64,7 @@ CREATE TABLE evidence (
 CREATE INDEX evidence_by_message ON evidence (owner, message);
 
 CREATE TABLE vectors (
-    place  INTEGER PRIMARY KEY,    -- grows, so that whoever has read some can go on after them
+    place  INTEGER PRIMARY KEY AUTOINCREMENT,  -- only grows, so that whoever has read some can go on after them
     number INTEGER NOT NULL,       -- of the message
     model  TEXT NOT NULL,
     piece  INTEGER NOT NULL,
