@@ -79,3 +79,26 @@ async def test_a_service_is_asked_in_the_openai_dialect():
         with pytest.raises(ProviderError):
             await provider.embed("embed-small", ["only one"])  # type: ignore[attr-defined]
         await provider.aclose()
+
+
+@pytest.mark.parametrize("rows", [None, [[1.0]], [[1.0], [1.0, 2.0]], [[float("nan")], [1.0]], "ab", [1.0, 2.0]])
+async def test_what_are_no_rows_is_said_in_our_words(rows):
+    with pytest.raises(ConfigError, match="the embedder"):
+        await Embedder(lambda _: rows).encode(["a", "b"])
+
+
+async def test_two_questions_at_once_read_every_row_once():
+    import anyio
+
+    store = InMemoryStore()
+    embedder = Embedder(lengths)
+    ids = [(await store.append(Scope("me", "c"), Draft(None, text_message("user", "x" * (n + 1))))).id for n in range(5)]
+    rows = await embedder.encode(["x" * (n + 1) for n in range(5)])
+    await store.keep_vectors(
+        "me", embedder.name, [VectorRow(n, one, 0, row) for n, (one, row) in enumerate(zip(ids, rows, strict=True))]
+    )
+    index = VectorIndex(store, "me", embedder)
+    async with anyio.create_task_group() as tasks:
+        for _ in range(5):
+            tasks.start_soon(index.alike, "abc")
+    assert len(index._rows) == 5

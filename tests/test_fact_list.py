@@ -67,6 +67,13 @@ async def test_wrong_input_is_an_error_of_ours_and_changes_nothing():
             await bot.facts.delete("fact_none")
         with pytest.raises(InvalidMessage):
             await bot.facts.delete(7)  # type: ignore[arg-type]
+        for wrong in (None, 3, b"x"):
+            with pytest.raises(InvalidMessage, match="text"):
+                await bot.facts.add(wrong)  # type: ignore[arg-type]
+        with pytest.raises(InvalidMessage, match="message of the user"):
+            await bot.facts.add("x", message="msg_1")  # type: ignore[arg-type]
+        assert (await bot.facts.add("\x1b[31mred\x00")).text == "[31mred"
+        await bot.facts.delete((await bot.facts.list())[-1])
         assert [one.text for one in await bot.facts.list()] == ["Likes tea"]
 
 
@@ -75,6 +82,7 @@ def test_the_synchronous_bot_has_the_same_verbs():
     with Chatbot(ScriptedProvider(echo=True), store=store) as bot:
         fact = bot.facts.add("Likes tea")
         bot.facts.edit(fact, "Likes green tea")
+        assert len(bot.facts) == 1
         assert [one.text for one in bot.facts] == ["Likes green tea"] == [one.text for one in bot.facts.list()]
         bot.say("hello")
         bot.settle()
@@ -88,3 +96,18 @@ def test_a_part_of_the_memory_that_is_none_is_refused(wrong):
 
     with pytest.raises(ConfigError, match="False"):
         Chatbot(ScriptedProvider(), **wrong)
+
+
+def test_what_a_part_of_the_memory_cannot_be_told_is_refused():
+    from anaphora import Facts, Recall, Summary
+    from anaphora.errors import ConfigError
+
+    for wrong in (lambda: Summary(share="a"), lambda: Facts(model=3), lambda: Recall(floor=None), lambda: Summary(model=3)):  # type: ignore[arg-type]
+        with pytest.raises(ConfigError):
+            wrong()
+    with pytest.raises(ConfigError, match="the model for summary, 'openai:x'"):
+        Chatbot(ScriptedProvider(), summary=Summary(model="openai:x"))
+    with pytest.raises(ConfigError, match="the embedder, 'nope:x'"):
+        Chatbot(ScriptedProvider(), recall=Recall(embedder="nope:x"))
+    with pytest.raises(ConfigError, match="an owner is a text"):
+        Chatbot(ScriptedProvider(), owner=3)  # type: ignore[arg-type]

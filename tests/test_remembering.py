@@ -145,3 +145,54 @@ async def test_an_embedder_that_fails_is_told_of_and_words_do_alone(store: Store
         answer = await bot.say("What is the name of my dog?")
         assert "Rex" in newest(provider)
         assert "no embeddings today" in str(answer.context)
+
+
+async def test_an_embedder_that_is_slow_delays_no_answer(store: Store, monkeypatch: pytest.MonkeyPatch):
+    import time
+
+    from anaphora import remembering
+
+    monkeypatch.setattr(remembering, "_VECTOR_SECONDS", 0.05)
+
+    def slow(texts):
+        time.sleep(0.5)
+        return [[1.0, 2.0] for _ in texts]
+
+    provider = ScriptedProvider(echo=True)
+    async with AsyncChatbot(provider, store=store, window=LastTurns(1), recall=Recall(embedder=slow)) as bot:
+        await bot.say("My dog is called Rex")
+        await bot.say("Nice weather")
+        answer = await bot.say("What is the name of my dog?")
+        assert "Rex" in newest(provider)
+        assert "took too long" in str(answer.context)
+
+
+async def test_a_small_model_is_told_only_the_facts_that_matter(store: Store):
+    provider = ScriptedProvider(echo=True)
+    async with AsyncChatbot(provider, store=store) as bot:
+        await bot.facts.add("Is allergic to hazelnuts")
+        await bot.facts.add("Plays the bassoon")
+        await bot.say("What is the capital of Italy?")
+        assert newest(provider) == "What is the capital of Italy?"
+        await bot.say("May I eat hazelnuts?")
+        assert "allergic" in newest(provider)
+        assert "bassoon" not in newest(provider)
+
+
+async def test_a_room_too_small_for_any_fact_is_said(store: Store):
+    provider = ScriptedProvider(echo=True, context_window=300, background=lambda _: "x")
+    async with AsyncChatbot(provider, store=store) as bot:
+        await bot.facts.add("Lives in a small red house by the sea with three dogs and two cats called Tom and Jerry")
+        answer = await bot.say("Hello")
+        assert "no fact is shown" in str(answer.context)
+
+
+async def test_a_long_message_without_blanks_is_recalled_by_its_piece(store: Store):
+    filler = "今天天气很好我们去公园散步" * 30
+    provider = ScriptedProvider(echo=True, context_window=8_000)
+    async with AsyncChatbot(provider, store=store, window=LastTurns(1)) as bot:
+        await bot.say(f"{filler}我的密码是金鱼{filler}")
+        for number in range(30):
+            await bot.say(f"Remark number {number} about nothing")
+        await bot.say("密码是金鱼吗?")
+        assert "密码是金鱼" in newest(provider).partition("</memory>")[0]

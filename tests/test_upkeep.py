@@ -2,6 +2,7 @@
 
 from itertools import pairwise
 
+import anyio
 import pytest
 from tests.memory import marks_kept, material
 
@@ -242,8 +243,67 @@ async def test_what_was_just_said_is_not_told_as_a_fact_too():
         assert "<memory>" not in sent(provider.requests[-1])
 
 
+async def test_a_fork_goes_on_with_what_was_learned():
+    provider = ScriptedProvider(echo=True, background=marks_kept)
+    async with AsyncChatbot(provider, facts=Facts(learn=True)) as bot:
+        for text in ("I live in Lyon.", "I live in Paris now."):
+            await bot.say(text)
+            await bot.settle()
+        fork = await bot.fork()
+        await fork.say("Hello.")
+        await fork.settle()
+        assert [fact.text for fact in await bot.facts.list()] == ["Lives in Paris"]
+
+
+async def test_what_the_user_corrects_while_facts_are_looked_for_stays_corrected():
+    def slow(request: Request) -> ScriptedReply:
+        return [Delay(0.2), TextDelta(str(marks_kept(request))), Ended("stop")]
+
+    provider = ScriptedProvider(echo=True, background=slow)
+    async with AsyncChatbot(provider, facts=Facts(learn=True)) as bot:
+        await bot.say("I live in Lyon.")
+        await bot.settle()
+        (fact,) = await bot.facts.list()
+        await bot.say("I live in Lyon, as I said.")
+        await bot.facts.edit(fact, "Lives near Lyon")
+        await bot.settle()
+        assert [one.text for one in await bot.facts.list()] == ["Lives near Lyon"]
+
+
+async def test_summaries_of_a_small_window_become_few_too():
+    provider = ScriptedProvider(echo=True, context_window=8_000, background=marks_kept)
+    async with AsyncChatbot(provider, window=LastTurns(2)) as bot:
+        for number in range(70):
+            await bot.say(f"mark{number} {WORDS}")
+            await bot.settle()
+            report = (await bot.context()).report
+            assert len(report.remembered.summaries) <= 6
+        assert report.left is not None
+        assert report.left.unseen < 8
+        assert report.remembered.summaries[0].start == 0
+
+
+async def test_a_stretch_of_which_everything_was_forgotten_blocks_no_other():
+    provider = ScriptedProvider(echo=True, context_window=1_200, background=marks_kept)
+    async with AsyncChatbot(provider) as bot:
+        await talk(bot, 25)
+        for entry in (await bot.history())[:24]:
+            await bot.forget(entry)
+        provider.background_requests.clear()
+        await talk(bot, 30, 100)
+        assert all("User:" in material(request) for request in provider.background_requests)
+        report = (await bot.context()).report
+        assert report.remembered.summaries[-1].end == report.left.messages  # type: ignore[union-attr]
+
+
+async def test_that_a_model_cannot_learn_is_said_at_once():
+    async with AsyncChatbot(ScriptedProvider(echo=True), facts=Facts(learn=True)) as bot:
+        answer = await bot.say("I live in Oslo")
+        assert "too small to learn facts" in str(answer.context)
+
+
 async def test_a_fact_told_in_the_middle_of_a_conversation_is_seen_at_once():
-    provider = ScriptedProvider(echo=True)
+    provider = ScriptedProvider(echo=True, background=marks_kept)
     async with AsyncChatbot(provider) as bot:
         await bot.say("Hello")
         await bot.facts.add("Is vegan")
@@ -260,8 +320,10 @@ async def test_a_summary_in_the_background_does_not_hold_up_the_next_turn():
     async with AsyncChatbot(provider) as bot:
         for number in range(30):
             await bot.say(f"mark{number} {WORDS}")
-        assert len(provider.background_requests) == 1
         assert len(await bot.history()) == 60
+        while not provider.background_requests:
+            await anyio.sleep(0.01)
+        assert len(provider.background_requests) == 1
 
 
 async def test_an_owner_is_never_summarised_into_anothers_context():

@@ -17,7 +17,7 @@ from anaphora.context.summary import Summary
 from anaphora.context.window import FitContext, Window
 from anaphora.conversation import AsyncConversation, checked_query
 from anaphora.embedding import Embedder, VectorIndex
-from anaphora.errors import ConfigError, StoreError, StoreUnusable
+from anaphora.errors import ConfigError, MissingExtra, ProviderError, StoreError, StoreUnusable
 from anaphora.fact_list import AsyncFactList
 from anaphora.message import Options, valid_text
 from anaphora.model import Model
@@ -81,9 +81,11 @@ class AsyncChatbot(AsyncConversation):
         system = options.get("system")
         store = options.get("store")
         owner = options.get("owner") or "me"
+        if not isinstance(owner, str):
+            raise ConfigError(f"an owner is a text, not {owner!r}.")
         memory = _memory(options)
         kept = _store(store)
-        embedder = Embedder(memory.recall.embedder) if memory.recall and memory.recall.embedder else None
+        embedder = _embedder(memory.recall)
         setup = Setup(
             model=_model(model, options),
             store=kept,
@@ -231,12 +233,27 @@ def _part(options: ChatbotOptions, name: str, kind: Callable[[], Part]) -> Part 
     return part
 
 
+def _embedder(recall: Recall | None) -> Embedder | None:
+    """What makes vectors, if anything does."""
+    if recall is None or not recall.embedder:
+        return None
+    try:
+        return Embedder(recall.embedder)
+    except MissingExtra:
+        raise
+    except (ConfigError, ProviderError) as error:
+        raise ConfigError(f"the embedder, {recall.embedder!r}: {error}") from error
+
+
 def _other_model(part: Summary | Facts | None) -> Model | None:
     """The model that is named for a part of the memory."""
     if part is None or part.model is None:
         return None
-    ref = parse_model(part.model)
-    return Model(open_provider(ref, ProviderOptions()), ref.model)
+    try:
+        ref = parse_model(part.model)
+        return Model(open_provider(ref, ProviderOptions()), ref.model)
+    except (ConfigError, ProviderError) as error:
+        raise ConfigError(f"the model for {type(part).__name__.lower()}, {part.model!r}: {error}") from error
 
 
 def _store(store: Store | str | os.PathLike[str] | None) -> Store:

@@ -169,9 +169,10 @@ class AsyncConversation:
         return await self._setup.store.search(self._scope.owner, checked_query(text, limit, self.id))
 
     async def forget(self, message: Entry | str, *, answers: bool = False) -> None:
-        """Blank a message for good, and all that was made of it; its place in the tree stays. Raises NotFound and ConversationBusy.
+        """Blank a message for good, with all that was made of it; its place in the tree stays.
 
         With ``answers`` everything that was said below it goes too: every answer, and what followed.
+        Raises NotFound and ConversationBusy.
         """
         await self._settled()
         async with self._writing():

@@ -68,7 +68,7 @@ class Embedder:
             else:
                 made = await anyio.to_thread.run_sync(self._encode, texts, abandon_on_cancel=True)
             rows = await made if inspect.isawaitable(made) else made
-        return [_int8(row) for row in rows]
+        return _checked(rows, len(texts))
 
     async def aclose(self) -> None:
         """Let go of connections."""
@@ -139,11 +139,19 @@ def _is_async(function: Encode) -> bool:
     return inspect.iscoroutinefunction(function) or inspect.iscoroutinefunction(getattr(function, "__call__", None))  # noqa: B004
 
 
-def _int8(row: Sequence[float]) -> bytes:
+def _checked(rows: object, count: int) -> list[bytes]:
+    """Rows as int8 of unit length. Raises ConfigError for what are no rows of numbers."""
     np = _numpy()
-    vector = np.asarray(row, dtype=np.float32)
-    length = float(np.linalg.norm(vector)) or 1.0
-    return bytes(np.rint(vector / length * 127).astype(np.int8).tobytes())
+    try:
+        table = np.asarray(rows, dtype=np.float32)
+    except (TypeError, ValueError) as error:
+        raise ConfigError(f"the embedder gave no rows of numbers of one length: {error}.") from None
+    if table.ndim != 2 or len(table) != count or not np.isfinite(table).all():
+        raise ConfigError(
+            f"the embedder must give {count} rows of finite numbers for {count} texts, not an array of {table.shape}."
+        )
+    lengths = np.linalg.norm(table, axis=1, keepdims=True)
+    return [bytes(row.tobytes()) for row in np.rint(table / np.where(lengths == 0, 1, lengths) * 127).astype(np.int8)]
 
 
 def _numpy() -> Any:

@@ -14,6 +14,11 @@ from anaphora.transcript import START, Entry
 from anaphora.upkeep import new_fact_id
 
 
+def _check_evidence(message: object) -> None:
+    if not isinstance(message, Entry) or message.role != "user":
+        raise InvalidMessage(f"the evidence must be a message of the user, as bot.history has it, not {message!r}.")
+
+
 class AsyncFactList:
     """The facts of one owner, over all conversations."""
 
@@ -41,6 +46,7 @@ class AsyncFactList:
             return known
         evidence: tuple[Evidence, ...] = ()
         if message is not None:
+            _check_evidence(message)
             where = Scope(self._scope.owner, conversation or self._scope.conversation)
             await self._store.branch(where, message.id, reach=START)
             evidence = (Evidence(where.conversation, message.id, line),)

@@ -48,12 +48,16 @@ class View:
 
 @dataclass(frozen=True, slots=True)
 class Rememberer:
-    """A memory with what it needs: the store, a model to count with, and the vectors if there are any."""
+    """A memory with what it needs: the store, a model to count with, and the vectors if there are any.
+
+    A ``small`` model is told only the facts that have words of the question: others would lead it astray.
+    """
 
     store: Store
     model: Model
     memory: Memory
     vectors: VectorIndex | None = None
+    small: bool = False
 
     async def remembered(self, view: View) -> Remembered:
         """What goes in beside a window. Whatever fails here is noted, and the answer does without it."""
@@ -69,20 +73,21 @@ class Rememberer:
         in_window = frozenset(entry.id for entry in view.window)
         known = await self.store.facts(view.scope.owner) if memory.facts else ()
         facts_room = int(memory.facts.share * view.room) if memory.facts else 0
-        held = lasting(known, began=began, room=facts_room)
+        held = [] if self.small else lasting(known, began=began, room=facts_room)
         new: list[Fact] = []
         if view.newest and known:
-            new = recent(known, began=began, window=in_window, room=facts_room)
+            new = [] if self.small else recent(known, began=began, window=in_window, room=facts_room)
             question = _shortened(own_words(view.newest.message))
             # Where there are more than fit, those that matter now; what the window shows needs no fact.
             hidden = [fact for fact in known if not any(proof.message in in_window for proof in fact.evidence)]
             new += matching(hidden, question, shown=(*held, *new), room=facts_room - aside_tokens(new))
+        notes = _not_shown(known, held, new, facts_room)
         summaries = await self.store.summaries(view.scope, view.window[-1].id) if memory.summary and view.start else ()
         shown = within(chain(summaries, view.start), int(memory.summary.share * view.room) if memory.summary else 0)
         found: Sequence[Passage] = ()
-        notes: tuple[str, ...] = ()
         if memory.recall and view.newest:
-            found, notes = await self._passages(memory.recall, view, view.newest)
+            found, trouble = await self._passages(memory.recall, view, view.newest)
+            notes += trouble
         return Remembered(
             facts=tuple(held),
             summaries=tuple(shown),
@@ -135,6 +140,14 @@ class Rememberer:
 
     async def _aside(self, text: str) -> Aside:
         return Aside(text, await self.model.text_tokens(text)) if text else Aside()
+
+
+def _not_shown(known: Sequence[Fact], held: Sequence[Fact], new: Sequence[Fact], room: int) -> tuple[str, ...]:
+    """That not even one fact fits, which nobody would guess."""
+    smallest = min((aside_tokens([fact]) for fact in known if fact.holds), default=0)
+    if held or new or smallest <= room:
+        return ()
+    return (f"no fact is shown: their share of the budget, {room} tokens, is too small for any",)
 
 
 def _shortened(text: str) -> str:

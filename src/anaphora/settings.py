@@ -39,6 +39,7 @@ class Settings:
     stream: bool = True
     summaries: bool = True
     recall: bool | None = None
+    facts: bool = True
     learn: bool = False
     memory_model: str | None = None
     embedder: str | None = None
@@ -122,6 +123,7 @@ _KINDS: dict[str, type] = {
     "stream": bool,
     "summaries": bool,
     "recall": bool,
+    "facts": bool,
     "learn": bool,
     "memory_model": str,
     "embedder": str,

@@ -14,7 +14,7 @@ from anaphora.remembering import Rememberer, View
 from anaphora.stores.base import Scope, Store
 from anaphora.transcript import START, Entry, Extent
 
-_TOO_SMALL = "{model} is too small to {do}: name a model for it with {option}"
+_TOO_SMALL = "{model} is too small to {do}: name another model for it ({option}; memory_model in the settings)"
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,40 +75,42 @@ class Setup:
         ``notes`` go into the report. Raises ContextTooLong.
         """
         system = await self.system_prompt(scope)
-        memory, about = await self._memory(scope, message_id)
+        memory, about_summaries, about_facts = await self._memory(scope, message_id)
         room = budget.prompt - system.tokens
         branch = await self._end_of_branch(scope, message_id, reach(memory.limits(room)))
         if not branch:
             return plan(branch, system=system, memory=memory, budget=budget)
         view = View(scope, branch[cut(branch, memory.limits(room)) :], room)
-        beside = await Rememberer(self.store, self.model, memory, self.vectors).remembered(view)
-        said = (*about, *notes) if view.start else tuple(notes)
+        small = (await self.model.prepare()).small
+        beside = await Rememberer(self.store, self.model, memory, self.vectors, small=small).remembered(view)
+        # Who sees everything misses no summary.
+        said = (*(about_summaries if view.start else ()), *about_facts, *notes)
         beside = replace(beside, notes=beside.notes + said)
         return plan(branch, system=system, memory=memory, budget=budget, remembered=beside)
 
     async def sight(self, scope: Scope, message_id: str, budget: Budget) -> Sight:
         """What upkeep must know of the branch that ends with a message."""
         system = await self.system_prompt(scope)
-        memory, _ = await self._memory(scope, message_id)
+        memory, _, _ = await self._memory(scope, message_id)
         room = budget.prompt - system.tokens
         limits = memory.limits(room)
         branch = await self._end_of_branch(scope, message_id, reach(limits))
         first = cut(branch, limits)
         return Sight(branch, branch[first].before.messages, following(branch, limits, first), room)
 
-    async def _memory(self, scope: Scope, message_id: str | None) -> tuple[Memory, tuple[str, ...]]:
-        """The memory without what nobody can do here, and what is to be said of that.
+    async def _memory(self, scope: Scope, message_id: str | None) -> tuple[Memory, list[str], list[str]]:
+        """The memory without what nobody can do here, and what is to be said of that: of summaries, of facts.
 
         A small model keeps the summaries that a better one wrote, but no room for those that will never come.
         """
-        memory, notes = self.memory, []
+        memory, of_summaries, of_facts = self.memory, list[str](), list[str]()
         if memory.summary is not None and await self.summary_writer() is None:
-            notes.append(_TOO_SMALL.format(model=self.model, do="write summaries", option="Summary(model=…)"))
+            of_summaries.append(_TOO_SMALL.format(model=self.model, do="write summaries", option="Summary(model=…)"))
             if message_id is None or not await self.store.summaries(scope, message_id):
                 memory = replace(memory, summary=None)
         if memory.facts is not None and memory.facts.learn and await self.learner() is None:
-            notes.append(_TOO_SMALL.format(model=self.model, do="learn facts", option="Facts(learn=True, model=…)"))
-        return memory, tuple(notes)
+            of_facts.append(_TOO_SMALL.format(model=self.model, do="learn facts", option="Facts(learn=True, model=…)"))
+        return memory, of_summaries, of_facts
 
     async def _end_of_branch(self, scope: Scope, message_id: str | None, most: Extent) -> Sequence[Entry]:
         """The messages up to this one, back to where they exceed ``most``.

@@ -209,9 +209,10 @@ class Conversation:
         return door.call(lambda: self._inner.search(text, limit=limit))
 
     def forget(self, message: Entry | str, *, answers: bool = False) -> None:
-        """Blank a message for good, and all that was made of it; its place in the tree stays. Raises NotFound and ConversationBusy.
+        """Blank a message for good, with all that was made of it; its place in the tree stays.
 
         With ``answers`` everything that was said below it goes too: every answer, and what followed.
+        Raises NotFound and ConversationBusy.
         """
         door.call(lambda: self._inner.forget(message, answers=answers))
 
@@ -290,6 +291,9 @@ class FactList:
 
     def __iter__(self) -> Iterator[Fact]:
         return iter(door.call(self._inner.list))
+
+    def __len__(self) -> int:
+        return len(door.call(self._inner.list))
 
     def list(self) -> Sequence[Fact]:
         """What holds, oldest first."""

@@ -15,7 +15,6 @@ from functools import partial
 import anyio.to_thread
 
 from anaphora.context.facts import (
-    FACTS_ANSWER_TOKENS,
     facts_request,
     found_facts,
     learning_material,
@@ -146,12 +145,13 @@ class Upkeep:
         new = [entry for entry in branch if entry.order > learned]
         if not new:
             return
-        room = (await learner.budget(FACTS_ANSWER_TOKENS)).prompt - _INSTRUCTIONS
+        budget = await learner.budget(None)
+        room = budget.prompt - _INSTRUCTIONS
         material = learning_material(new, room // 2)
         found: list[Learned] = []
         if material:
             known = await setup.store.facts(scope.owner)
-            messages, options = facts_request(material, worth_showing(known, room // 2))
+            messages, options = facts_request(material, worth_showing(known, room // 2), longest=budget.answer)
             answer, _ = await _answer(learner, learner.request(messages, options, "facts"))
             try:
                 checked = found_facts(answer, material, known, scope.conversation)

@@ -4,6 +4,7 @@ import re
 from pathlib import Path
 
 import pytest
+from platformdirs import user_state_path
 from tests.cli.program import Terminal, run, scripted
 
 from anaphora.cli.context_view import context_lines, moved_line
@@ -42,8 +43,12 @@ def test_facts_are_remembered_shown_and_forgotten(tmp_path: Path):
         terminal.enter("/memories")
         terminal.wait_for("1  I am vegan")
         terminal.wait_for("you said “What shall I cook?”")
-        terminal.enter("/forget 9")
+        terminal.enter("/forget abc")
         terminal.wait_for("/memories shows them")
+        terminal.enter("/forget 9")
+        terminal.wait_for("There is no memory 9: /memories shows 2.")
+        terminal.enter("/remember I am VEGAN")
+        terminal.wait_for("Remembered already: I am vegan")
         terminal.enter("/forget 1")
         terminal.wait_for("Forgotten: I am vegan")
         terminal.enter("quit")
@@ -62,12 +67,22 @@ def test_the_last_question_can_be_forgotten_with_its_answer():
         terminal.wait_for("There is nothing to forget.")
         terminal.enter("my password is swordfish")
         terminal.wait_for("tokens in")
-        terminal.enter("/forget last")
+        terminal.enter("/retry")
+        terminal.wait_for("tokens in", times=2)
+        terminal.enter("/remember")
+        terminal.wait_for("Remembered: my password")
+        terminal.enter("/forget LAST")
         terminal.wait_for("are blank now")
+        terminal.enter("/memories")
+        terminal.wait_for("Nothing is remembered yet")
+        terminal.enter("/forget last")
+        terminal.wait_for("There is nothing to forget.", times=2)
         terminal.enter("/quit")
         assert terminal.exit_code() == 0
     assert "swordfish" not in run("search", "swordfish").stdout
+    assert "swordfish" not in (user_state_path("anaphora") / "history").read_text(encoding="utf-8")
     assert "swordfish" not in run("show", "1").stdout
+    assert "swordfish" not in run("export").stdout
 
 
 def test_what_was_said_in_another_chat_is_recalled_and_the_line_below_says_so():

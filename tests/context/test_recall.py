@@ -31,6 +31,11 @@ def test_a_question_about_the_past_gets_what_was_said_and_what_stood_beside_it()
     assert "A fine name!" in texts
 
 
+def test_who_asks_for_what_was_said_in_many_words_gets_it_too():
+    question = "Please tell me what my dog at home in the garden behind the kitchen was called again, I forgot it"
+    assert "My dog is called Rex" in [one.text for one in recalled(question)]
+
+
 @pytest.mark.parametrize(
     "question",
     ["Write a poem about the sea", "Thanks!", "Translate 'good morning' to Spanish", "How do I sort a list in Python?", "why?"],

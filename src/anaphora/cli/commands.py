@@ -31,7 +31,8 @@ Choices = Callable[[], Iterable[tuple[str, str]]]
 class Chat:
     """What a command works on. A command may set ``ask`` to have an answer shown, or ``left`` to end the chat.
 
-    ``listed`` are the ids of the conversations last shown with numbers.
+    ``listed`` are the ids of the conversations last shown with numbers. ``forget_typed`` takes a line out of what the arrow
+    keys bring back.
     """
 
     opened: Opened
@@ -39,6 +40,7 @@ class Chat:
     ask: Ask | None = None
     left: bool = False
     listed: list[str] = field(default_factory=list)
+    forget_typed: Callable[[str], None] = lambda _: None
 
     @property
     def bot(self) -> Chatbot:

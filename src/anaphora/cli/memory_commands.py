@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
 def remember(chat: Chat, text: str) -> None:
     """``/remember TEXT``, or the last message of the user."""
+    known = {fact.id for fact in chat.bot.facts}
     if text:
         fact = chat.bot.facts.add(text)
     else:
@@ -23,7 +24,7 @@ def remember(chat: Chat, text: str) -> None:
             chat.say("What? /remember TEXT keeps it for all conversations; alone it keeps your last message.")
             return
         fact = chat.bot.facts.add(last.text, message=last, conversation=chat.conversation.id)
-    chat.say(f"Remembered: {_plain(fact.text)}")
+    chat.say(f"{'Remembered already' if fact.id in known else 'Remembered'}: {_plain(fact.text)}")
 
 
 def memories(chat: Chat, which: str) -> None:
@@ -39,12 +40,15 @@ def memories(chat: Chat, which: str) -> None:
 
 def forget(chat: Chat, which: str) -> None:
     """``/forget NUMBER`` of ``/memories``, or ``/forget last`` for the last question and its answer."""
-    if which == "last":
+    if which.lower() == "last":
         _forget_last(chat)
         return
     facts = chat.bot.facts.list()
-    if not which.isdecimal() or len(which) > 8 or not 0 < int(which) <= len(facts):
+    if not which.isdecimal() or len(which) > 8:
         chat.say("/forget NUMBER forgets a memory (/memories shows them); /forget last blanks your last question and its answer.")
+        return
+    if not 0 < int(which) <= len(facts):
+        chat.say(f"There is no memory {which}: /memories shows {len(facts) or 'none'}.")
         return
     fact = facts[int(which) - 1]
     chat.bot.facts.delete(fact)
@@ -65,6 +69,7 @@ def _forget_last(chat: Chat) -> None:
         chat.say("There is nothing to forget.")
         return
     chat.conversation.forget(asked, answers=True)
+    chat.forget_typed(asked.text)
     chat.say("Your last question and its answers are blank now, and nothing that was made of them is left.")
 
 
@@ -72,11 +77,14 @@ def _source(fact: Fact) -> str:
     """Where a fact comes from, for people."""
     if not fact.evidence:
         return "you told it"
-    said = f"“{_plain(fact.evidence[0].quote)}”"
+    said = f"“{_short(_plain(fact.evidence[0].quote))}”"
     more = f" and {len(fact.evidence) - 1} more" if len(fact.evidence) > 1 else ""
     return f"you said {said}{more}"
 
 
 def _plain(text: str) -> str:
-    line = " ".join(sanitized(text).split())
-    return line if len(line) <= 100 else f"{line[:99]}…"
+    return " ".join(sanitized(text).split())
+
+
+def _short(text: str) -> str:
+    return text if len(text) <= 100 else f"{text[:99]}…"

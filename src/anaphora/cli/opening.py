@@ -161,7 +161,7 @@ def memory_options(settings: Settings, *, recall: bool) -> ChatbotOptions:
     return ChatbotOptions(
         summary=Summary(model=settings.memory_model) if settings.summaries else False,
         recall=Recall(embedder=settings.embedder) if recall else False,
-        facts=Facts(learn=settings.learn, model=settings.memory_model if settings.learn else None),
+        facts=Facts(learn=settings.learn, model=settings.memory_model if settings.learn else None) if settings.facts else False,
     )
 
 

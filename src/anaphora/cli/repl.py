@@ -111,10 +111,11 @@ def _ask(state: Chat, ask: Ask) -> None:
 def _session(state: Chat) -> PromptSession[str]:
     """The line editor: history across runs, Alt-Enter for a new line, pasted lines kept together, commands completed."""
     from prompt_toolkit import PromptSession
-    from prompt_toolkit.history import FileHistory, History, InMemoryHistory
+    from prompt_toolkit.history import History, InMemoryHistory
     from prompt_toolkit.key_binding import KeyBindings, KeyPressEvent
 
     from anaphora.cli.completion import CommandCompleter
+    from anaphora.cli.typed import TypedLines
 
     keys = KeyBindings()
 
@@ -128,7 +129,9 @@ def _session(state: Chat) -> PromptSession[str]:
 
     # What is not to be kept is not kept here either.
     path = None if isinstance(state.opened.options.get("store"), InMemoryStore) else _history_path()
-    history: History = InMemoryHistory() if path is None else FileHistory(path)
+    history: History = InMemoryHistory() if path is None else TypedLines(path)
+    if isinstance(history, TypedLines):
+        state.forget_typed = history.forget
     completer = CommandCompleter(choices(state), frozenset(name for name, command in COMMANDS.items() if "FILE" in command.takes))
     return PromptSession(
         history=history,

@@ -12,11 +12,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from anaphora.context.fence import day_of, fenced, quoted, quoted_line
-from anaphora.context.own_words import own_words
+from anaphora.context.own_words import unquoted_words
 from anaphora.context.prompts import prompt
 from anaphora.context.relevance import cue_words
+from anaphora.context.share import check_part
 from anaphora.derived import Evidence, Fact
-from anaphora.errors import ConfigError, InvalidMessage
+from anaphora.errors import InvalidMessage
 from anaphora.fulltext import stem, words
 from anaphora.message import Message, Options, text_message, valid_text
 from anaphora.transcript import Entry
@@ -29,7 +30,8 @@ _ARTICLES = frozenset(("a", "an", "the"))
 _LEAST_QUOTE = 3
 _MOST_FACTS = 10
 _MOST_KNOWN = 60
-FACTS_ANSWER_TOKENS = 1_000
+_ANSWER_TOKENS = 1_000
+_CONTROLS = re.compile("[\x00-\x08\x0e-\x1f\x7f-\x9f]")
 _JSON = re.compile(r"\{.*\}", re.DOTALL)
 
 
@@ -46,8 +48,7 @@ class Facts:
     model: str | None = None
 
     def __post_init__(self) -> None:
-        if not 0 < self.share <= 0.5:
-            raise ConfigError(f"{self!r}: share must be above 0 and up to 0.5.")
+        check_part(self, self.share, self.model)
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +62,9 @@ class Found:
 
 def checked_fact(text: str) -> str:
     """A fact as somebody tells it. Raises InvalidMessage if it is empty or too long to be one."""
-    line = " ".join(valid_text(text, "the fact").split())
+    if not isinstance(text, str):
+        raise InvalidMessage(f"a fact must be text, not {type(text).__name__}.")
+    line = " ".join(_CONTROLS.sub("", valid_text(text, "the fact")).split())
     if not line:
         raise InvalidMessage("there is nothing to remember: say what.")
     if len(line) > LONGEST_FACT:
@@ -102,7 +105,7 @@ def learning_material(entries: Sequence[Entry], room: int = 1 << 30) -> list[Ent
     """The newest messages with own words of the user, in which facts may be found, within ``room`` tokens."""
     chosen: list[Entry] = []
     for entry in reversed(entries):
-        said = own_words(entry.message).strip()
+        said = unquoted_words(entry.message)
         room -= len(said.encode()) // _BYTES_PER_TOKEN + 4 if said else 0
         if room < 0:
             break
@@ -116,13 +119,18 @@ def worth_showing(known: Sequence[Fact], room: int) -> list[Fact]:
     return _newest([fact for fact in known if fact.holds][-_MOST_KNOWN:], room)
 
 
-def facts_request(entries: Sequence[Entry], known: Sequence[Fact]) -> tuple[list[Message], Options]:
-    """What a model is asked for: facts in these messages of the user, beside those that are known."""
+def facts_request(entries: Sequence[Entry], known: Sequence[Fact], *, longest: int) -> tuple[list[Message], Options]:
+    """What a model is asked for: facts in these messages of the user, beside those that are known.
+
+    Its answer may be so many tokens long.
+    """
     held = [fact for fact in known if fact.holds]
     have = "\n".join(f"{fact.id}: {quoted_line(fact.text)}" for fact in held) or "(nothing yet)"
-    said = "\n\n".join(f"[{number}] {quoted(own_words(entry.message))}" for number, entry in enumerate(entries, 1))
+    said = "\n\n".join(f"[{number}] {quoted(unquoted_words(entry.message))}" for number, entry in enumerate(entries, 1))
     question = f"{fenced(have, 'known')}\n\n{fenced(said, 'conversation')}\n\nAnswer with the JSON object."
-    return [text_message("system", prompt("facts")), text_message("user", question)], Options(max_tokens=FACTS_ANSWER_TOKENS)
+    return [text_message("system", prompt("facts")), text_message("user", question)], Options(
+        max_tokens=min(longest, _ANSWER_TOKENS)
+    )
 
 
 def found_facts(answer: str, entries: Sequence[Entry], known: Sequence[Fact], conversation: str) -> list[Found]:
@@ -152,8 +160,9 @@ def _checked(item: dict[str, object], entries: Sequence[Entry], held: set[str], 
         return None
     entry = entries[number - 1]
     line, plain = " ".join(text.split()), " ".join(quote.split())
-    is_said = len(plain) >= _LEAST_QUOTE and plain.casefold() in " ".join(own_words(entry.message).split()).casefold()
-    if not is_said or not line or len(line) > LONGEST_FACT:
+    is_said = len(plain) >= _LEAST_QUOTE and plain.casefold() in " ".join(unquoted_words(entry.message).split()).casefold()
+    is_about_it = bool(set(_telling(line)) & set(_telling(plain)))
+    if not is_said or not is_about_it or len(line) > LONGEST_FACT:
         return None
     known = replaces if isinstance(replaces, str) and replaces in held else None
     return Found(line, Evidence(conversation, entry.id, plain[:LONGEST_FACT]), known)
@@ -173,6 +182,10 @@ def _newest(facts: Sequence[Fact], room: int) -> list[Fact]:
             break
         chosen.append(fact)
     return chosen[::-1]
+
+
+def _telling(text: str) -> tuple[str, ...]:
+    return tuple(map(stem, cue_words(text)))
 
 
 def _said(text: str) -> tuple[str, ...]:

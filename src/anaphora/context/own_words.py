@@ -9,6 +9,7 @@ from anaphora.message import Message
 _FENCE = re.compile(r"^[ \t]*(```|~~~).*?(?:^[ \t]*\1[ \t]*$|\Z)", re.DOTALL | re.MULTILINE)
 _TAG = re.compile(r"<(/?)([A-Za-z][\w-]{0,40})(?:\s[^<>]{0,200})?/?>")
 _QUOTED_LINE = re.compile(r"^[ \t]*>.*(?:\n|\Z)", re.MULTILINE)
+_INLINE = re.compile(r"`[^`\n]*`|\"[^\"\n]*\"|“[^”\n]*”|„[^“”\n]*[“”]|«[^»\n]*»")
 # Nobody types that much in one go: it is pasted.
 _LONGEST = 2_000
 
@@ -19,6 +20,11 @@ def own_words(message: Message) -> str:
         return ""
     said = _without_quotes(message.text)
     return said if len(said) <= _LONGEST else ""
+
+
+def unquoted_words(message: Message) -> str:
+    """The same without code and speech quoted inside of a line: what is learned from must be said by the user."""
+    return _INLINE.sub(" … ", own_words(message)).strip()
 
 
 def abridged(message: Message) -> str:

@@ -5,14 +5,15 @@ What is found must pass a floor, so that most turns carry nothing; it goes in in
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 from anaphora.context.fence import day_of, quoted_line
 from anaphora.context.relevance import Place, Ranked, collection, cue_words, pieces, weigh, weight_of
+from anaphora.context.share import check_number, check_part
 from anaphora.derived import Candidate, Candidates
-from anaphora.errors import ConfigError
 from anaphora.fulltext import searchable, stem, words
 
 RECALL_SHARE = 0.1
@@ -24,6 +25,13 @@ MOST_PLACES = 12
 _NEAR_THE_BEST = 0.35
 # What was found must tell nearly as much as a word that is in a single message.
 _TELLING = 0.7
+# Who asks for what was said is content with less.
+_APPEAL_FACTOR = 0.6
+_APPEAL = re.compile(
+    r"\b(?:remember|remind|recall|forgot|did (?:i|we)|have (?:i|we)|(?:was|were|is|are) (?:my|our)|i (?:said|told|mentioned)"
+    r"|we (?:said|talked|spoke|discussed|decided|agreed)|earlier|last time|again)\b",
+    re.IGNORECASE,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,8 +50,8 @@ class Recall:
     embedder: object = None
 
     def __post_init__(self) -> None:
-        if not 0 < self.share <= 0.5 or not 0 <= self.floor <= 1:
-            raise ConfigError(f"{self!r}: share must be above 0 and up to 0.5, floor between 0 and 1.")
+        check_part(self, self.share)
+        check_number(self, "floor", self.floor, 0, 1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,6 +81,7 @@ def worth_recalling(
     """
     if not ranked:
         return []
+    floor *= _APPEAL_FACTOR if _APPEAL.search(question) else 1.0
     total = sum(weigh(question, candidates).values())
     least = _TELLING * weight_of(1, collection(candidates))
     best = [
@@ -90,21 +99,21 @@ def passages(places: Sequence[Ranked], found: Sequence[Candidate], question: str
     """
     by_place: dict[Place, Candidate] = {candidate.place: candidate for candidate in reversed(found)}
     asked = {stem(word) for word in cue_words(question)}
-    chosen: dict[Place, tuple[Candidate, str]] = {}
+    chosen: dict[Place, tuple[Candidate, str, int]] = {}
     left = room
-    for place in (one.place for one in places):
-        candidate = by_place.get(place)
+    for one in places:
+        place, candidate = one.place, by_place.get(one.place)
         if candidate is None:
             continue
         text = best_piece(candidate, asked)
         tokens = _tokens(candidate, text)
         if text and tokens <= left:
-            chosen[place] = (candidate, text)
+            chosen[place] = (candidate, text, one.offset)
             left -= tokens
         if left < _LEAST_PASSAGE:
             break
     in_time = sorted(chosen.values(), key=lambda one: (one[0].entry.created, one[0].entry.order))
-    return [_passage(candidate, text, asked) for candidate, text in in_time]
+    return [_passage(candidate, text, asked, offset) for candidate, text, offset in in_time]
 
 
 def best_piece(candidate: Candidate, asked: set[str]) -> str:
@@ -124,9 +133,11 @@ def passage_line(passage: Passage) -> str:
     return f"[{passage.date}] {passage.speaker}: {quoted_line(passage.text)}"
 
 
-def _passage(candidate: Candidate, text: str, asked: set[str]) -> Passage:
+def _passage(candidate: Candidate, text: str, asked: set[str], offset: int) -> Passage:
     said = dict.fromkeys(word for word in words(text) if stem(word) in asked)
-    reason = f"it says {', '.join(said)}" if said else "it stands beside what was found, or means the same"
+    reason = "it stands beside what was found" if offset else "it means nearly the same"
+    if said:
+        reason = f"it says {', '.join(said)}"
     date = day_of(candidate.entry.created)
     return Passage(candidate.conversation, candidate.title, candidate.entry.id, date, candidate.entry.role, text, reason)
 

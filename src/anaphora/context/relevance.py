@@ -49,7 +49,8 @@ _STOP_WORDS = frozenset(
     here hers herself him himself his how i if in into is isn it its itself just ll m me might more most mustn my myself no nor
     not now o of off on once only or other our ours ourselves out over own re s same shan she should shouldn so some such t than
     that the their theirs them themselves then there these they this those through to too under until up ve very was wasn we were
-    weren what when where which while who whom why will with won would wouldn y you your yours yourself could tell please know
+    weren what when where which while who whom why will with won would wouldn y you your yours yourself could tell please
+    know forgot
     """.split()  # noqa: SIM905 -- a list of 150 words in quotes would fill a page
 )
 

@@ -15,8 +15,8 @@ from itertools import pairwise
 from anaphora.context.fence import fenced, quoted
 from anaphora.context.own_words import abridged
 from anaphora.context.prompts import prompt
+from anaphora.context.share import check_part
 from anaphora.derived import BlockSummary
-from anaphora.errors import ConfigError
 from anaphora.message import Message, Options, text_message
 from anaphora.transcript import Entry
 
@@ -48,8 +48,7 @@ class Summary:
     model: str | None = None
 
     def __post_init__(self) -> None:
-        if not 0 < self.share <= 0.5:
-            raise ConfigError(f"{self!r}: share must be above 0 and up to 0.5.")
+        check_part(self, self.share, self.model)
 
     def length(self, room: int) -> int:
         """How long one summary may be where so many tokens may be sent."""
