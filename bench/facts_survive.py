@@ -1,6 +1,6 @@
 """Twenty facts told at the beginning: how many still reach the model after the window has moved 1, 2, 4 and 8 times.
 
-    python bench/facts_survive.py [--moves 1 2 4 8] [--context-window 4000] [--summariser scripted|local|MODEL]
+    python bench/facts_survive.py [--moves 1 2 4 8] [--context-window 8000] [--summariser scripted|local|MODEL]
 
 The facts are in ten messages, talk about other things follows. After so many moves of the window every fact is asked for, each
 on a branch of its own. ``context`` counts those whose value is in what is sent anyhow (summaries, window), ``recalled`` those
@@ -95,7 +95,7 @@ def main() -> None:
     """Measure and print."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else "")
     parser.add_argument("--moves", type=int, nargs="+", default=[1, 2, 4, 8])
-    parser.add_argument("--context-window", type=int, default=4_000, help="tokens (default 4000)")
+    parser.add_argument("--context-window", type=int, default=8_000, help="tokens (default 8000)")
     parser.add_argument("--summariser", default="scripted", help="scripted (default), local, or any provider:model")
     arguments = parser.parse_args()
     found = asyncio.run(measure(arguments.moves, arguments.context_window, arguments.summariser))

@@ -151,7 +151,7 @@ def plain(database: sqlite3.Connection, turns: Sequence[Turn]) -> Search:
 
 async def embed(store: SQLiteStore, owner: str, embedder: Embedder) -> None:
     """Rows for everything an owner has."""
-    while waiting := await store.unembedded(owner, embedder.name, limit=64):
+    while waiting := await store.unembedded(owner, embedder.name, after=0, limit=64):
         parts = [(one, number, piece) for one in waiting for number, piece in enumerate(pieces(one.text))]
         rows = await embedder.encode([piece for _, _, piece in parts])
         kept = [VectorRow(one.number, one.message, number, row) for (one, number, _), row in zip(parts, rows, strict=True)]
