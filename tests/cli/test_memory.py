@@ -1,5 +1,6 @@
 """Memory in the terminal: what is remembered, what is forgotten, and what the model sees."""
 
+import json
 import re
 from pathlib import Path
 
@@ -156,3 +157,15 @@ def test_what_is_piped_in_beside_a_question_is_marked_as_a_document():
     done = run("-m", "scripted:", "Summarise this", stdin=b"some notes\n")
     assert done.stdout == "You said: Summarise this\n\n<document>\nsome notes\n</document>\n"
     assert run("-m", "scripted:", stdin=b"a question\n").stdout == "You said: a question\n"
+
+
+def test_memories_are_shown_added_and_forgotten_from_the_shell():
+    assert "Nothing is remembered yet" in run("memories").stderr
+    assert "1  I live in Lyon" in run("memories", "--add", "I live in Lyon").stdout
+    assert [fact["text"] for fact in json.loads(run("memories", "--json").stdout)] == ["I live in Lyon"]
+    wrong = run("memories", "--forget", "7")
+    assert (wrong.returncode, wrong.stdout) == (1, "")
+    assert "there is no memory 7" in wrong.stderr
+    assert run("memories", "--add", " ").returncode == 2
+    assert run("memories", "--forget", "1").returncode == 0
+    assert run("memories", "--all").stdout == ""

@@ -6,7 +6,9 @@ import shutil
 from collections.abc import Iterator, Sequence
 
 from anaphora.cli.sanitize import sanitized
-from anaphora.transcript import ConversationInfo, Hit
+from anaphora.context.fence import day_of
+from anaphora.derived import Fact
+from anaphora.transcript import ConversationInfo, Hit, shortened
 from anaphora.transfer.markdown import date_text
 
 
@@ -31,6 +33,25 @@ def hit_lines(hits: Sequence[Hit], *, styled: bool = False, numbered: bool = Fal
         count = f"{number:3}  " if numbered else ""
         yield f"{count}{date_text(hit.entry.created)}  {hit.entry.role}  {one_line(hit.title)}  {one_line(hit.conversation)}"
         yield f"     {_marked(hit) if styled else one_line(hit.excerpt)}"
+
+
+def fact_lines(facts: Sequence[Fact]) -> Iterator[str]:
+    """A line for each: its number if it holds, what it says, when it was learned, until when it held, and where it comes from."""
+    number = 0
+    for fact in facts:
+        number += fact.holds
+        place = f"{number:3}" if fact.holds else "  -"
+        until = "" if fact.superseded is None else f", until {day_of(fact.superseded)}"
+        yield f"{place}  {one_line(fact.text)}  ({day_of(fact.created)}{until}, {_source(fact)})"
+
+
+def _source(fact: Fact) -> str:
+    """Where a fact comes from, for people."""
+    if not fact.evidence:
+        return "you told it"
+    said = shortened(one_line(fact.evidence[0].quote))
+    more = f" and {len(fact.evidence) - 1} more" if len(fact.evidence) > 1 else ""
+    return f"you said “{said}”{more}"
 
 
 def one_line(text: str) -> str:

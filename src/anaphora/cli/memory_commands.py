@@ -5,9 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from anaphora.cli.context_view import show_context
-from anaphora.cli.sanitize import sanitized
-from anaphora.context.fence import day_of
-from anaphora.derived import Fact
+from anaphora.cli.listing import fact_lines, one_line
 
 if TYPE_CHECKING:
     from anaphora.cli.commands import Chat
@@ -24,17 +22,14 @@ def remember(chat: Chat, text: str) -> None:
             chat.say("What? /remember TEXT keeps it for all conversations; alone it keeps your last message.")
             return
         fact = chat.bot.facts.add(last.text, message=last, conversation=chat.conversation.id)
-    chat.say(f"{'Remembered already' if fact.id in known else 'Remembered'}: {_plain(fact.text)}")
+    chat.say(f"{'Remembered already' if fact.id in known else 'Remembered'}: {one_line(fact.text)}")
 
 
 def memories(chat: Chat, which: str) -> None:
     """``/memories``: what is known, with where it comes from; with ``all`` also what held once."""
     facts = chat.bot.facts.history() if which == "all" else chat.bot.facts.list()
-    numbers = {fact.id: number for number, fact in enumerate(chat.bot.facts.list(), 1)}
-    for fact in facts:
-        number = f"{numbers[fact.id]:3}" if fact.id in numbers else "  -"
-        until = "" if fact.superseded is None else f", until {day_of(fact.superseded)}"
-        chat.say(f"{number}  {_plain(fact.text)}  ({day_of(fact.created)}{until}, {_source(fact)})")
+    for line in fact_lines(facts):
+        chat.say(line)
     chat.say("/forget NUMBER forgets one." if facts else "Nothing is remembered yet. /remember TEXT keeps something.")
 
 
@@ -52,7 +47,7 @@ def forget(chat: Chat, which: str) -> None:
         return
     fact = facts[int(which) - 1]
     chat.bot.facts.delete(fact)
-    chat.say(f"Forgotten: {_plain(fact.text)}")
+    chat.say(f"Forgotten: {one_line(fact.text)}")
     if fact.evidence:
         chat.say("The message that it came from is still in its conversation.")
 
@@ -71,20 +66,3 @@ def _forget_last(chat: Chat) -> None:
     chat.conversation.forget(asked, answers=True)
     chat.forget_typed(asked.text)
     chat.say("Your last question and its answers are blank now, and nothing that was made of them is left.")
-
-
-def _source(fact: Fact) -> str:
-    """Where a fact comes from, for people."""
-    if not fact.evidence:
-        return "you told it"
-    said = f"“{_short(_plain(fact.evidence[0].quote))}”"
-    more = f" and {len(fact.evidence) - 1} more" if len(fact.evidence) > 1 else ""
-    return f"you said {said}{more}"
-
-
-def _plain(text: str) -> str:
-    return " ".join(sanitized(text).split())
-
-
-def _short(text: str) -> str:
-    return text if len(text) <= 100 else f"{text[:99]}…"

@@ -10,7 +10,7 @@ from dataclasses import asdict
 from pathlib import Path
 
 from anaphora.cli.choosing import chosen
-from anaphora.cli.listing import conversation_lines, hit_lines, one_line
+from anaphora.cli.listing import conversation_lines, fact_lines, hit_lines, one_line
 from anaphora.cli.main import FAILED, OK, report
 from anaphora.cli.notice import notice
 from anaphora.cli.opening import store_of
@@ -105,6 +105,25 @@ def _search(bot: Chatbot, arguments: argparse.Namespace) -> int:
         return OK
     notice("Nothing was found: no message has all these words.")
     return FAILED
+
+
+def _memories(bot: Chatbot, arguments: argparse.Namespace) -> int:
+    if arguments.add is not None:
+        bot.facts.add(arguments.add)
+    if arguments.forget is not None:
+        held = bot.facts.list()
+        if arguments.forget > len(held):
+            raise NotFound(f"there is no memory {arguments.forget}: there are {len(held)}.")
+        bot.facts.delete(held[arguments.forget - 1])
+    facts = bot.facts.history() if arguments.all else bot.facts.list()
+    if arguments.json:
+        print(json.dumps([asdict(fact) for fact in facts]))
+        return OK
+    for line in fact_lines(facts):
+        print(line)
+    if not facts:
+        notice("Nothing is remembered yet. anaphora memories --add TEXT keeps something.")
+    return OK
 
 
 def _rename(bot: Chatbot, arguments: argparse.Namespace) -> int:
@@ -205,6 +224,7 @@ _VERBS: dict[str, Verb] = {
     "list": _list,
     "show": _show,
     "search": _search,
+    "memories": _memories,
     "rename": _rename,
     "delete": _delete,
     "export": _export,

@@ -68,10 +68,18 @@ def _import(add: Callable[..., object]) -> None:
     )
 
 
+def _memories(add: Callable[..., object]) -> None:
+    add("--add", metavar="TEXT", help="remember something")
+    add("--forget", type=_count, metavar="N", help="forget the one with this number")
+    add("--all", action="store_true", help="also what held once")
+    add("--json", action="store_true", help="for programs")
+
+
 VERBS: dict[str, tuple[str, Callable[[Callable[..., object]], None]]] = {
     "list": ("list the conversations, newest first", _list),
     "show": ("print a conversation", _show),
     "search": ("find what was said", _search),
+    "memories": ("show what is remembered of you, and where it comes from", _memories),
     "rename": ("give a conversation another title", _rename),
     "delete": ("delete conversations for good", _delete),
     "export": ("write conversations as JSON or Markdown", _export),
