@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable
 from pathlib import Path
 
 from prompt_toolkit.history import FileHistory
@@ -13,14 +12,15 @@ class TypedLines(FileHistory):
     """prompt_toolkit's history file, newest lines last."""
 
     def forget(self, text: str) -> None:
-        """Take out every line that has this text."""
+        """Take out every line that says this, also as what a command took (``/edit TEXT``)."""
         wanted = text.strip()
-        # Newest first, as prompt_toolkit gives and holds them.
-        kept = [line for line in self.load_history_strings() if wanted not in line]
-        self._loaded_strings = [line for line in self._loaded_strings if wanted not in line]
-        Path(os.fsdecode(self.filename)).write_text("", encoding="utf-8")
-        self._store_all(reversed(kept))
 
-    def _store_all(self, lines: Iterable[str]) -> None:
-        for line in lines:
+        def says_it(line: str) -> bool:
+            return line.strip() == wanted or (line.startswith("/") and line.strip().endswith(wanted))
+
+        # Newest first, as prompt_toolkit gives and holds them.
+        kept = [line for line in self.load_history_strings() if not says_it(line)]
+        self._loaded_strings = [line for line in self._loaded_strings if not says_it(line)]
+        Path(os.fsdecode(self.filename)).write_text("", encoding="utf-8")
+        for line in reversed(kept):
             self.store_string(line)
