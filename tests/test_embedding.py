@@ -81,6 +81,19 @@ async def test_a_service_is_asked_in_the_openai_dialect():
         await provider.aclose()
 
 
+async def test_a_connection_that_breaks_before_the_answer_is_tried_once_more():
+    from anaphora.providers.base import ProviderOptions
+    from anaphora.registry import open_provider, parse_model
+
+    answer = b'{"data": [{"index": 0, "embedding": [1, 2]}]}'
+    with Loopback() as server:
+        server.answer()
+        server.answer(b"HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: %d\r\n\r\n" % len(answer) + answer)
+        provider = open_provider(parse_model("openai:embed-small"), ProviderOptions(base_url=server.url, api_key="k"))
+        assert await provider.embed("embed-small", ["a"]) == [[1.0, 2.0]]  # type: ignore[attr-defined]
+        await provider.aclose()
+
+
 @pytest.mark.parametrize("rows", [None, [[1.0]], [[1.0], [1.0, 2.0]], [[float("nan")], [1.0]], "ab", [1.0, 2.0]])
 async def test_what_are_no_rows_is_said_in_our_words(rows):
     with pytest.raises(ConfigError, match="the embedder"):

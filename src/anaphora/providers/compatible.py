@@ -12,7 +12,7 @@ from difflib import get_close_matches
 import anyio
 
 from anaphora.codec import Json
-from anaphora.errors import ConfigError, MissingKey, ModelNotFound, ProviderError, UnknownModel
+from anaphora.errors import ConfigError, ConnectionFailed, MissingKey, ModelNotFound, ProviderError, UnknownModel
 from anaphora.events import ProviderEvent
 from anaphora.providers.base import Deadlines, ModelInfo, ModelRef, ProviderOptions, Request
 from anaphora.providers.catalog import VENDORS, Vendor
@@ -103,7 +103,12 @@ class OpenAICompatible:
         Raises ProviderError.
         """
         who = self._who("")
-        answer = await self._http.ask(who, path, None if body is None else json.dumps(body).encode())
+        data = None if body is None else json.dumps(body).encode()
+        try:
+            answer = await self._http.ask(who, path, data)
+        except ConnectionFailed:
+            # A server may close an idle connection in the very moment in which it is used again.
+            answer = await self._http.ask(who, path, data)
         try:
             value = json.loads(answer)
         except (ValueError, RecursionError):
