@@ -27,6 +27,8 @@ _NEAR_THE_BEST = 0.35
 _TELLING = 0.7
 # Who asks for what was said is content with less.
 _APPEAL_FACTOR = 0.6
+# Who asks nothing is reminded only of what is nearly the same.
+_STATEMENT_FACTOR = 1.75
 _APPEAL = re.compile(
     r"\b(?:remember|remind|recall|forgot|did (?:i|we)|have (?:i|we)|(?:was|were|is|are) (?:my|our)|i (?:said|told|mentioned)"
     r"|we (?:said|talked|spoke|discussed|decided|agreed)|earlier|last time|again)\b",
@@ -81,7 +83,10 @@ def worth_recalling(
     """
     if not ranked:
         return []
-    floor *= _APPEAL_FACTOR if _APPEAL.search(question) else 1.0
+    if _APPEAL.search(question):
+        floor *= _APPEAL_FACTOR
+    elif "?" not in question and "？" not in question:
+        floor = min(floor * _STATEMENT_FACTOR, 1.0)
     total = sum(weigh(question, candidates).values())
     least = _TELLING * weight_of(1, collection(candidates))
     best = [
