@@ -44,6 +44,13 @@ def test_a_question_about_something_else_gets_nothing(question: str):
     assert recalled(question) == []
 
 
+def test_who_asks_nothing_is_reminded_of_less_than_who_asks():
+    words = "My dog and the sunshine"
+    assert recalled(f"{words}?")
+    assert recalled(words) == []
+    assert recalled("My dog is called Rex")
+
+
 def test_passages_are_in_the_order_of_time_with_date_and_speaker():
     places = [one.message for one in recalled("Where do I work, at the bakery in Lyon?")]
     assert places == sorted(places)
