@@ -123,7 +123,12 @@ class Rememberer:
         anchors = {(place.anchor.conversation, place.anchor.entry.id): place.anchor for place in places}
         beside = await self.store.neighbours(scope.owner, cue, list(anchors.values())[:MOST_PLACES], steps=NEIGHBOURS)
         found: list[Candidate] = [*candidates.found, *beside]
-        return passages(places, found, question, room=int(recall.share * view.room)), notes
+        return passages(places, found, question, room=self._room_to_recall(recall, view)), notes
+
+    def _room_to_recall(self, recall: Recall, view: View) -> int:
+        """Its share, as far as the window and what else is remembered leave it."""
+        left = view.room - self.memory.standing(view.room) - sum(entry.tokens for entry in view.window)
+        return min(int(recall.share * view.room), max(left, int(recall.kept_free * view.room)))
 
     async def _alike(self, question: str) -> tuple[dict[str, float], frozenset[str], tuple[str, ...]]:
         """The messages that mean the same, which of them stand out, and what went wrong: words alone will do."""

@@ -36,7 +36,12 @@ class Memory:
 
         Also while they need them not: the window must not move because something was recalled.
         """
-        return self.window.limits(room - sum(int(part.share * room) for part in (self.summary, self.recall, self.facts) if part))
+        recall = int(self.recall.kept_free * room) if self.recall else 0
+        return self.window.limits(room - self.standing(room) - recall)
+
+    def standing(self, room: int) -> int:
+        """The tokens that summaries and facts may take."""
+        return sum(int(part.share * room) for part in (self.summary, self.facts) if part)
 
 
 @dataclass(frozen=True, slots=True)

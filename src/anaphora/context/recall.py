@@ -27,8 +27,13 @@ _NEAR_THE_BEST = 0.35
 _TELLING = 0.7
 # Who asks for what was said is content with less.
 _APPEAL_FACTOR = 0.6
-# Who asks nothing is reminded only of what is nearly the same.
-_STATEMENT_FACTOR = 1.75
+# Who asks nothing is reminded only where nearly everything they say was said before.
+_STATEMENT_FLOOR = 0.95
+# A question without two telling words ("And how are you?") asks nothing of the past.
+_ABOUT_SOMETHING = 2
+_QUESTION = re.compile(r"[^.!?？。！\n]+[?？]")
+# An appeal without a question mark ("Remind me of …") is short; in a longer text it is part of a story.
+_LONGEST_APPEAL = 12
 _APPEAL = re.compile(
     r"\b(?:remember|remind|recall|forgot|did (?:i|we)|have (?:i|we)|(?:was|were|is|are) (?:my|our)|i (?:said|told|mentioned)"
     r"|we (?:said|talked|spoke|discussed|decided|agreed)|earlier|last time|again)\b",
@@ -40,7 +45,7 @@ _APPEAL = re.compile(
 class Recall:
     """Quotes what was said earlier and matters to the newest message.
 
-    ``share`` of the budget may be used. ``floor`` is the share of what a question's words tell that must be found around a
+    ``share`` of the budget may be used; half of it is kept free always, the rest is what the window leaves. ``floor`` is the share of what a question's words tell that must be found around a
     message for it to be quoted (0 to 1). With ``conversations`` the owner's other conversations are searched too.
     ``embedder`` adds vectors to words: ``"openai:text-embedding-3-small"``, ``"ollama:nomic-embed-text"``,
     ``"local:/path/to/model.gguf"``, or a function (also an async one) from texts to rows of numbers.
@@ -50,6 +55,11 @@ class Recall:
     floor: float = 0.4
     conversations: bool = True
     embedder: object = None
+
+    @property
+    def kept_free(self) -> float:
+        """The share of the budget that the window never takes."""
+        return self.share / 2
 
     def __post_init__(self) -> None:
         check_part(self, self.share)
@@ -83,10 +93,7 @@ def worth_recalling(
     """
     if not ranked:
         return []
-    if _APPEAL.search(question):
-        floor *= _APPEAL_FACTOR
-    elif "?" not in question and "？" not in question:
-        floor = min(floor * _STATEMENT_FACTOR, 1.0)
+    floor = _floor_for(question, floor)
     total = sum(weigh(question, candidates).values())
     least = _TELLING * weight_of(1, collection(candidates))
     best = [
@@ -95,6 +102,15 @@ def worth_recalling(
         if (one.coverage >= floor and one.coverage * total >= least) or (one.offset == 0 and one.anchor.entry.id in standing_out)
     ]
     return [one for one in best if one.score >= _NEAR_THE_BEST * best[0].score][:MOST_PLACES]
+
+
+def _floor_for(message: str, floor: float) -> float:
+    """What must be found around a message of the past, by what this one asks for."""
+    asked = _QUESTION.findall(message)
+    is_short = len(cue_words(message)) < _LONGEST_APPEAL
+    if any(map(_APPEAL.search, asked or [message] * is_short)):
+        return floor * _APPEAL_FACTOR
+    return floor if any(len(cue_words(one)) >= _ABOUT_SOMETHING for one in asked) else max(floor, _STATEMENT_FLOOR)
 
 
 def passages(places: Sequence[Ranked], found: Sequence[Candidate], question: str, *, room: int) -> list[Passage]:
