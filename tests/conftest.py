@@ -7,6 +7,8 @@ from collections.abc import Iterator
 import pytest
 from tests.loopback import Loopback
 
+from anaphora.providers.vendors import VENDORS
+
 
 @pytest.fixture(params=["asyncio", "trio"])
 def anyio_backend(request: pytest.FixtureRequest) -> str:
@@ -28,5 +30,5 @@ def own_folders(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.Mo
     monkeypatch.setenv("XDG_CONFIG_HOME", str(home / "config"))
     monkeypatch.setenv("XDG_STATE_HOME", str(home / "state"))
     monkeypatch.setenv("XDG_DATA_HOME", str(home / "data"))
-    for name in ("OPENAI_API_KEY", "GROQ_API_KEY", "TOGETHER_API_KEY", "OPENROUTER_API_KEY"):
-        monkeypatch.delenv(name, raising=False)
+    for vendor in VENDORS.values():
+        monkeypatch.delenv(vendor.key_variable or "NO_KEY", raising=False)

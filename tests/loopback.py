@@ -36,9 +36,14 @@ class Seen:
 
 @dataclass
 class Loopback:
-    """Each connection gets the next answer: bytes are sent, numbers are seconds to wait. After the last the connection closes."""
+    """Each connection gets the next answer: bytes are sent, numbers are seconds to wait. After the last the connection closes.
+
+    What is asked about a model before it answers, below one of the paths in ``about``, is answered by what stands there and not
+    counted.
+    """
 
     answers: deque[Sequence[Step]] = field(default_factory=deque)
+    about: dict[str, bytes] = field(default_factory=lambda: {path: http(b"{}", status=404) for path in ("/models", "/props")})
     seen: list[Seen] = field(default_factory=list)
 
     def __enter__(self) -> Self:
@@ -76,6 +81,11 @@ class Loopback:
             connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             request = _read(connection)
             if request is None:
+                return
+            path = request.line.split(" ")[1].partition("?")[0]
+            about = next((answer for start, answer in self.about.items() if start in path and ":stream" not in path), None)
+            if about is not None:
+                connection.sendall(about)
                 return
             self.seen.append(request)
             steps = self.answers.popleft() if self.answers else (http(b"nothing to say", status=500),)

@@ -11,7 +11,9 @@ import pytest
 import anaphora
 
 ROOT = Path(__file__).parent.parent
-FILES = sorted(path for folder in ("src", "tests", "bench", "examples", ".ci") for path in (ROOT / folder).rglob("*.py"))
+FILES = sorted(
+    path for folder in ("src", "tests", "bench", "examples", "scripts", ".ci") for path in (ROOT / folder).rglob("*.py")
+)
 BANNED = {"utils", "helpers", "common", "core", "manager", "misc"}
 
 

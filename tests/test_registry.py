@@ -5,7 +5,7 @@ import pytest
 from anaphora import Chatbot, ScriptedProvider
 from anaphora.errors import ConfigError, UnknownModel
 from anaphora.providers.base import ModelRef, ProviderOptions
-from anaphora.providers.catalog import VENDORS
+from anaphora.providers.vendors import VENDORS
 from anaphora.registry import open_provider, open_store, parse_model
 
 

@@ -19,9 +19,10 @@ class TextDelta:
 
 @dataclass(frozen=True, slots=True)
 class ThinkingDelta:
-    """The next words of the model's thinking."""
+    """The next words of the model's thinking; ``opaque`` ends a block of it with what the vendor wants back."""
 
     text: str
+    opaque: Mapping[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,42 +83,82 @@ class Finished:
 Event = TextDelta | ThinkingDelta | ToolCallDelta | Planned | Retrying | Finished
 
 
+class _Texts(list[str]):
+    """A text in pieces."""
+
+
+@dataclass(slots=True)
+class _Thoughts:
+    """A block of thinking in pieces; closed by what is opaque."""
+
+    pieces: list[str] = field(default_factory=list)
+    opaque: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(slots=True)
+class _Call:
+    """A tool call in pieces."""
+
+    index: int
+    id: str = ""
+    name: str = ""
+    arguments: list[str] = field(default_factory=list)
+
+
 class AnswerDraft:
-    """Folds deltas into the message they make."""
+    """Folds deltas into the message they make, whose parts are in the order in which they came."""
 
     def __init__(self) -> None:
-        self._texts: list[str] = []
-        self._thoughts: list[str] = []
-        self._calls: dict[int, list[str]] = {}
+        self._parts: list[_Texts | _Thoughts | _Call] = []
+        self._last: _Texts | _Thoughts | _Call | None = None
+        self._calls: dict[int, _Call] = {}
 
     def add(self, event: TextDelta | ThinkingDelta | ToolCallDelta) -> None:
         """Take in one delta."""
         if type(event) is TextDelta:
-            self._texts.append(event.text)
+            last = self._last
+            if type(last) is not _Texts:
+                last = _Texts()
+                self._open(last)
+            last.append(event.text)
             return
         match event:
-            case ThinkingDelta(text):
-                self._thoughts.append(text)
+            case ThinkingDelta(text, opaque):
+                thoughts = self._last
+                if not isinstance(thoughts, _Thoughts) or thoughts.opaque:
+                    thoughts = _Thoughts()
+                    self._open(thoughts)
+                thoughts.pieces.append(text)
+                thoughts.opaque = opaque
             case ToolCallDelta(index, call_id, name, arguments):
-                call = self._calls.setdefault(index, ["", "", ""])
-                call[0] = call[0] or call_id
-                call[1] = call[1] or name
-                call[2] += arguments
+                if index not in self._calls:
+                    self._calls[index] = _Call(index)
+                    self._open(self._calls[index])
+                call = self._calls[index]
+                call.id = call.id or call_id
+                call.name = call.name or name
+                call.arguments.append(arguments)
+
+    def _open(self, part: _Texts | _Thoughts | _Call) -> None:
+        self._parts.append(part)
+        self._last = part
 
     def __bool__(self) -> bool:
-        return bool(self._texts or self._thoughts or self._calls)
+        return bool(self._parts)
 
     def message(self) -> Message:
         """The assistant's message so far."""
-        parts: list[Part] = []
-        if self._thoughts:
-            parts.append(Thinking(repaired_text("".join(self._thoughts))))
-        if self._texts:
-            parts.append(Text(repaired_text("".join(self._texts))))
-        for index, (call_id, name, arguments) in sorted(self._calls.items()):
-            whole = (repaired_text(field) for field in (call_id or f"call_{index}", name, arguments or "{}"))
-            parts.append(ToolCall(*whole))
-        return Message("assistant", tuple(parts))
+        return Message("assistant", tuple(map(_part, self._parts)))
+
+
+def _part(draft: _Texts | _Thoughts | _Call) -> Part:
+    match draft:
+        case _Thoughts(pieces, opaque):
+            return Thinking(repaired_text("".join(pieces)), opaque)
+        case _Call(index, call_id, name, arguments):
+            return ToolCall(*map(repaired_text, (call_id or f"call_{index}", name, "".join(arguments) or "{}")))
+        case _:
+            return Text(repaired_text("".join(draft)))
 
 
 def joined(events: Sequence[Event]) -> list[Event]:

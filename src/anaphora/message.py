@@ -99,13 +99,17 @@ def text_message(role: Role, text: str) -> Message:
 
 @dataclass(frozen=True, slots=True)
 class Usage:
-    """Tokens of one call or of many; ``input_tokens`` includes the cached ones. ``cost`` is in dollars, None where unknown."""
+    """Tokens of one call or of many. ``cost`` is in dollars, None where unknown.
+
+    ``input_tokens`` includes those read from a cache and those written to one, ``output_tokens`` those that were thought.
+    """
 
     input_tokens: int = 0
     cached_tokens: int = 0
     output_tokens: int = 0
     thinking_tokens: int = 0
     cost: float | None = None
+    cache_write_tokens: int = 0
 
     def __add__(self, other: Usage) -> Usage:
         counted = {name: getattr(self, name) + getattr(other, name) for name in (f.name for f in fields(Usage)) if name != "cost"}

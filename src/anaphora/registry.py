@@ -12,7 +12,7 @@ from importlib.metadata import EntryPoint, entry_points
 
 from anaphora.errors import ConfigError, UnknownModel
 from anaphora.providers.base import ModelRef, Provider, ProviderOptions
-from anaphora.providers.catalog import VENDORS
+from anaphora.providers.vendors import VENDORS
 from anaphora.stores.base import Store
 from anaphora.stores.sqlite import SQLiteStore
 

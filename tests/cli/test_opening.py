@@ -7,7 +7,7 @@ from tests.loopback import Loopback, http
 from anaphora.cli.opening import bot_options, choose_model
 from anaphora.errors import ConfigError
 from anaphora.persona import Persona
-from anaphora.providers.catalog import VENDORS
+from anaphora.providers.vendors import VENDORS
 from anaphora.settings import Settings
 
 

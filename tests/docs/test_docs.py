@@ -30,7 +30,7 @@ SETUP = re.compile(r'pip install (-e )?"\.\[[a-z,]+\]" && ')
 SERVER = "http://127.0.0.1:8080/v1"
 EVERYWHERE = """
 import dataclasses
-from anaphora.providers.catalog import VENDORS
+from anaphora.providers.vendors import VENDORS
 for name, vendor in VENDORS.items():
     if vendor.base_url:
         VENDORS[name] = dataclasses.replace(vendor, base_url={url!r})

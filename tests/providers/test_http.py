@@ -21,8 +21,8 @@ from anaphora.errors import (
 from anaphora.events import AnswerDraft, Ended
 from anaphora.message import text_message
 from anaphora.providers.base import Deadlines, ModelRef, ProviderOptions, Request
-from anaphora.providers.compatible import OpenAICompatible, open_provider
 from anaphora.providers.http import HTTPTransport
+from anaphora.providers.service import Service, open_provider
 
 pytestmark = pytest.mark.anyio
 ASK = Request("m", (text_message("user", "hi"),))
@@ -30,14 +30,14 @@ QUICK = Deadlines(connect=2, first_byte=0.3, between_chunks=0.3, total=5)
 
 
 @pytest.fixture
-async def provider(loopback: Loopback) -> AsyncGenerator[OpenAICompatible, None]:
+async def provider(loopback: Loopback) -> AsyncGenerator[Service, None]:
     provider = open_provider(ModelRef("openai-compatible", "m"), ProviderOptions(base_url=loopback.url, deadlines=QUICK))
     await provider.prepare("m")
     yield provider
     await provider.aclose()
 
 
-async def said(provider: OpenAICompatible) -> tuple[str, Ended | None, ProviderError | None]:
+async def said(provider: Service) -> tuple[str, Ended | None, ProviderError | None]:
     """What came, whether it ended, and the error."""
     draft, end = AnswerDraft(), None
     try:
@@ -52,7 +52,7 @@ async def said(provider: OpenAICompatible) -> tuple[str, Ended | None, ProviderE
     return draft.message().text, end, None
 
 
-async def test_a_stream_is_read_to_its_end(loopback: Loopback, provider: OpenAICompatible):
+async def test_a_stream_is_read_to_its_end(loopback: Loopback, provider: Service):
     loopback.answer(stream("Par", "is."))
     text, end, error = await said(provider)
     assert (text, error) == ("Paris.", None)
@@ -62,14 +62,14 @@ async def test_a_stream_is_read_to_its_end(loopback: Loopback, provider: OpenAIC
     assert "authorization" not in loopback.seen[0].headers
 
 
-async def test_it_does_not_matter_how_the_bytes_arrive(loopback: Loopback, provider: OpenAICompatible):
+async def test_it_does_not_matter_how_the_bytes_arrive(loopback: Loopback, provider: Service):
     body = delta("Pär") + delta("is 😀") + delta("", "stop")
     head_bytes = head(transfer_encoding="chunked")
     loopback.answer(head_bytes, *(chunked(body[index : index + 1]) for index in range(len(body))), chunked(b""))
     assert (await said(provider))[0] == "Päris 😀"
 
 
-async def test_a_stream_cut_at_any_byte_is_an_error_and_keeps_what_came(loopback: Loopback, provider: OpenAICompatible):
+async def test_a_stream_cut_at_any_byte_is_an_error_and_keeps_what_came(loopback: Loopback, provider: Service):
     body = delta("Par") + delta("is") + delta("", "stop") + b"data: [DONE]\n\n"
     complete = body.index(b'"stop"') + 10
     for place in range(0, len(body), 11):
@@ -80,7 +80,7 @@ async def test_a_stream_cut_at_any_byte_is_an_error_and_keeps_what_came(loopback
         assert end is None
 
 
-async def test_a_cut_that_the_framing_hides_is_noticed_all_the_same(loopback: Loopback, provider: OpenAICompatible):
+async def test_a_cut_that_the_framing_hides_is_noticed_all_the_same(loopback: Loopback, provider: Service):
     loopback.answer(head(), delta("Par"))
     text, _, error = await said(provider)
     assert text == "Par"
@@ -89,25 +89,25 @@ async def test_a_cut_that_the_framing_hides_is_noticed_all_the_same(loopback: Lo
 
 
 @pytest.mark.parametrize("steps", [(Reset(),), (head(), delta("Par"), 0.05, Reset())])
-async def test_a_connection_that_is_reset_is_an_error_of_ours(loopback: Loopback, provider: OpenAICompatible, steps):
+async def test_a_connection_that_is_reset_is_an_error_of_ours(loopback: Loopback, provider: Service, steps):
     loopback.answer(*steps)
     _, _, error = await said(provider)
     assert isinstance(error, (ConnectionFailed, StreamInterrupted))
 
 
-async def test_silence_before_the_answer_is_a_timeout(loopback: Loopback, provider: OpenAICompatible):
+async def test_silence_before_the_answer_is_a_timeout(loopback: Loopback, provider: Service):
     loopback.answer(1.0)
     assert isinstance((await said(provider))[2], ProviderTimeout)
 
 
-async def test_silence_after_the_head_counts_as_before_the_answer(loopback: Loopback, provider: OpenAICompatible):
+async def test_silence_after_the_head_counts_as_before_the_answer(loopback: Loopback, provider: Service):
     loopback.answer(head(), 1.0)
     _, _, error = await said(provider)
     assert isinstance(error, ProviderTimeout)
     assert "0.3 seconds" in str(error)
 
 
-async def test_silence_in_the_middle_is_an_interruption(loopback: Loopback, provider: OpenAICompatible):
+async def test_silence_in_the_middle_is_an_interruption(loopback: Loopback, provider: Service):
     loopback.answer(head(), delta("Par"), 1.0, delta("is"))
     text, _, error = await said(provider)
     assert text == "Par"
@@ -126,7 +126,7 @@ async def test_a_drip_ends_at_the_deadline_for_the_whole(loopback: Loopback):
     assert "longer than 0.5 seconds" in str(error)
 
 
-async def test_slow_but_steady_is_fine(loopback: Loopback, provider: OpenAICompatible):
+async def test_slow_but_steady_is_fine(loopback: Loopback, provider: Service):
     loopback.answer(head(), *(step for _ in range(6) for step in (delta("x"), 0.15)), delta("", "stop"))
     assert await said(provider) == ("xxxxxx", Ended("stop", None, "m", {}), None)
 
@@ -146,19 +146,19 @@ async def test_slow_but_steady_is_fine(loopback: Loopback, provider: OpenAICompa
         (head() + b"data: " + b"x" * (2 << 20), UnreadableAnswer),
     ],
 )
-async def test_every_wrong_answer_is_a_typed_error(loopback: Loopback, provider: OpenAICompatible, response: bytes, kind):
+async def test_every_wrong_answer_is_a_typed_error(loopback: Loopback, provider: Service, response: bytes, kind):
     loopback.answer(response)
     _, _, error = await said(provider)
     assert isinstance(error, kind)
     assert "openai-compatible" in str(error)
 
 
-async def test_a_whole_json_answer_is_taken_instead_of_a_stream(loopback: Loopback, provider: OpenAICompatible):
+async def test_a_whole_json_answer_is_taken_instead_of_a_stream(loopback: Loopback, provider: Service):
     loopback.answer(http(b'{"model": "m", "choices": [{"message": {"content": "Paris."}, "finish_reason": "stop"}]}'))
     assert (await said(provider))[0] == "Paris."
 
 
-async def test_a_stream_with_the_wrong_content_type_is_read(loopback: Loopback, provider: OpenAICompatible):
+async def test_a_stream_with_the_wrong_content_type_is_read(loopback: Loopback, provider: Service):
     loopback.answer(http(delta("Paris.") + delta("", "stop"), kind="text/plain"))
     assert (await said(provider))[0] == "Paris."
 
@@ -212,7 +212,7 @@ def test_a_base_url_that_is_none_is_refused(url: str):
         HTTPTransport(url, {}, Deadlines())
 
 
-async def test_leaving_early_closes_the_connection_and_loses_none(loopback: Loopback, provider: OpenAICompatible):
+async def test_leaving_early_closes_the_connection_and_loses_none(loopback: Loopback, provider: Service):
     for _ in range(40):
         loopback.answer(head(), delta("Par"), 0.2, delta("is"), delta("", "stop"))
         async with aclosing(provider.stream(ASK)) as events:
@@ -222,7 +222,7 @@ async def test_leaving_early_closes_the_connection_and_loses_none(loopback: Loop
     assert (await said(provider))[0] == "Paris."
 
 
-async def test_a_storm_of_cancelled_answers_leaves_the_provider_usable(loopback: Loopback, provider: OpenAICompatible):
+async def test_a_storm_of_cancelled_answers_leaves_the_provider_usable(loopback: Loopback, provider: Service):
     async def cancelled() -> None:
         with anyio.move_on_after(0.05):
             await said(provider)

@@ -1,42 +1,24 @@
 import json
 from dataclasses import replace
-from pathlib import Path
 from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from tests.providers import dialects
+from tests.providers.dialects import DATA, WHO, answer
 
 from anaphora.errors import PromptTooLong, ProviderError, RateLimited, ServerFailed, StreamInterrupted, UnreadableAnswer
-from anaphora.events import AnswerDraft, Ended, ProviderEvent, TextDelta
+from anaphora.events import ProviderEvent, TextDelta
 from anaphora.message import Image, Message, Options, Text, Thinking, ToolCall, ToolResult, Usage, text_message
 from anaphora.providers.base import Request
-from anaphora.providers.failures import Answerer
 from anaphora.providers.openai import OpenAIDecoder, OpenAIWire
-from anaphora.providers.sse import SSEParser
 
-WHO = Answerer("acme", None, "m")
-DATA = Path(__file__).parent / "data"
 LOOK = (ToolCall("a", "look", '{"at":"map"}'), ToolCall("b", "look", '{"at":"list"}'))
 
 
 def decoded(data: bytes, *, size: int | None = None) -> list[ProviderEvent]:
-    decoder, parser, events = OpenAIDecoder(WHO), SSEParser(), list[ProviderEvent]()
-    pieces = [data] if size is None else [data[index : index + size] for index in range(0, len(data), size)]
-    for piece in pieces:
-        for _, text in parser.feed(piece):
-            events.extend(decoder.feed(text))
-    return [*events, *decoder.end()]
-
-
-def answer(events: list[ProviderEvent]) -> tuple[Message, Ended]:
-    draft = AnswerDraft()
-    *deltas, end = events
-    assert isinstance(end, Ended)
-    for event in deltas:
-        assert not isinstance(event, Ended)
-        draft.add(event)
-    return draft.message(), end
+    return dialects.decoded(OpenAIWire(WHO), data, size=size)
 
 
 def sse(*chunks: Any) -> bytes:

@@ -16,7 +16,7 @@ from anaphora.cli.opening import Opened, open_model, resume
 from anaphora.cli.past import form_of
 from anaphora.cli.sanitize import sanitized
 from anaphora.conversation import GO_ON
-from anaphora.providers.catalog import VENDORS
+from anaphora.providers.vendors import VENDORS
 from anaphora.stores.base import new_conversation_id
 from anaphora.sync import Chatbot, Conversation, Reply
 from anaphora.transcript import Entry

@@ -21,7 +21,7 @@ from anaphora.context.recall import Recall
 from anaphora.context.summary import Summary
 from anaphora.errors import ConfigError, StoreUnusable
 from anaphora.persona import Persona, load_persona
-from anaphora.providers.catalog import VENDORS
+from anaphora.providers.vendors import VENDORS
 from anaphora.registry import parse_model
 from anaphora.settings import Settings, config_folder, load_settings
 from anaphora.stores.inmemory import InMemoryStore

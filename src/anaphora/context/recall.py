@@ -45,10 +45,11 @@ _APPEAL = re.compile(
 class Recall:
     """Quotes what was said earlier and matters to the newest message.
 
-    ``share`` of the budget may be used; half of it is kept free always, the rest is what the window leaves. ``floor`` is the share of what a question's words tell that must be found around a
-    message for it to be quoted (0 to 1). With ``conversations`` the owner's other conversations are searched too.
-    ``embedder`` adds vectors to words: ``"openai:text-embedding-3-small"``, ``"ollama:nomic-embed-text"``,
-    ``"local:/path/to/model.gguf"``, or a function (also an async one) from texts to rows of numbers.
+    ``share`` of the budget may be used: half of it is kept free always, the rest is what the window leaves. ``floor`` is the
+    share of what a question's words tell that must be found around a message for it to be quoted (0 to 1). With
+    ``conversations`` the owner's other conversations are searched too. ``embedder`` adds vectors to words:
+    ``"openai:text-embedding-3-small"``, ``"ollama:nomic-embed-text"``, ``"local:/path/to/model.gguf"``, or a function (also
+    an async one) from texts to rows of numbers.
     """
 
     share: float = RECALL_SHARE

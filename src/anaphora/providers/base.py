@@ -2,24 +2,29 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Mapping
 from dataclasses import dataclass, field
 from typing import Literal, Protocol
 
 from anaphora.events import ProviderEvent
 from anaphora.message import Message, Options
+from anaphora.providers.card import ModelCard
 
 Purpose = Literal["answer", "title", "summary", "facts"]
 
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """One call: which model, what it sees, what the user set, and what it is for. All but answers are asked in the background."""
+    """One call: which model, what it sees, what the user set, and what it is for. All but answers are asked in the background.
+
+    So many messages are ``stable``: the next prompt of the conversation begins with them as well. None: all of them.
+    """
 
     model: str
     messages: tuple[Message, ...]
     options: Options = field(default_factory=Options)
     purpose: Purpose = "answer"
+    stable: int | None = None
 
 
 class Counter(Protocol):
@@ -36,6 +41,7 @@ class ModelInfo:
 
     ``context_window`` in tokens; ``count`` an exact counter; ``system`` the prompt this model does best with, for who sets none.
     ``small``: it cannot be trusted with summaries or facts. ``one_at_a_time``: a second call would make the first wait.
+    ``card`` says what it can and what it costs.
     """
 
     context_window: int | None = None
@@ -43,6 +49,7 @@ class ModelInfo:
     system: str = ""
     small: bool = False
     one_at_a_time: bool = False
+    card: ModelCard = field(default_factory=ModelCard)
 
 
 class Provider(Protocol):
@@ -89,9 +96,10 @@ class Deadlines:
 
 @dataclass(frozen=True, slots=True)
 class ProviderOptions:
-    """What may be set when a provider is opened; None takes what the catalog says."""
+    """What may be set when a provider is opened; None takes what the catalog says. ``cards`` are the user's own, by full name."""
 
     base_url: str | None = None
     api_key: str | None = field(default=None, repr=False)
     deadlines: Deadlines | None = None
     context_window: int | None = None
+    cards: Mapping[str, ModelCard] = field(default_factory=dict)

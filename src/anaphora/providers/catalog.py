@@ -1,36 +1,62 @@
-"""What is known of the OpenAI-compatible services: one row each."""
+"""The catalog of models: what their providers publish of windows, limits, abilities and prices.
+
+``models.jsonl`` is made by ``scripts/make_catalog.py``: a line on where it is from, then one line for each model. Only the
+line that is asked for is parsed.
+"""
 
 from __future__ import annotations
 
+import json
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from functools import cache
+from importlib.resources import files
+from typing import Any
+
+from anaphora.providers.card import ModelCard, card_from_json
+
+_FILE = "models.jsonl"
 
 
 @dataclass(frozen=True, slots=True)
-class Vendor:
-    """A service that speaks the OpenAI dialect. ``key_variable`` None: it wants no key.
+class Origin:
+    """Where the catalog is from: the packages it was made of, and the day of their release (YYYY-MM-DD)."""
 
-    ``model`` is what is taken where none is named.
-
-    ``max_tokens_field`` is how the answer's limit is written; OpenAI's thinking models refuse the old name.
-    """
-
-    name: str
-    base_url: str | None
-    key_variable: str | None
-    model: str = ""
-    max_tokens_field: str = "max_tokens"
-    first_byte: float | None = None
+    date: str
+    sources: tuple[str, ...]
 
 
-VENDORS: dict[str, Vendor] = {
-    vendor.name: vendor
-    for vendor in (
-        Vendor("openai", "https://api.openai.com/v1", "OPENAI_API_KEY", "gpt-5.4-mini", max_tokens_field="max_completion_tokens"),
-        Vendor("groq", "https://api.groq.com/openai/v1", "GROQ_API_KEY", "openai/gpt-oss-120b"),
-        Vendor("together", "https://api.together.xyz/v1", "TOGETHER_API_KEY", "openai/gpt-oss-120b"),
-        Vendor("openrouter", "https://openrouter.ai/api/v1", "OPENROUTER_API_KEY", "openrouter/auto"),
-        # It loads the model on the first request, which may take minutes.
-        Vendor("ollama", "http://127.0.0.1:11434/v1", None, first_byte=600.0),
-        Vendor("openai-compatible", None, None, first_byte=600.0),
-    )
-}
+def known_card(provider: str, model: str, own: Mapping[str, ModelCard] | None = None) -> ModelCard:
+    """What is known of ``provider:model``; what the user's ``own`` cards say of it goes first."""
+    name = f"{provider}:{model}"
+    published = _line(name)
+    card = ModelCard() if published is None else card_from_json(published)
+    return card.under(own[name]) if own and name in own else card
+
+
+def known_models() -> Iterator[tuple[str, ModelCard]]:
+    """Everything in the catalog, as ``provider:model`` and its card, in the order of names."""
+    for line in _catalog().splitlines()[1:]:
+        value = json.loads(line)
+        yield value.pop("model"), card_from_json(value)
+
+
+def origin() -> Origin:
+    """Where the catalog is from."""
+    first = json.loads(_catalog().partition(b"\n")[0])
+    return Origin(first["date"], tuple(first["sources"]))
+
+
+def _line(name: str) -> dict[str, Any] | None:
+    data = _catalog()
+    start = data.find(b'\n{"model":%s,' % json.dumps(name).encode())
+    if start < 0:
+        return None
+    value: dict[str, Any] = json.loads(data[start : data.find(b"\n", start + 1)])
+    del value["model"]
+    return value
+
+
+@cache
+def _catalog() -> bytes:
+    return (files("anaphora.providers") / _FILE).read_bytes()

@@ -24,9 +24,9 @@ from anaphora.errors import LocalModelError, MissingExtra, ProviderError
 from anaphora.events import Ended, ProviderEvent, TextDelta
 from anaphora.message import Message, Options
 from anaphora.providers.base import Counter, Deadlines, ModelInfo, ModelRef, ProviderOptions, Request
-from anaphora.providers.catalog import Vendor
-from anaphora.providers.compatible import OpenAICompatible
 from anaphora.providers.repetition import REPETITION_SPAN, runs_in_circles
+from anaphora.providers.service import Service
+from anaphora.providers.vendors import Vendor
 from anaphora.providers.weights import DEFAULT_WEIGHTS, fetch_weights, weights_path
 
 log = logging.getLogger("anaphora")
@@ -97,10 +97,10 @@ class LocalProvider:
     def __init__(self, path: Path | None, options: ProviderOptions) -> None:
         self._path = path
         self._options = options
-        self._inner: OpenAICompatible | None = None
+        self._inner: Service | None = None
         self._engine: Engine | None = None
         self._info: ModelInfo | None = None
-        self._embedding: tuple[Engine, OpenAICompatible] | None = None
+        self._embedding: tuple[Engine, Service] | None = None
         self._lock = anyio.Lock()
 
     async def prepare(self, model: str, /) -> ModelInfo:  # noqa: ARG002 -- the protocol's signature
@@ -111,7 +111,7 @@ class LocalProvider:
                 self._engine = await anyio.to_thread.run_sync(self._start, path)
                 vendor = Vendor("local", self._engine.base_url, None)
                 deadlines = self._options.deadlines or _DEADLINES
-                self._inner = OpenAICompatible(vendor, self._engine.key, replace(self._options, deadlines=deadlines))
+                self._inner = Service(vendor, self._engine.key, replace(self._options, deadlines=deadlines))
                 self._info = await self._learn(self._inner, is_default=self._path is None)
             return self._info
 
@@ -147,14 +147,14 @@ class LocalProvider:
                 path = self._path or await _fetched()
                 engine = await anyio.to_thread.run_sync(partial(_engine, path, _EMBEDDING_WINDOW, embedding=True))
                 options = replace(self._options, deadlines=self._options.deadlines or _DEADLINES)
-                self._embedding = engine, OpenAICompatible(Vendor("local", engine.base_url, None), engine.key, options)
+                self._embedding = engine, Service(Vendor("local", engine.base_url, None), engine.key, options)
         return await self._embedding[1].embed(model or "local", texts)
 
     def _start(self, path: Path) -> Engine:
         window = _LARGEST_WINDOW if self._path else _DEFAULT_WINDOW
         return _engine(path, self._options.context_window or window)
 
-    async def _learn(self, inner: OpenAICompatible, *, is_default: bool) -> ModelInfo:
+    async def _learn(self, inner: Service, *, is_default: bool) -> ModelInfo:
         root = inner.base_url.removesuffix("/v1")
         props = await inner.ask(f"{root}/props")
         window = props.get("default_generation_settings", {}).get("n_ctx")
@@ -168,7 +168,7 @@ class LocalProvider:
         )
 
 
-async def _is_small(inner: OpenAICompatible) -> bool:
+async def _is_small(inner: Service) -> bool:
     """Whether the model has too few parameters to be trusted with more than answers."""
     models = (await inner.ask("/models")).get("data")
     meta = models[0].get("meta") if isinstance(models, list) and models and isinstance(models[0], dict) else None
@@ -179,14 +179,14 @@ async def _is_small(inner: OpenAICompatible) -> bool:
 class TemplateCounter:
     """Counts exactly: the model's tokenizer over each message as the model's chat template writes it."""
 
-    def __init__(self, inner: OpenAICompatible, root: str, before: dict[str, str], no_system: str) -> None:
+    def __init__(self, inner: Service, root: str, before: dict[str, str], no_system: str) -> None:
         self._inner = inner
         self._root = root
         self._before = before
         self._no_system = no_system
 
     @classmethod
-    async def probe(cls, inner: OpenAICompatible, root: str) -> Counter | None:
+    async def probe(cls, inner: Service, root: str) -> Counter | None:
         """Learn from rendered conversations what the template puts before each role; None if it cannot be told."""
         marks = [f"\ue000{number}\ue000" for number in range(4)]
         roles = ("system", "user", "assistant", "user")

@@ -10,15 +10,16 @@ from __future__ import annotations
 import base64
 import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from typing import Any, get_args
+from typing import Any, Literal, get_args
 
-from anaphora.errors import StreamInterrupted
+from anaphora.codec import Json
 from anaphora.events import Ended, ProviderEvent, TextDelta, ThinkingDelta, ToolCallDelta
 from anaphora.message import Finish, Image, Message, Text, ToolResult, Usage, repaired_text
 from anaphora.providers.base import Request
-from anaphora.providers.failures import Answerer, from_error_object, unreadable
+from anaphora.providers.chunks import broken_off, json_chunk
+from anaphora.providers.failures import Answerer, from_error_object
 from anaphora.providers.openai_frame import TextFrame
-from anaphora.providers.wire import WireDecoder, WireRequest
+from anaphora.providers.wire import Question, WireDecoder, WireRequest, named_models
 
 _FINISHES: Mapping[str, Finish] = {
     **{name: name for name in get_args(Finish)},
@@ -30,15 +31,23 @@ _FINISHES: Mapping[str, Finish] = {
     "tool_use": "tool_calls",
     "safety": "content_filter",
 }
+# OpenRouter and Together, Groq, vLLM, Mistral, LiteLLM.
+_WINDOWS = ("context_length", "context_window", "max_model_len", "max_context_length", "max_input_tokens")
 _VENDOR_DETAILS = ("timings", "system_fingerprint", "provider", "service_tier")
 
 
 class OpenAIWire:
     """The dialect. ``who`` names the provider in errors, ``max_tokens_field`` is how the answer's limit is written."""
 
+    framing: Literal["events", "lines"] = "events"
+
     def __init__(self, who: Answerer, *, max_tokens_field: str = "max_tokens") -> None:
         self._who = who
         self._max_tokens_field = max_tokens_field
+
+    def headers(self, key: str) -> Mapping[str, str]:
+        """The key."""
+        return {"authorization": f"Bearer {key}"} if key else {}
 
     def encode(self, request: Request, /) -> WireRequest:
         """POST /chat/completions, streaming, with nothing in it that the user did not set."""
@@ -63,6 +72,25 @@ class OpenAIWire:
         """A reader for one answer."""
         return OpenAIDecoder(self._who)
 
+    def models(self) -> Question:
+        """The list of models."""
+        return Question("/models")
+
+    def offered(self, answer: Json) -> Mapping[str, int | None]:
+        """Their names, and the windows where the service says them."""
+        return named_models(answer["data"], name="id", window=_WINDOWS)
+
+    def about(self, model: str, base_url: str) -> Sequence[Question]:  # noqa: ARG002 -- the protocol's signature
+        """The list, and llama.cpp's properties."""
+        return Question("/models"), Question(f"{base_url.rstrip('/').removesuffix('/v1')}/props")
+
+    def window(self, model: str, answer: Json) -> int | None:
+        """From whichever of the two it is."""
+        if "data" in answer:
+            return self.offered(answer).get(model)
+        size = answer["default_generation_settings"]["n_ctx"]
+        return size if type(size) is int and size > 0 else None
+
 
 class OpenAIDecoder:
     """Reads one streamed answer."""
@@ -84,19 +112,9 @@ class OpenAIDecoder:
         if text:
             text = self._new(text)
             return (TextDelta(text),) if text else ()
-        try:
-            chunk = json.loads(data)
-        except (ValueError, RecursionError):
-            if data.strip() in {"[DONE]", ""}:
-                return ()
-            if self._model:
-                raise StreamInterrupted(
-                    f"{self._who.provider}: the answer was cut in the middle of a piece ({data[:80]!r}). Try again.",
-                    provider=self._who.provider,
-                ) from None
-            raise unreadable(self._who, "", data.encode("utf-8", "replace")) from None
-        if not isinstance(chunk, dict):
-            raise unreadable(self._who, "", data.encode("utf-8", "replace"))
+        if data.strip() in {"[DONE]", ""}:
+            return ()
+        chunk = json_chunk(self._who, data, began=bool(self._model))
         choices = chunk.get("choices")
         news = not self._model or chunk.get("usage") or "error" in chunk or "x_groq" in chunk or "timings" in chunk
         if news or not choices:
@@ -115,9 +133,7 @@ class OpenAIDecoder:
         """
         held = self._whole(self._text.rest(), last=True)
         if self._finish is None:
-            raise StreamInterrupted(
-                f"{self._who.provider}: the answer broke off before its end. Try again.", provider=self._who.provider
-            )
+            raise broken_off(self._who)
         ended = Ended(self._finish, self._usage, self._model, self._details)
         return (TextDelta(held), ended) if held else (ended,)
 
@@ -267,9 +283,12 @@ def _usage(value: Mapping[str, Any]) -> Usage | None:
     """Usage, or None where a server reports zeros for what cannot be zero (LiteLLM does)."""
     prompt = value.get("prompt_tokens_details")
     completion = value.get("completion_tokens_details")
+    prompt = prompt if isinstance(prompt, dict) else {}
     usage = Usage(
         input_tokens=_count(value.get("prompt_tokens")),
-        cached_tokens=_count(prompt.get("cached_tokens")) if isinstance(prompt, dict) else 0,
+        # DeepSeek has a name of its own for it.
+        cached_tokens=_count(prompt.get("cached_tokens")) or _count(value.get("prompt_cache_hit_tokens")),
+        cache_write_tokens=_count(prompt.get("cache_write_tokens")),
         output_tokens=_count(value.get("completion_tokens")),
         thinking_tokens=_count(completion.get("reasoning_tokens")) if isinstance(completion, dict) else 0,
     )

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from typing import Protocol
+from dataclasses import dataclass, field
+from typing import Any, Literal, Protocol
 
+from anaphora.codec import Json
 from anaphora.events import ProviderEvent
 from anaphora.providers.base import Request
 
@@ -19,11 +20,19 @@ class WireRequest:
     body: bytes
 
 
+@dataclass(frozen=True, slots=True)
+class Question:
+    """A small JSON question: a path below the base URL (or a whole URL), and a body if it is POSTed."""
+
+    path: str
+    body: Json | None = None
+
+
 class WireDecoder(Protocol):
     """Reads one answer. Raises ProviderError for an error inside it."""
 
     def feed(self, data: str, /) -> Sequence[ProviderEvent]:
-        """The data of one server-sent event (or a whole JSON body) in, events out. ``Ended`` is kept back for ``end``."""
+        """One event's data (or one line, or a whole JSON body) in, events out. ``Ended`` is kept back for ``end``."""
         ...
 
     def end(self) -> Sequence[ProviderEvent]:
@@ -32,7 +41,13 @@ class WireDecoder(Protocol):
 
 
 class Wire(Protocol):
-    """A dialect."""
+    """A dialect. ``framing``: its answers are server-sent events, or lines of JSON."""
+
+    framing: Literal["events", "lines"]
+
+    def headers(self, key: str) -> Mapping[str, str]:
+        """How a key is shown, and what else every request carries."""
+        ...
 
     def encode(self, request: Request, /) -> WireRequest:
         """The request as this dialect writes it."""
@@ -41,3 +56,46 @@ class Wire(Protocol):
     def decoder(self) -> WireDecoder:
         """A reader for one answer."""
         ...
+
+    def models(self) -> Question:
+        """How to ask which models there are."""
+        ...
+
+    def offered(self, answer: Json) -> Mapping[str, int | None]:
+        """Their names and, where it is said, their context windows in tokens. Raises KeyError or TypeError."""
+        ...
+
+    def about(self, model: str, base_url: str) -> Sequence[Question]:
+        """What to ask for a model's context window where the catalog does not know it, best first."""
+        ...
+
+    def window(self, model: str, answer: Json) -> int | None:
+        """The context window in the answer to one of these questions."""
+        ...
+
+
+def named_models(items: Any, *, name: str, window: Sequence[str] = ()) -> dict[str, int | None]:
+    """Names and windows from a list of objects, each under the first of these keys that is there."""
+    found: dict[str, int | None] = {}
+    for item in items:
+        sizes = (item.get(key) for key in window)
+        found[str(item[name])] = next((size for size in sizes if type(size) is int and size > 0), None)
+    return found
+
+
+@dataclass(slots=True)
+class Counts:
+    """Token counts as they come in, each the newest that was reported."""
+
+    values: dict[str, int] = field(default_factory=dict)
+
+    def read(self, usage: Any, **names: str) -> None:
+        """Take what is a positive number under the given names."""
+        if isinstance(usage, Mapping):
+            for ours, theirs in names.items():
+                value = usage.get(theirs)
+                if type(value) is int and value >= 0:
+                    self.values[ours] = value
+
+    def __getitem__(self, name: str) -> int:
+        return self.values.get(name, 0)

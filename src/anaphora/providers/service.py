@@ -1,10 +1,10 @@
-"""Any service that speaks the OpenAI dialect over HTTP: a row of the catalog, the wire, the transport."""
+"""Any service that is spoken to over HTTP: a row of the vendors, a dialect, the transport."""
 
 from __future__ import annotations
 
 import json
 import os
-from collections.abc import AsyncGenerator, Sequence
+from collections.abc import AsyncGenerator, Mapping, Sequence
 from contextlib import aclosing
 from dataclasses import replace
 from difflib import get_close_matches
@@ -12,31 +12,42 @@ from difflib import get_close_matches
 import anyio
 
 from anaphora.codec import Json
-from anaphora.errors import ConfigError, ConnectionFailed, MissingKey, ModelNotFound, ProviderError, UnknownModel
+from anaphora.errors import AnaphoraError, ConfigError, ConnectionFailed, MissingKey, ModelNotFound, ProviderError
 from anaphora.events import ProviderEvent
+from anaphora.providers.anthropic import AnthropicWire
 from anaphora.providers.base import Deadlines, ModelInfo, ModelRef, ProviderOptions, Request
-from anaphora.providers.catalog import VENDORS, Vendor
+from anaphora.providers.card import FREE, ModelCard
+from anaphora.providers.catalog import known_card
 from anaphora.providers.failures import Answerer, unreadable
+from anaphora.providers.gemini import GeminiWire
 from anaphora.providers.http import HTTPTransport
+from anaphora.providers.lines import LineParser
+from anaphora.providers.ollama import OllamaWire
 from anaphora.providers.openai import OpenAIWire
 from anaphora.providers.sse import SSEParser
+from anaphora.providers.vendors import VENDORS, Vendor
+from anaphora.providers.wire import Question, Wire
 
 # A hint is not worth a longer wait.
 _SUGGESTION_SECONDS = 5.0
+_WINDOW_SECONDS = 3.0
 
 
-def open_provider(ref: ModelRef, options: ProviderOptions) -> OpenAICompatible:
-    """The provider of that name in the catalog. Raises MissingKey or ConfigError."""
+def open_provider(ref: ModelRef, options: ProviderOptions) -> Service:
+    """The service of that name. Raises MissingKey or ConfigError."""
     vendor = VENDORS[ref.provider]
     base_url = options.base_url or vendor.base_url
     if base_url is None:
         raise ConfigError(
             f"{ref.provider} needs a base URL, for example --base-url http://127.0.0.1:8080/v1 (base_url= in Python)."
         )
-    return OpenAICompatible(replace(vendor, base_url=base_url), _key(vendor, options), options)
+    if vendor.dialect == "ollama":
+        # The address of the server's other dialect, which most people know.
+        base_url = base_url.rstrip("/").removesuffix("/v1")
+    return Service(replace(vendor, base_url=base_url), _key(vendor, options), options)
 
 
-class OpenAICompatible:
+class Service:
     """The Provider protocol over HTTP."""
 
     def __init__(self, vendor: Vendor, key: str | None, options: ProviderOptions) -> None:
@@ -44,50 +55,62 @@ class OpenAICompatible:
         self.base_url = vendor.base_url or ""
         self._vendor = vendor
         self._key = key or ""
-        self._context_window = options.context_window
+        self._options = options
+        self._cards: dict[str, ModelCard] = {}
         deadlines = options.deadlines or (Deadlines(first_byte=vendor.first_byte) if vendor.first_byte else Deadlines())
-        headers = {"authorization": f"Bearer {key}"} if key else {}
-        self._http = HTTPTransport(self.base_url, headers, deadlines)
+        self._http = HTTPTransport(self.base_url, self._wire("").headers(self._key), deadlines)
 
-    async def prepare(self, model: str, /) -> ModelInfo:  # noqa: ARG002 -- the protocol's signature
-        """Load the HTTP library. The service is not asked anything, so this works without a network."""
+    async def prepare(self, model: str, /) -> ModelInfo:
+        """Load the HTTP library, and look the model up. Only for a context window that is nowhere is the service asked."""
         await self._http.connect()
-        return ModelInfo(context_window=self._context_window)
+        if model not in self._cards:
+            card = known_card(self.name, model, self._options.cards)
+            if self._vendor.is_free and card.prices is None:
+                card = FREE.under(card)
+            if self._options.context_window is None and (card.context_window is None or self._vendor.dialect == "ollama"):
+                own = self._options.cards.get(f"{self.name}:{model}", ModelCard()).context_window
+                card = replace(card, context_window=own or await self._window(model) or card.context_window)
+            self._cards[model] = card
+        card = self._cards[model]
+        return ModelInfo(context_window=self._options.context_window or card.context_window, card=card)
 
     async def stream(self, request: Request, /) -> AsyncGenerator[ProviderEvent, None]:
         """Answer once."""
-        who = self._who(request.model)
-        wire = OpenAIWire(who, max_tokens_field=self._vendor.max_tokens_field)
+        who, wire = self._who(request.model), self._wire(request.model)
         encoded = wire.encode(request)
         decoder = wire.decoder()
-        parser = SSEParser(source=self.name)
         try:
             async with await self._http.post(who, encoded.path, encoded.headers, encoded.body) as body:
-                if "event-stream" in body.kind:
+                parser = _parser(wire, body.kind, self.name)
+                if parser is not None:
                     async with aclosing(body.pieces()) as pieces:
                         async for piece in pieces:
-                            for _, data in parser.feed(piece):
+                            for data in parser.feed(piece):
                                 for event in decoder.feed(data):
                                     yield event
+                    rest = parser.end()
                 else:
-                    for data in _mislabelled(who, body.kind, await body.whole(), parser):
-                        for event in decoder.feed(data):
-                            yield event
+                    rest = _mislabelled(who, body.kind, await body.whole())
+                for data in rest:
+                    for event in decoder.feed(data):
+                        yield event
         except ModelNotFound as error:
             raise await self._with_suggestion(error, request.model) from error
         for event in decoder.end():
             yield event
 
-    async def models(self) -> list[str]:
-        """The names of the models the service offers. Raises ProviderError."""
+    async def models(self) -> Mapping[str, int | None]:
+        """The names of the models the service offers, with their context windows where it says them. Raises ProviderError."""
+        wire = self._wire("")
         try:
-            return [str(item["id"]) for item in (await self.ask("/models"))["data"]]
-        except (KeyError, TypeError):
+            return wire.offered(await self._asked(wire.models()))
+        except (KeyError, TypeError, AttributeError):
             raise unreadable(self._who(""), "", b"a list of models of another shape") from None
 
     async def embed(self, model: str, texts: Sequence[str], /) -> list[list[float]]:
         """Rows of numbers for texts, in their order, from ``/embeddings``. Raises ProviderError."""
-        answer = await self.ask("/embeddings", {"model": model, "input": list(texts), "encoding_format": "float"})
+        path = "/v1/embeddings" if self._vendor.dialect == "ollama" else "/embeddings"
+        answer = await self.ask(path, {"model": model, "input": list(texts), "encoding_format": "float"})
         try:
             rows = sorted(answer["data"], key=lambda item: int(item["index"]))
             vectors = [[float(number) for number in item["embedding"]] for item in rows]
@@ -126,13 +149,41 @@ class OpenAICompatible:
     def _who(self, model: str) -> Answerer:
         return Answerer(self.name, self._vendor.key_variable, model, self._key)
 
+    def _wire(self, model: str) -> Wire:
+        who, card = self._who(model), self._cards.get(model, ModelCard())
+        match self._vendor.dialect:
+            case "anthropic":
+                return AnthropicWire(who, card)
+            case "gemini":
+                return GeminiWire(who, card)
+            case "ollama":
+                return OllamaWire(who, self._options.context_window or card.context_window)
+            case "openai":
+                return OpenAIWire(who, max_tokens_field=self._vendor.max_tokens_field)
+
+    async def _asked(self, question: Question) -> Json:
+        return await self.ask(question.path, question.body)
+
+    async def _window(self, model: str) -> int | None:
+        """The context window as the service itself says it, if it says it soon."""
+        wire = self._wire(model)
+        with anyio.move_on_after(_WINDOW_SECONDS):
+            for question in wire.about(model, self.base_url):
+                try:
+                    window = wire.window(model, await self._asked(question))
+                except (AnaphoraError, KeyError, TypeError, AttributeError):
+                    continue
+                if window:
+                    return window
+        return None
+
     async def _with_suggestion(self, error: ModelNotFound, model: str) -> ModelNotFound:
         """The same error, naming the nearest models that the service does have, if it says so soon."""
         known: list[str] = []
         try:
             with anyio.move_on_after(_SUGGESTION_SECONDS):
-                known = await self.models()
-        except (ProviderError, UnknownModel):
+                known = list(await self.models())
+        except (ProviderError, ConfigError):
             return error
         near = get_close_matches(model, known, n=3, cutoff=0.5) or known[:3]
         if not near:
@@ -145,16 +196,38 @@ class OpenAICompatible:
         )
 
 
-def _mislabelled(who: Answerer, kind: str, whole: bytes, parser: SSEParser) -> list[str]:
-    """The chunks of an answer that does not say it is a stream: one JSON object, or a stream all the same.
+class _Events:
+    """The data of server-sent events."""
+
+    def __init__(self, source: str) -> None:
+        self._parser = SSEParser(source=source)
+
+    def feed(self, chunk: bytes) -> list[str]:
+        """The data of the events completed by this chunk."""
+        return [data for _, data in self._parser.feed(chunk)]
+
+    def end(self) -> list[str]:
+        """An event that was not ended is none."""
+        return []
+
+
+def _parser(wire: Wire, kind: str, source: str) -> _Events | LineParser | None:
+    """What cuts this answer's bytes into events; None if it does not say that it is a stream."""
+    if "event-stream" in kind:
+        return _Events(source)
+    return LineParser(source=source) if wire.framing == "lines" and "html" not in kind else None
+
+
+def _mislabelled(who: Answerer, kind: str, whole: bytes) -> list[str]:
+    """The chunks of an answer that does not say it is a stream: one JSON value, or a stream all the same.
 
     Raises UnreadableAnswer for anything else.
     """
     start = whole.lstrip()[:6]
-    if start.startswith(b"{"):
+    if start.startswith((b"{", b"[{")):
         return [whole.decode("utf-8", "replace")]
     if start.startswith((b"data:", b"event:", b":")):
-        return [data for _, data in parser.feed(whole)]
+        return _Events(who.provider).feed(whole)
     raise unreadable(who, kind, whole)
 
 

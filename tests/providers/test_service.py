@@ -6,7 +6,7 @@ from tests.loopback import Loopback, http, stream
 from anaphora import AsyncChatbot
 from anaphora.errors import ConfigError, MissingKey, ModelNotFound, UnreadableAnswer
 from anaphora.providers.base import ModelRef, ProviderOptions
-from anaphora.providers.compatible import open_provider
+from anaphora.providers.service import open_provider
 
 pytestmark = pytest.mark.anyio
 MODELS = http(json.dumps({"data": [{"id": "llama-3.3-70b"}, {"id": "qwen-3-32b"}]}).encode())
@@ -14,7 +14,7 @@ MODELS = http(json.dumps({"data": [{"id": "llama-3.3-70b"}, {"id": "qwen-3-32b"}
 
 async def test_an_unknown_model_suggests_the_nearest_the_service_has(loopback: Loopback):
     loopback.answer(http(b'{"error": {"message": "no such model"}}', status=404))
-    loopback.answer(MODELS)
+    loopback.about["/models"] = MODELS
     async with AsyncChatbot("openai-compatible:llama-3.3-7b", base_url=loopback.url) as bot:
         with pytest.raises(ModelNotFound, match=r"Did you mean llama-3\.3-70b"):
             await bot.say("hi")
@@ -22,7 +22,7 @@ async def test_an_unknown_model_suggests_the_nearest_the_service_has(loopback: L
 
 async def test_if_the_service_lists_nothing_the_error_stands_alone(loopback: Loopback):
     loopback.answer(http(b'{"error": {"message": "no such model"}}', status=404))
-    loopback.answer(http(b"<html>", status=200, kind="text/html"))
+    loopback.about["/models"] = http(b"<html>", status=200, kind="text/html")
     async with AsyncChatbot("openai-compatible:x", base_url=loopback.url) as bot:
         with pytest.raises(ModelNotFound, match="no model 'x'"):
             await bot.say("hi")
@@ -30,9 +30,9 @@ async def test_if_the_service_lists_nothing_the_error_stands_alone(loopback: Loo
 
 async def test_the_models_of_a_service_can_be_listed(loopback: Loopback):
     provider = open_provider(ModelRef("openai-compatible"), ProviderOptions(base_url=loopback.url))
-    loopback.answer(MODELS)
-    assert await provider.models() == ["llama-3.3-70b", "qwen-3-32b"]
-    loopback.answer(http(b'{"models": []}'))
+    loopback.about["/models"] = MODELS
+    assert await provider.models() == {"llama-3.3-70b": None, "qwen-3-32b": None}
+    loopback.about["/models"] = http(b'{"models": []}')
     with pytest.raises(UnreadableAnswer):
         await provider.models()
     await provider.aclose()

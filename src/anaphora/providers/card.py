@@ -1,0 +1,126 @@
+"""What is known of a model: its window and limits, what it can do, what it costs. Values, and how they are read. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, fields, replace
+from typing import Any
+
+from anaphora.message import Usage
+
+_MILLION = 1_000_000
+
+
+@dataclass(frozen=True, slots=True)
+class Prices:
+    """Dollars for a million tokens. Where a price of its own is not known (None), a token costs what its side costs."""
+
+    input: float
+    output: float
+    cached: float | None = None
+    cache_write: float | None = None
+    thinking: float | None = None
+
+    def cost(self, usage: Usage) -> float:
+        """The dollars for this usage."""
+        plain = max(usage.input_tokens - usage.cached_tokens - usage.cache_write_tokens, 0)
+        spoken = max(usage.output_tokens - usage.thinking_tokens, 0)
+        parts = (
+            (plain, self.input),
+            (usage.cached_tokens, self.input if self.cached is None else self.cached),
+            (usage.cache_write_tokens, self.input if self.cache_write is None else self.cache_write),
+            (spoken, self.output),
+            (usage.thinking_tokens, self.output if self.thinking is None else self.thinking),
+        )
+        return sum(tokens * price for tokens, price in parts) / _MILLION
+
+
+@dataclass(frozen=True, slots=True)
+class Tier:
+    """The prices of a call whose prompt has more than ``above`` tokens."""
+
+    above: int
+    prices: Prices
+
+
+@dataclass(frozen=True, slots=True)
+class ModelCard:
+    """None is unknown, never no and never zero. ``context_window`` and ``max_output`` in tokens.
+
+    ``sampling``: it takes a temperature and the like. ``retires``: the day its provider takes it away, as YYYY-MM-DD.
+    """
+
+    context_window: int | None = None
+    max_output: int | None = None
+    prices: Prices | None = None
+    tiers: tuple[Tier, ...] = ()
+    sampling: bool | None = None
+    images: bool | None = None
+    tools: bool | None = None
+    json_schema: bool | None = None
+    thinking: bool | None = None
+    retires: str = ""
+
+    def cost(self, usage: Usage) -> float | None:
+        """The dollars for a call, by the tier its prompt is in; None if no price is known."""
+        prices = self.prices
+        for tier in self.tiers:
+            if usage.input_tokens > tier.above:
+                prices = tier.prices
+        return None if prices is None else prices.cost(usage)
+
+    def under(self, own: ModelCard) -> ModelCard:
+        """This card with everything over it that ``own`` says."""
+        empty = ModelCard()
+        said = {name: getattr(own, name) for name in _NAMES if getattr(own, name) != getattr(empty, name)}
+        if "prices" in said:
+            said.setdefault("tiers", ())
+        return replace(self, **said)
+
+
+FREE = ModelCard(prices=Prices(0.0, 0.0))
+_NAMES = tuple(one.name for one in fields(ModelCard))
+_PRICES = tuple(one.name for one in fields(Prices))
+_NUMBERS = ("context_window", "max_output")
+_FLAGS = ("sampling", "images", "tools", "json_schema", "thinking")
+CARD_KEYS = (*_NUMBERS, *_PRICES[:4], "thinking_price", "tiers", *_FLAGS, "retires")
+
+
+def card_from_json(value: Mapping[str, Any]) -> ModelCard:
+    """A card as the catalog and the settings write it: flat, prices in dollars for a million tokens.
+
+    Raises ValueError with the reason.
+    """
+    unknown = sorted(set(value) - set(CARD_KEYS))
+    if unknown:
+        raise ValueError(f"there is no {unknown[0]!r}; there are {', '.join(CARD_KEYS)}")
+    for name in _NUMBERS:
+        if name in value and (type(value[name]) is not int or value[name] < 1):
+            raise ValueError(f"{name} must be a whole number of tokens, not {value[name]!r}")
+    for name in _FLAGS:
+        if name in value and type(value[name]) is not bool:
+            raise ValueError(f"{name} must be true or false, not {value[name]!r}")
+    tiers = value.get("tiers", ())
+    if not all(isinstance(tier, Mapping) and type(tier.get("above")) is int for tier in tiers):
+        raise ValueError("every tier must say above how many tokens it is")
+    found = (Tier(tier["above"], prices) for tier in tiers if (prices := _prices(tier)))
+    return ModelCard(
+        **{name: value[name] for name in (*_NUMBERS, *_FLAGS) if name in value},
+        prices=_prices(value),
+        tiers=tuple(sorted(found, key=lambda tier: tier.above)),
+        retires=str(value.get("retires", "")),
+    )
+
+
+def _prices(value: Mapping[str, Any]) -> Prices | None:
+    given = {name: value[name] for name in ("input", "output", "cached", "cache_write") if name in value}
+    if "thinking_price" in value:
+        given["thinking"] = value["thinking_price"]
+    for name, price in given.items():
+        if isinstance(price, bool) or not isinstance(price, int | float) or not 0 <= price < float("inf"):
+            raise ValueError(f"{name} must be a price in dollars for a million tokens, not {price!r}")
+    if not given:
+        return None
+    if not {"input", "output"} <= set(given):
+        raise ValueError("a price needs both input and output")
+    return Prices(**given)

@@ -1,0 +1,46 @@
+"""What is known of the services that are reached over HTTP: one row each."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+Dialect = Literal["openai", "anthropic", "gemini", "ollama"]
+
+
+@dataclass(frozen=True, slots=True)
+class Vendor:
+    """A service. ``key_variable`` None: it wants no key. ``model`` is what is taken where none is named.
+
+    ``max_tokens_field`` is how the answer's limit is written; OpenAI's thinking models refuse the old name. ``first_byte``:
+    seconds to wait for it. ``is_free``: it runs on the user's own machine.
+    """
+
+    name: str
+    base_url: str | None
+    key_variable: str | None
+    model: str = ""
+    dialect: Dialect = "openai"
+    max_tokens_field: str = "max_tokens"
+    first_byte: float | None = None
+    is_free: bool = False
+
+
+VENDORS: dict[str, Vendor] = {
+    vendor.name: vendor
+    for vendor in (
+        Vendor("openai", "https://api.openai.com/v1", "OPENAI_API_KEY", "gpt-5.4-mini", max_tokens_field="max_completion_tokens"),
+        Vendor("anthropic", "https://api.anthropic.com/v1", "ANTHROPIC_API_KEY", "claude-haiku-5-5", "anthropic"),
+        Vendor("gemini", "https://generativelanguage.googleapis.com/v1beta", "GEMINI_API_KEY", "gemini-3.8-flash", "gemini"),
+        Vendor("groq", "https://api.groq.com/openai/v1", "GROQ_API_KEY", "openai/gpt-oss-120b"),
+        Vendor("together", "https://api.together.xyz/v1", "TOGETHER_API_KEY", "openai/gpt-oss-120b"),
+        Vendor("openrouter", "https://openrouter.ai/api/v1", "OPENROUTER_API_KEY", "openrouter/auto"),
+        Vendor("mistral", "https://api.mistral.ai/v1", "MISTRAL_API_KEY", "mistral-medium-latest"),
+        Vendor("deepseek", "https://api.deepseek.com", "DEEPSEEK_API_KEY", "deepseek-chat"),
+        Vendor("xai", "https://api.x.ai/v1", "XAI_API_KEY"),
+        Vendor("cerebras", "https://api.cerebras.ai/v1", "CEREBRAS_API_KEY"),
+        # It loads the model on the first request, which may take minutes.
+        Vendor("ollama", "http://127.0.0.1:11434", None, dialect="ollama", first_byte=600.0, is_free=True),
+        Vendor("openai-compatible", None, None, first_byte=600.0),
+    )
+}
