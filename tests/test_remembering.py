@@ -53,7 +53,7 @@ async def test_other_conversations_of_the_owner_are_quoted_unless_they_are_not_t
     bot = AsyncChatbot(provider, store=store, owner="ana")
     await bot.conversation("pets").say("My dog is called Rex")
     await bot.conversation("new").say("What is the name of my dog?")
-    assert "From other conversations:" in newest(provider)
+    assert "Other conversations:" in newest(provider)
     assert "Rex" in newest(provider)
     apart = AsyncChatbot(provider, store=store, owner="ana", recall=Recall(conversations=False))
     await apart.conversation("third").say("What is the name of my dog?")

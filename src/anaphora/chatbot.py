@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Literal, Self, TypeVar, Unpack, cast
@@ -23,8 +23,9 @@ from anaphora.message import Options, valid_text
 from anaphora.model import Model
 from anaphora.options import AnswerOptions, chosen_options
 from anaphora.providers.base import Deadlines, ModelInfo, Provider, ProviderOptions
+from anaphora.providers.card import own_cards
 from anaphora.providers.retry import Retries
-from anaphora.registry import open_provider, open_store, parse_model
+from anaphora.registry import open_provider, open_store, parse_model, parse_models
 from anaphora.setup import Setup
 from anaphora.stores.base import Scope, Store, new_conversation_id
 from anaphora.stores.inmemory import InMemoryStore
@@ -45,6 +46,9 @@ class ChatbotOptions(AnswerOptions, total=False):
     much of a conversation the model sees (default FitContext()). ``context_window`` (tokens) overrides what the
     provider says of its model. ``base_url``, ``api_key`` and ``deadlines`` go to the provider. ``store`` keeps the
     conversations, under the name of ``owner``: a Store, the path of a SQLite file, or a URL; None means in memory.
+    ``max_cost``: dollars that one conversation may cost; the call that may pass it is not made. ``models``: what you know better
+    than the catalog of models, as ``{"provider:model": {"context_window": 32_000, "input": 0.1, "output": 0.4}}``, prices in
+    dollars for a million tokens.
     ``wait``: seconds to wait while another answer in the same conversation is being written, instead of raising
     ConversationBusy. ``titles``: ask the model, in the background, for a better title than a conversation's first words.
 
@@ -68,10 +72,14 @@ class ChatbotOptions(AnswerOptions, total=False):
     owner: str | None
     wait: float | None
     titles: bool | None
+    max_cost: float | None
+    models: Mapping[str, Mapping[str, Any]] | None
 
 
 class AsyncChatbot(AsyncConversation):
     """A chatbot that remembers. ``model`` is ``"provider:model"`` or a Provider; nothing means the model inside the process.
+
+    Several, ``"groq:a,openai:b,local"``, are asked in turn where one fails: each of the others once, and only before a word came.
 
     It is a conversation itself; ``conversation(name)`` gives others. Raises ConfigError at once for what cannot work.
     """
@@ -86,8 +94,11 @@ class AsyncChatbot(AsyncConversation):
         memory = _memory(options)
         kept = _store(store)
         embedder = _embedder(memory.recall)
+        first, *fallbacks = _models(model, options)
         setup = Setup(
-            model=_model(model, options),
+            model=first,
+            fallbacks=tuple(fallbacks),
+            max_cost=_dollars(options.get("max_cost")),
             store=kept,
             memory=memory,
             retries=options.get("retries") or Retries(),
@@ -184,7 +195,7 @@ class AsyncChatbot(AsyncConversation):
         """Stop what still runs, keep what came, let go of connections. A store that was given stays open for whoever gave it."""
         for conversation in list(self._all.values()):
             await conversation.stop()
-        for one in (self._setup.model, self._setup.summariser, self._setup.extractor):
+        for one in (self._setup.model, *self._setup.fallbacks, self._setup.summariser, self._setup.extractor):
             if one is not None:
                 await one.provider.aclose()
         if self._setup.embedder is not None:
@@ -199,18 +210,26 @@ class AsyncChatbot(AsyncConversation):
         await self.aclose()
 
 
-def _model(model: str | Provider | None, options: ChatbotOptions) -> Model:
+def _models(model: str | Provider | None, options: ChatbotOptions) -> list[Model]:
+    """The models that answer, in the order in which they are asked. Raises ConfigError."""
     window = options.get("context_window")
     if window is not None and window < 1:
         raise ConfigError("context_window must be a positive number of tokens.")
     if not isinstance(model, str | None):
         if not hasattr(model, "stream") or not hasattr(model, "prepare"):
             raise ConfigError(f"the model must be a text like 'openai:gpt-5.4-mini' or a Provider, not {model!r}.")
-        return Model(model, "", context_window=window)
+        return [Model(model, "", context_window=window)]
     base_url = options.get("base_url")
-    ref = parse_model(model or DEFAULT_MODEL, base_url=base_url)
-    provider_options = ProviderOptions(base_url, options.get("api_key"), options.get("deadlines"), window)
-    return Model(open_provider(ref, provider_options), ref.model, context_window=window)
+    cards = own_cards(options.get("models") or {})
+    provider_options = ProviderOptions(base_url, options.get("api_key"), options.get("deadlines"), window, cards)
+    refs = parse_models(model or DEFAULT_MODEL, base_url=base_url)
+    return [Model(open_provider(ref, provider_options), ref.model, context_window=window) for ref in refs]
+
+
+def _dollars(value: Any) -> float | None:
+    if value is not None and (isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value < float("inf")):
+        raise ConfigError(f"max_cost must be a number of dollars from 0, not {value!r}.")
+    return None if value is None else float(value)
 
 
 def _memory(options: ChatbotOptions) -> Memory:

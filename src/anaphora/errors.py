@@ -7,6 +7,7 @@ AnaphoraError
 │ └ MissingExtra            an optional package is not installed
 ├ InvalidMessage            the text cannot be sent (empty, not valid Unicode)
 ├ ContextTooLong            one part alone does not fit into the context: .part .tokens .limit
+├ CostLimitReached          the next call may cost more than is left: .spent .most .limit
 ├ TranscriptFileError       a file to load is unreadable or malformed: .path .line
 ├ ProviderError             .provider .status .request_id .retry_after .retryable
 │ ├ ConnectionFailed        no connection (DNS, refused, TLS)
@@ -69,6 +70,19 @@ class ContextTooLong(AnaphoraError):
         )
         self.part = part
         self.tokens = tokens
+        self.limit = limit
+
+
+class CostLimitReached(AnaphoraError):
+    """The next call was not made because it may pass the limit. All in dollars: ``most`` is what it may cost."""
+
+    def __init__(self, *, spent: float, most: float, limit: float) -> None:
+        super().__init__(
+            f"this conversation has cost ${spent:.4f}, and the next answer may cost up to ${most:.4f}: that would pass the limit "
+            f"of ${limit:.4f}, so nothing was sent. Raise the limit, set a smaller max_tokens, or begin a new conversation."
+        )
+        self.spent = spent
+        self.most = most
         self.limit = limit
 
 

@@ -67,8 +67,18 @@ class Retrying:
 
 
 @dataclass(frozen=True, slots=True)
+class Warned:
+    """Something the user should know of this answer, in a sentence; the answer goes on."""
+
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
 class Finished:
-    """The last event: the answer as it was stored. ``seconds`` is the whole call, ``first_seconds`` until the first word."""
+    """The last event: the answer as it was stored. ``seconds`` is the whole call, ``first_seconds`` until the first word.
+
+    ``cache_loss`` says why much less came from the provider's cache than before, if it did.
+    """
 
     message: Message
     status: Status
@@ -78,9 +88,10 @@ class Finished:
     seconds: float = 0.0
     first_seconds: float | None = None
     details: Mapping[str, Any] = field(default_factory=dict)
+    cache_loss: str = ""
 
 
-Event = TextDelta | ThinkingDelta | ToolCallDelta | Planned | Retrying | Finished
+Event = TextDelta | ThinkingDelta | ToolCallDelta | Planned | Retrying | Warned | Finished
 
 
 class _Texts(list[str]):

@@ -112,6 +112,9 @@ class Usage:
     cache_write_tokens: int = 0
 
     def __add__(self, other: Usage) -> Usage:
+        if self == Usage():
+            # What took nothing has no price that could be unknown.
+            return other
         counted = {name: getattr(self, name) + getattr(other, name) for name in (f.name for f in fields(Usage)) if name != "cost"}
         cost = None if self.cost is None or other.cost is None else self.cost + other.cost
         return Usage(**counted, cost=cost)

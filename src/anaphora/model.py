@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
+from anaphora.calls import Purpose
 from anaphora.context.plan import Budget, Prompt, budget_for
 from anaphora.errors import PromptTooLong
 from anaphora.message import Message, Options, Usage, text_message
-from anaphora.providers.base import ModelInfo, Provider, Purpose, Request
+from anaphora.providers.base import ModelInfo, Provider, Request
 from anaphora.tokens import Estimate
 from anaphora.transcript import Size
 
@@ -81,14 +83,25 @@ class Model:
         info = await self.prepare()
         return budget_for(self._context_window or info.context_window, max_tokens=max_tokens, exact=info.count is not None)
 
-    def request(self, messages: Sequence[Message], options: Options, purpose: Purpose = "answer") -> Request:
-        """A call to this model."""
-        return Request(self.name, tuple(messages), options, purpose)
+    def request(
+        self, messages: Sequence[Message], options: Options, purpose: Purpose = "answer", *, stable: int | None = None
+    ) -> Request:
+        """A call to this model, of which so many messages begin the next one too. What it takes not is not sent."""
+        if self._info is not None and self._info.card.sampling is False:
+            options = replace(options, temperature=None)
+        return Request(self.name, tuple(messages), options, purpose, stable)
 
-    def learn(self, sent: Sequence[Message], usage: Usage | None) -> None:
+    async def cost(self, usage: Usage) -> float | None:
+        """The dollars for this usage; None if the price is not known."""
+        return (await self.prepare()).card.cost(usage)
+
+    async def priced(self, usage: Usage | None) -> Usage | None:
+        """The usage with what it cost, as the provider says or by its prices."""
+        return usage if usage is None or usage.cost is not None else replace(usage, cost=await self.cost(usage))
+
+    def learn(self, sent: Sequence[Message], usage: Usage) -> None:
         """Correct the estimate by what a whole answer reported."""
-        if usage is not None:
-            self.estimate = self.estimate.learned(sent, usage.input_tokens)
+        self.estimate = self.estimate.learned(sent, usage.input_tokens)
 
     def learn_window(self, error: PromptTooLong) -> None:
         """Believe a provider that says how large its window is."""

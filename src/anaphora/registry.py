@@ -7,6 +7,7 @@
 from __future__ import annotations
 
 import os
+import re
 from difflib import get_close_matches
 from importlib.metadata import EntryPoint, entry_points
 
@@ -39,6 +40,13 @@ def parse_model(text: str, *, base_url: str | None = None) -> ModelRef:
     if not colon:
         hint = f"Write provider:model, for example openai:{text}. {hint}"
     raise UnknownModel(f"there is no provider {provider!r}. {hint}")
+
+
+def parse_models(text: str, *, base_url: str | None = None) -> list[ModelRef]:
+    """Several models with commas between them, in the order in which they are to be asked. Raises UnknownModel."""
+    # A comma may also be in a file's name.
+    known = "|".join(map(re.escape, _entry_points()))
+    return [parse_model(one.strip(), base_url=base_url) for one in re.split(rf",(?=\s*(?:{known})\s*(?::|,|$))", text)]
 
 
 def open_provider(ref: ModelRef, options: ProviderOptions) -> Provider:

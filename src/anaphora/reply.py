@@ -12,13 +12,16 @@ import anyio
 
 from anaphora.context.report import Report
 from anaphora.errors import ProviderError, StoreError
-from anaphora.events import Event, Finished, Planned, Retrying, TextDelta, joined
+from anaphora.events import Event, Finished, Planned, Retrying, TextDelta, Warned, joined
 from anaphora.message import Finish, Message, Status, Usage
 
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """A finished answer. ``usage`` is None if the provider reported none; times are in seconds."""
+    """A finished answer. ``usage`` is None if the provider reported none; times are in seconds.
+
+    ``cache_loss`` says why much less came from the provider's cache than before, if it did.
+    """
 
     message: Message
     status: Status
@@ -29,6 +32,8 @@ class Answer:
     first_seconds: float | None
     context: Report | None
     retried: tuple[ProviderError, ...] = field(default=())
+    warnings: tuple[str, ...] = field(default=())
+    cache_loss: str = ""
 
     @property
     def text(self) -> str:
@@ -67,6 +72,7 @@ class Mailbox:
         self._events: deque[Event] = deque()
         self._report: Report | None = None
         self._retried: list[ProviderError] = []
+        self._warnings: list[str] = []
 
     def put(self, event: Event) -> None:
         """One more event."""
@@ -101,6 +107,8 @@ class Mailbox:
                 self._report = report
             case Retrying(error):
                 self._retried.append(error)
+            case Warned(text):
+                self._warnings.append(text)
             case Finished():
                 self.answer = Answer(
                     event.message,
@@ -112,6 +120,8 @@ class Mailbox:
                     event.first_seconds,
                     self._report,
                     tuple(self._retried),
+                    tuple(self._warnings),
+                    event.cache_loss,
                 )
 
 

@@ -11,6 +11,7 @@ from anaphora.embedding import Embedder, VectorIndex
 from anaphora.model import Model
 from anaphora.providers.retry import Retries
 from anaphora.remembering import Rememberer, View
+from anaphora.spending import Spending
 from anaphora.stores.base import Scope, Store
 from anaphora.transcript import START, Entry, Extent
 
@@ -31,6 +32,7 @@ class Sight:
 class Setup:
     """``system`` None means the model's default prompt; ``titles``: the model is asked for better ones than the first words.
 
+    The ``fallbacks`` are asked in their order where the model fails. ``max_cost`` is what one conversation may cost, in dollars.
     ``summariser`` and ``extractor`` write summaries and find facts; None is the model that answers.
     """
 
@@ -44,6 +46,20 @@ class Setup:
     extractor: Model | None = None
     embedder: Embedder | None = None
     vectors: VectorIndex | None = None
+    fallbacks: tuple[Model, ...] = ()
+    max_cost: float | None = None
+
+    @property
+    def spending(self) -> Spending:
+        """Who asks beside the conversation, and records what calls took."""
+        return Spending(self.store, self.max_cost)
+
+    async def calibrate(self, owner: str) -> None:
+        """Take up what was learned earlier of how this model counts."""
+        if self.model.estimate.samples == 0:
+            known = await self.store.estimate(owner, str(self.model))
+            if known is not None:
+                self.model.estimate = known
 
     async def system_prompt(self, scope: Scope) -> Prompt:
         """The conversation's own system prompt, else the bot's, else the model's, with its size."""

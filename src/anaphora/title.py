@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from contextlib import aclosing
 
 import anyio
 
 from anaphora.context.remembered import without_asides
-from anaphora.events import AnswerDraft, Ended
 from anaphora.message import Message, Options, text_message
 from anaphora.model import Model
-from anaphora.stores.base import Scope, Store
+from anaphora.spending import Spending
+from anaphora.stores.base import Scope
 from anaphora.transcript import TITLE_LENGTH, UNNAMED, shortened
 
 # A thinking model needs room to think; the others end by themselves.
@@ -31,9 +30,10 @@ def cleaned_title(text: str) -> str:
     return title if len(title) <= TITLE_LENGTH else ""
 
 
-async def retitle(model: Model, store: Store, scope: Scope, messages: Sequence[Message]) -> None:
+async def retitle(spending: Spending, model: Model, scope: Scope, messages: Sequence[Message]) -> None:
     """Ask the model for a title, if the conversation still has that of its first words. Raises AnaphoraError."""
     await anyio.sleep(_QUIET_SECONDS)
+    store = spending.store
     info = await store.info(scope)
     # What memory quoted belongs to other conversations, perhaps, and is to be in no title.
     messages = [without_asides(message) for message in messages]
@@ -41,13 +41,9 @@ async def retitle(model: Model, store: Store, scope: Scope, messages: Sequence[M
     is_named = not scope.conversation.startswith(UNNAMED) or info.title != shortened(first)
     if is_named or info.messages > _MESSAGES:
         return
-    draft = AnswerDraft()
-    request = model.request([*messages, text_message("user", _QUESTION)], Options(max_tokens=_ANSWER_TOKENS), "title")
-    async with aclosing(model.provider.stream(request)) as events:
-        async for event in events:
-            if not isinstance(event, Ended):
-                draft.add(event)
-    title = cleaned_title(draft.message().text)
+    asked, options = [*messages, text_message("user", _QUESTION)], Options(max_tokens=_ANSWER_TOKENS)
+    answer, _ = await spending.ask(scope, model, model.request(asked, options, "title", stable=len(messages)))
+    title = cleaned_title(answer)
     # Somebody may have named it meanwhile.
     if title and (await store.info(scope)).title == info.title:
         await store.describe(scope, title=title)

@@ -15,6 +15,10 @@ IMAGE_TOKENS = 1_000
 # Below this a report says more about the template around the text than about the text.
 _LEAST_BYTES_TO_LEARN = 200
 _RATIO_BOUNDS = (1.5, 8.0)
+# After so many reports an estimate is known to be good.
+_WELL_KNOWN = 3
+_CUT_IF_KNOWN, _CUT_IF_GUESSED = 0.7, 0.4
+_LEAST_SENT = 500
 
 
 def text_bytes(message: Message) -> int:
@@ -39,11 +43,13 @@ def _fixed_tokens(message: Message) -> int:
 class Estimate:
     """Tokens as bytes divided by a ratio. UTF-8 bytes per token vary less between languages than characters do.
 
-    The start value is cautious: English prose has 4.2 to 4.6 bytes per token, source code and Chinese about 3.5.
+    ``error`` is the share by which the last ``samples`` were wrong, the newest counting most. The start value is cautious:
+    English prose has 4.2 to 4.6 bytes per token, source code and Chinese about 3.5.
     """
 
     bytes_per_token: float = 3.5
     samples: int = 0
+    error: float = 0.0
 
     def count(self, message: Message) -> int:
         """The tokens of a message, its role and marks included."""
@@ -61,6 +67,18 @@ class Estimate:
         low, high = _RATIO_BOUNDS
         seen = min(max(size / (reported - fixed), low), high)
         weight = max(1 / (self.samples + 1), 0.2)
+        wrong = abs(fixed + size / self.bytes_per_token - reported) / reported
         return replace(
-            self, bytes_per_token=self.bytes_per_token + weight * (seen - self.bytes_per_token), samples=self.samples + 1
+            self,
+            bytes_per_token=self.bytes_per_token + weight * (seen - self.bytes_per_token),
+            samples=self.samples + 1,
+            error=self.error + weight * (wrong - self.error),
         )
+
+    def is_cut(self, sent: int, reported: int) -> bool:
+        """Whether a provider counted so few of the tokens ``sent`` that it must have cut the prompt off, in silence.
+
+        The better the estimate is known to be, the smaller the gap that tells.
+        """
+        share = _CUT_IF_KNOWN if self.samples >= _WELL_KNOWN else _CUT_IF_GUESSED
+        return sent >= _LEAST_SENT and 0 < reported < share * sent

@@ -5,28 +5,18 @@ It runs in a task of its own, so neither a slow reader nor a closed connection d
 
 from __future__ import annotations
 
-import random
 import time
-from contextlib import aclosing, suppress
-from dataclasses import dataclass, field, replace
+from contextlib import suppress
+from dataclasses import dataclass, field
 from functools import partial
 
 import anyio
 
-from anaphora.context.plan import Budget, Context
-from anaphora.errors import (
-    ContextTooLong,
-    ConversationBusy,
-    InvalidMessage,
-    MessageEnded,
-    PromptTooLong,
-    ProviderError,
-    StoreError,
-    StreamInterrupted,
-)
-from anaphora.events import AnswerDraft, Ended, Finished, Planned, Retrying, TextDelta
-from anaphora.message import Message, Options, Status, text_message
-from anaphora.providers.retry import next_delay
+from anaphora.answering import Answering
+from anaphora.calls import Call
+from anaphora.errors import ConversationBusy, InvalidMessage, MessageEnded, StoreError
+from anaphora.events import Finished, TextDelta
+from anaphora.message import Message, Options, Status, Usage, text_message
 from anaphora.reply import Mailbox
 from anaphora.setup import Setup
 from anaphora.stores.base import Change, Draft, Lease, Scope, busy
@@ -84,13 +74,9 @@ class Turn:
         self._background = anyio.CancelScope()
         self._title = anyio.CancelScope()
         self._answered: Entry | None = None
-        self._budget: Budget | None = None
-        self._draft = AnswerDraft()
+        self._answering = Answering(setup, scope, ask.options, mailbox, upkeep, show=not ask.buffered)
         self._begun = time.monotonic()
-        self._first: float | None = None
-        self._ended: Ended | None = None
         self._pending: Entry | None = None
-        self._context: Context | None = None
         self._lost: ConversationBusy | None = None
         self._post: Post = spawn(self._run)
 
@@ -125,22 +111,23 @@ class Turn:
             try:
                 await self._afterwards()
             finally:
-                self._context = None
+                self._answering.context = None
                 self.ended.set()
 
     async def _afterwards(self) -> None:
         """What is due after an answer was given, and may delay nobody."""
-        answer = self._mailbox.answer
-        if self._context is None or self._budget is None or self._answered is None or answer is None:
+        answer, setup = self._mailbox.answer, self._answering.setup
+        context, budget = self._answering.context, self._answering.budget
+        if context is None or budget is None or self._answered is None or answer is None:
             return
         # Whatever fails here, the answer is given and stored.
         with self._background, suppress(Exception):
-            if (await self._setup.model.prepare()).one_at_a_time:
+            if (await setup.model.prepare()).one_at_a_time:
                 await anyio.sleep(_QUIET_SECONDS)
-            await self._upkeep.run(self._setup, self._scope, self._answered.id, self._budget)
-            if self._setup.titles and answer.status == "complete":
+            await self._upkeep.run(setup, self._scope, self._answered.id, budget)
+            if setup.titles and answer.status == "complete":
                 with self._title:
-                    await retitle(self._setup.model, self._setup.store, self._scope, (*self._context.messages, answer.message))
+                    await retitle(setup.spending, setup.model, self._scope, (*context.messages, answer.message))
 
     async def _locked(self) -> None:
         store = self._setup.store
@@ -178,19 +165,19 @@ class Turn:
             await anyio.sleep(_BUSY_POLL_SECONDS)
 
     async def _answer(self) -> None:
-        store, model = self._setup.store, self._setup.model
+        store, answering = self._setup.store, self._answering
         with anyio.CancelScope(shield=True):
+            await self._setup.calibrate(self._scope.owner)
             user = self._ask.again or await self._append_user()
         if self._ask.key is not None and await self._already_answered(user):
             return
-        user = await self._setup.measured(self._scope, user)
-        context, budget = await self._plan(user)
-        pending = await store.append(self._scope, Draft(user.id, self._draft.message(), status="pending", model=str(model)))
-        self._pending = pending
+        context = await answering.plan(user)
+        draft = Draft(user.id, Message("assistant", ()), status="pending", model=str(answering.setup.model))
+        self._pending = pending = await store.append(self._scope, draft)
         outcome: Exception | None = None
         stopped = True
         try:
-            await self._attempts(user, context, budget)
+            await answering.run(user, context)
             stopped = False
         except Exception as error:
             # Also a provider that breaks its contract must not break the transcript.
@@ -230,79 +217,6 @@ class Turn:
         self._mailbox.put(Finished(answer.message, answer.status, usage=answer.usage, model=answer.model))
         return True
 
-    async def _plan(self, user: Entry) -> tuple[Context, Budget]:
-        budget = await self._setup.model.budget(self._ask.options.max_tokens)
-        self._budget = budget
-        return await self._planned(user, budget), budget
-
-    async def _planned(self, user: Entry, budget: Budget) -> Context:
-        context = await self._setup.context(self._scope, user.id, budget, self._upkeep.notes)
-        self._context = context.after(self._upkeep.sent)
-        self._mailbox.put(Planned(self._context.report))
-        return self._context
-
-    async def _attempts(self, user: Entry, context: Context, budget: Budget) -> None:
-        """Ask until an answer is whole. Raises the error that ended hope."""
-        attempt = 0
-        trimmed = False
-        while True:
-            try:
-                await self._attempt(context)
-            except PromptTooLong as error:
-                if trimmed or self._shown():
-                    raise
-                self._setup.model.learn_window(error)
-                context, trimmed = await self._shorter(user, context, budget, error), True
-            except ProviderError as error:
-                delay = None if self._shown() else next_delay(error, attempt, self._setup.retries, jitter=random.random())
-                if delay is None:
-                    raise
-                attempt += 1
-                self._mailbox.put(Retrying(error, delay))
-                await anyio.sleep(delay)
-            else:
-                self._setup.model.learn(context.messages, self._ended.usage if self._ended else None)
-                return
-            # A retry never joins two different answers.
-            self._draft = AnswerDraft()
-
-    async def _attempt(self, context: Context) -> None:
-        model, draft, mailbox = self._setup.model, self._draft, self._mailbox
-        show = not self._ask.buffered
-        self._ended = None
-        self._upkeep.sent = context.sent
-        async with aclosing(model.provider.stream(model.request(context.messages, self._ask.options))) as events:
-            async for event in events:
-                if isinstance(event, Ended):
-                    self._ended = event
-                    continue
-                if self._first is None:
-                    self._first = time.monotonic()
-                draft.add(event)
-                if show:
-                    mailbox.put(event)
-        if self._ended is None:
-            name = model.provider.name
-            raise StreamInterrupted(f"{name}: the answer stopped without saying why. Try again.", provider=name)
-
-    def _shown(self) -> bool:
-        return bool(self._draft) and not self._ask.buffered
-
-    async def _shorter(self, user: Entry, context: Context, budget: Budget, error: PromptTooLong) -> Context:
-        """The same branch in a smaller view, by the provider's numbers; by half if it gave none.
-
-        Raises the error if it cannot be smaller.
-        """
-        sent = context.report.tokens
-        target = sent // 2
-        if error.prompt_tokens and error.context_window:
-            target = int(sent * min((error.context_window - budget.answer) / error.prompt_tokens, 0.9))
-        smaller = replace(budget, context_window=max(target, 0) + budget.answer + budget.margin)
-        try:
-            return await self._planned(user, smaller)
-        except ContextTooLong:
-            raise error from None
-
     async def _keep(self, lease: Lease) -> None:
         """While the turn runs: hold the lease, and write down what there is of the answer."""
         written: Message | None = None
@@ -311,10 +225,10 @@ class Turn:
             await anyio.sleep(_FLUSH_SECONDS)
             with anyio.CancelScope(shield=True):
                 try:
-                    message = self._draft.message()
+                    message = self._answering.draft.message()
                     if self._pending is not None and message != written:
                         # Measured as well as can be at once: a crash may make this its last state.
-                        size = Size(self._setup.model.estimate.count(message))
+                        size = Size(self._answering.setup.model.estimate.count(message))
                         await self._setup.store.change(self._scope, self._pending.id, Change(message, "pending", size))
                         written = message
                     if time.monotonic() - renewed > _LEASE_SECONDS / 3:
@@ -333,34 +247,47 @@ class Turn:
                     continue
 
     async def _finish(self, pending: Entry, error: Exception | None, *, stopped: bool) -> None:
-        message = self._draft.message()
+        answering = self._answering
+        model, message = answering.setup.model, answering.draft.message()
         status = _final_status(error, stopped=stopped, any_words=bool(message.parts))
-        ended = self._ended if status == "complete" else None
-        usage = ended.usage if ended else None
+        ended = answering.ended if status == "complete" else None
+        usage = await model.priced(ended.usage) if ended else None
+        size = await model.size(message)
         change = Change(
             message,
             status,
-            size=await self._setup.model.size(message),
+            size=size,
             usage=usage,
+            model=str(model),
             head=status == "complete" or (status == "stopped" and bool(message.parts)),
+            call=await self._call(usage, size),
         )
         try:
             await self._store_end(pending, change)
             self._answered = pending if change.head else None
         finally:
-            now = time.monotonic()
+            now, first = time.monotonic(), answering.first
             self._mailbox.put(
                 Finished(
                     message,
                     status,
                     usage=usage,
                     finish=ended.finish if ended else None,
-                    model=(ended.model if ended else "") or str(self._setup.model),
+                    model=(ended.model if ended else "") or str(model),
                     seconds=now - self._begun,
-                    first_seconds=None if self._first is None else self._first - self._begun,
+                    first_seconds=None if first is None else first - self._begun,
                     details=ended.details if ended else {},
+                    cache_loss=answering.cache_loss if ended else "",
                 )
             )
+
+    async def _call(self, usage: Usage | None, size: Size) -> Call | None:
+        """What the answer took, as it is recorded. What was cut short is paid for too, so it is estimated."""
+        answering = self._answering
+        is_estimated = usage is None
+        if usage is None and answering.draft and answering.context is not None:
+            usage = Usage(input_tokens=answering.context.report.tokens, output_tokens=size.tokens)
+        return await self._setup.spending.call(self._scope, answering.setup.model, "answer", usage, estimated=is_estimated)
 
     async def _store_end(self, pending: Entry, change: Change) -> None:
         try:

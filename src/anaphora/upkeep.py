@@ -8,7 +8,6 @@ from __future__ import annotations
 import secrets
 import time
 from collections.abc import Sequence
-from contextlib import aclosing
 from dataclasses import dataclass, field, replace
 from functools import partial
 
@@ -27,10 +26,7 @@ from anaphora.context.relevance import pieces
 from anaphora.context.summary import Stretch, accepted, answer_tokens, due, is_worth_it, summary_request
 from anaphora.derived import BlockSummary, Fact, Learned, VectorRow
 from anaphora.errors import UnreadableAnswer
-from anaphora.events import AnswerDraft, Ended
-from anaphora.message import Finish
 from anaphora.model import Model
-from anaphora.providers.base import Request
 from anaphora.setup import Setup
 from anaphora.stores.base import Scope
 from anaphora.transcript import Entry, Extent, Size
@@ -72,9 +68,11 @@ class Trouble:
 
 @dataclass(slots=True)
 class Upkeep:
-    """A conversation's. ``sent`` is what its last call was sent."""
+    """A conversation's. ``sent`` is what its last call was sent, ``asked`` when, and so many tokens of it were ``cached``."""
 
     sent: Sent | None = None
+    asked: float = 0.0
+    cached: int = 0
     _running: bool = False
     _summaries: Trouble = field(default_factory=Trouble)
     _facts: Trouble = field(default_factory=Trouble)
@@ -128,7 +126,7 @@ class Upkeep:
                 entries = await _entries(setup, scope, stretch, sight.branch)
                 if not is_worth_it(entries, length):
                     continue
-                text, size = await _written(setup.model, writer, entries, length=length)
+                text, size = await _written(setup, scope, writer, entries, length=length)
                 last = entries[-1].id
                 summary = BlockSummary(last, stretch.start, stretch.end, stretch.since, text, size, str(writer))
                 # Not kept if something was forgotten meanwhile.
@@ -152,7 +150,7 @@ class Upkeep:
         if material:
             known = await setup.store.facts(scope.owner)
             messages, options = facts_request(material, worth_showing(known, room // 2), longest=budget.answer)
-            answer, _ = await _answer(learner, learner.request(messages, options, "facts"))
+            answer, _ = await setup.spending.ask(scope, learner, learner.request(messages, options, "facts"))
             try:
                 checked = found_facts(answer, material, known, scope.conversation)
             except ValueError as error:
@@ -200,30 +198,17 @@ async def _entries(setup: Setup, scope: Scope, stretch: Stretch, branch: Sequenc
     return [entry for entry in branch if stretch.start <= entry.before.messages < stretch.end]
 
 
-async def _written(model: Model, writer: Model, entries: Sequence[Entry], *, length: int) -> tuple[str, Size]:
+async def _written(setup: Setup, scope: Scope, writer: Model, entries: Sequence[Entry], *, length: int) -> tuple[str, Size]:
     """A summary, and its size for the model that will read it. Raises ProviderError, also if there is none in the answer."""
     room = (await writer.budget(answer_tokens(length))).prompt
     # A long stretch is long to shorten.
     messages, options = await anyio.to_thread.run_sync(partial(summary_request, entries, length=length, room=room))
-    answer, finish = await _answer(writer, writer.request(messages, options, "summary"))
+    answer, finish = await setup.spending.ask(scope, writer, writer.request(messages, options, "summary"))
     text = None if finish == "content_filter" else accepted(answer, length=length)
     if text is None:
         raise UnreadableAnswer(f"the summary of {len(entries)} messages was empty, refused or broken", provider=str(writer))
-    size = await model.text_size(text)
+    size = await setup.model.text_size(text)
     if size.tokens > length:
         text = accepted(text, length=length * length // size.tokens) or text
-        size = await model.text_size(text)
+        size = await setup.model.text_size(text)
     return text, size
-
-
-async def _answer(model: Model, request: Request) -> tuple[str, Finish]:
-    """What a model says to a question of ours. Raises ProviderError."""
-    draft = AnswerDraft()
-    finish: Finish = "stop"
-    async with aclosing(model.provider.stream(request)) as events:
-        async for event in events:
-            if isinstance(event, Ended):
-                finish = event.finish
-            else:
-                draft.add(event)
-    return draft.message().text, finish

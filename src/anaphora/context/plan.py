@@ -87,11 +87,12 @@ class Prompt:
 
 @dataclass(frozen=True, slots=True)
 class Context:
-    """What one provider call sees."""
+    """What one provider call sees. So many of the messages are ``stable``: the next call begins with them too."""
 
     messages: tuple[Message, ...]
     report: Report
     sent: Sent
+    stable: int
 
     def after(self, before: Sent | None) -> Context:
         """The same with a report that says how much of the call before this one is repeated."""
@@ -137,7 +138,10 @@ def plan(
         notes=tuple(notes),
         remembered=beside,
     )
-    return Context(messages, report, Sent(messages, sizes, report.cut, beside.preamble.text))
+    # What is quoted with the newest message is gone from the next prompt.
+    newest = max((index for index, message in enumerate(messages) if message.role == "user"), default=0)
+    stable = newest if beside.tail.text else len(messages)
+    return Context(messages, report, Sent(messages, sizes, report.cut, beside.preamble.text), stable)
 
 
 def _tokens(pieces: Sequence[Piece]) -> int:

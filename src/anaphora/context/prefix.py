@@ -7,6 +7,9 @@ from dataclasses import dataclass
 
 from anaphora.message import Message
 
+# The shortest time that a provider keeps what it has read.
+_CACHE_SECONDS = 240.0
+
 
 @dataclass(frozen=True, slots=True)
 class Prefix:
@@ -22,12 +25,16 @@ class Prefix:
 
 @dataclass(frozen=True, slots=True)
 class Sent:
-    """What one call was sent: its messages, their sizes in tokens, the window's first message and the text before that."""
+    """What one call was sent: its messages, their sizes in tokens, the window's first message and the text before that.
+
+    ``model`` is who it was sent to.
+    """
 
     messages: tuple[Message, ...]
     sizes: tuple[int, ...]
     cut: str | None
     preamble: str
+    model: str = ""
 
 
 def unchanged(before: Sent, now: Sent) -> Prefix:
@@ -39,6 +46,19 @@ def unchanged(before: Sent, now: Sent) -> Prefix:
             break
         tokens += before.sizes[index]
     return Prefix(tokens, sum(before.sizes), _reason(before, now))
+
+
+def cache_loss(before: Sent, now: Sent, cached: int, *, was: int, pause: float) -> str:
+    """Why much less came from the provider's cache than at the call before it; empty if it did not.
+
+    ``cached`` and ``was`` in tokens; ``pause`` are the seconds between the calls.
+    """
+    if cached >= was / 2:
+        return ""
+    if before.model != now.model:
+        return "the model changed"
+    expired = f"the cache expired in the {pause / 60:.0f} minutes between" if pause > _CACHE_SECONDS else ""
+    return _reason(before, now) or expired or "the provider does not say why"
 
 
 def _reason(before: Sent, now: Sent) -> str:

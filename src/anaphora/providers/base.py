@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from collections.abc import AsyncGenerator, Mapping
 from dataclasses import dataclass, field
-from typing import Literal, Protocol
+from typing import Protocol
 
+from anaphora.calls import Purpose
 from anaphora.events import ProviderEvent
 from anaphora.message import Message, Options
 from anaphora.providers.card import ModelCard
-
-Purpose = Literal["answer", "title", "summary", "facts"]
 
 
 @dataclass(frozen=True, slots=True)

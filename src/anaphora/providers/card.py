@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, fields, replace
 from typing import Any
 
+from anaphora.errors import ConfigError
 from anaphora.message import Usage
 
 _MILLION = 1_000_000
@@ -110,6 +111,19 @@ def card_from_json(value: Mapping[str, Any]) -> ModelCard:
         tiers=tuple(sorted(found, key=lambda tier: tier.above)),
         retires=str(value.get("retires", "")),
     )
+
+
+def own_cards(models: Mapping[str, Any]) -> dict[str, ModelCard]:
+    """The user's own cards by full name. Raises ConfigError."""
+    cards: dict[str, ModelCard] = {}
+    for name, value in models.items():
+        if ":" not in name or not isinstance(value, Mapping):
+            raise ConfigError(f"models: write provider:model and what is known of it, not {name!r}: {value!r}.")
+        try:
+            cards[name] = card_from_json(value)
+        except ValueError as error:
+            raise ConfigError(f"the model {name!r}: {error}.") from error
+    return cards
 
 
 def _prices(value: Mapping[str, Any]) -> Prices | None:

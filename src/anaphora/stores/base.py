@@ -12,10 +12,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Protocol
 
+from anaphora.calls import Call, Spent
 from anaphora.derived import BlockSummary, Candidate, Candidates, Cue, Fact, Learned, Unembedded, VectorRow
 from anaphora.errors import ConversationBusy
 from anaphora.fulltext import excerpt, searchable
 from anaphora.message import Message, Status, Usage
+from anaphora.tokens import Estimate
 from anaphora.transcript import UNMEASURED, UNNAMED, ConversationInfo, Entry, Extent, Hit, Size
 
 
@@ -42,7 +44,10 @@ class Draft:
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """New words or a final status for a pending message; with ``head`` the conversation goes on from it, all at once."""
+    """New words or a final status for a pending message; with ``head`` the conversation goes on from it, all at once.
+
+    ``call`` is what it took, and is recorded with it.
+    """
 
     message: Message
     status: Status
@@ -50,6 +55,7 @@ class Change:
     usage: Usage | None = None
     model: str = ""
     head: bool = False
+    call: Call | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -262,6 +268,22 @@ class Store(Protocol):
 
     async def vectors(self, owner: str, model: str, /, *, after: int) -> Sequence[VectorRow]:
         """The vectors of this model with a place above ``after``, in order of their places."""
+        ...
+
+    async def record(self, owner: str, call: Call, /) -> None:
+        """Note a call, and add it to its conversation's usage."""
+        ...
+
+    async def spent(self, owner: str, /, *, conversation: str | None = None, since: float = 0.0) -> Sequence[Spent]:
+        """The calls since that time (seconds since 1970), taken together by day, model and purpose, in that order."""
+        ...
+
+    async def estimate(self, owner: str, model: str, /) -> Estimate | None:
+        """How the tokens of a model were last estimated; None if they never were."""
+        ...
+
+    async def keep_estimate(self, owner: str, model: str, estimate: Estimate, /) -> None:
+        """Keep what was learned of a model's tokens."""
         ...
 
     async def aclose(self) -> None:

@@ -8,12 +8,14 @@ from collections.abc import Sequence
 from copy import deepcopy
 from dataclasses import replace
 
+from anaphora.calls import Call, Spent, taken_together
 from anaphora.errors import ConversationBusy, MessageEnded, NotFound
 from anaphora.fulltext import has_all, patterns, searchable, tells_of
 from anaphora.message import Message, Usage
 from anaphora.stores.base import Change, Draft, Lease, Query, Scope, busy, changed, hit, new_entry, restored
 from anaphora.stores.inmemory_derived import InMemoryDerived
 from anaphora.stores.inmemory_held import HeldConversation
+from anaphora.tokens import Estimate
 from anaphora.transcript import START, UNMEASURED, ConversationInfo, Entry, Extent, Hit, Size
 
 
@@ -63,8 +65,11 @@ class InMemoryStore(InMemoryDerived):
                 raise MessageEnded(f"message {message_id} has ended ({entry.status}) and cannot be changed.")
             entry = changed(entry, change)
             conversation.entries[message_id] = entry
-            if change.usage is not None:
-                conversation.usage = change.usage if conversation.usage is None else conversation.usage + change.usage
+            usage = change.call.usage if change.call else change.usage
+            if usage is not None:
+                conversation.usage = (conversation.usage or Usage()) + usage
+            if change.call is not None:
+                self._calls[scope.owner].append(change.call)
             if change.head:
                 conversation.head = message_id
             conversation.updated = time.time()
@@ -209,6 +214,24 @@ class InMemoryStore(InMemoryDerived):
         conversation.children.setdefault(entry.parent, []).append(entry.id)
         if entry.key is not None:
             conversation.keys[entry.key] = entry.id
+
+    async def record(self, owner: str, call: Call, /) -> None:
+        with self._lock:
+            self._calls[owner].append(call)
+            conversation = self._conversations.get(Scope(owner, call.conversation))
+            if conversation is not None:
+                conversation.usage = (conversation.usage or Usage()) + call.usage
+
+    async def spent(self, owner: str, /, *, conversation: str | None = None, since: float = 0.0) -> Sequence[Spent]:
+        with self._lock:
+            calls = [one for one in self._calls[owner] if one.created >= since and conversation in {None, one.conversation}]
+        return taken_together(calls)
+
+    async def estimate(self, owner: str, model: str, /) -> Estimate | None:
+        return self._estimates.get((owner, model))
+
+    async def keep_estimate(self, owner: str, model: str, estimate: Estimate, /) -> None:
+        self._estimates[owner, model] = estimate
 
     @staticmethod
     def _entry(conversation: HeldConversation, message_id: str) -> Entry:

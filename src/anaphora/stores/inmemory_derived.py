@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import time
+from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import replace
 from threading import Lock
 
+from anaphora.calls import Call
 from anaphora.derived import BlockSummary, Candidate, Candidates, Cue, Fact, Learned, Unembedded, VectorRow, covered
 from anaphora.fulltext import searchable
 from anaphora.stores.base import Scope
 from anaphora.stores.inmemory_held import Facts, HeldConversation, WordIndex
+from anaphora.tokens import Estimate
 from anaphora.transcript import Entry
 
 
@@ -23,6 +26,8 @@ class InMemoryDerived:
         self._facts: dict[str, Facts] = {}
         self._vectors: dict[tuple[str, str], dict[tuple[str, int], VectorRow]] = {}
         self._numbers: dict[tuple[str, str], int] = {}
+        self._calls: dict[str, list[Call]] = defaultdict(list)
+        self._estimates: dict[tuple[str, str], Estimate] = {}
         self._placed = 0
         self._lock = Lock()
 

@@ -19,8 +19,10 @@ from typing import TypeVar
 from urllib.parse import unquote
 from weakref import WeakSet
 
+from anaphora.calls import Call, Spent
 from anaphora.derived import BlockSummary, Candidate, Candidates, Cue, Fact, Learned, Unembedded, VectorRow
 from anaphora.errors import ConfigError, StoreUnusable
+from anaphora.stores import sqlite_calls as calls
 from anaphora.stores import sqlite_derived as derived
 from anaphora.stores import sqlite_lease as leases
 from anaphora.stores import sqlite_recall as recall
@@ -29,6 +31,7 @@ from anaphora.stores.base import Change, Draft, Lease, Query, Scope
 from anaphora.stores.sqlite_file import open_database, store_failure, write_back
 from anaphora.stores.sqlite_search import catch_up, is_behind, search
 from anaphora.stores.worker import Worker
+from anaphora.tokens import Estimate
 from anaphora.transcript import ConversationInfo, Entry, Extent, Hit, Size
 
 T = TypeVar("T")
@@ -149,6 +152,18 @@ class SQLiteStore:
 
     async def vectors(self, owner: str, model: str, /, *, after: int) -> Sequence[VectorRow]:
         return await self._read(partial(derived.vectors, owner=owner, model=model, after=after))
+
+    async def record(self, owner: str, call: Call, /) -> None:
+        await self._write(partial(calls.record, owner=owner, call=call), durable=False)
+
+    async def spent(self, owner: str, /, *, conversation: str | None = None, since: float = 0.0) -> Sequence[Spent]:
+        return await self._read(partial(calls.spent, owner=owner, conversation=conversation, since=since))
+
+    async def estimate(self, owner: str, model: str, /) -> Estimate | None:
+        return await self._glance(partial(calls.estimate, owner=owner, model=model))
+
+    async def keep_estimate(self, owner: str, model: str, estimate: Estimate, /) -> None:
+        await self._write(partial(calls.keep_estimate, owner=owner, model=model, estimate=estimate), durable=False)
 
     async def aclose(self) -> None:
         await self._worker.run(self._close)

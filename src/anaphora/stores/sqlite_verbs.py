@@ -13,6 +13,7 @@ from anaphora.message import Usage
 from anaphora.stores import sqlite_search
 from anaphora.stores.base import Change, Draft, Scope, changed, new_entry, restored
 from anaphora.stores.sqlite_branch import LINE_OF_NEW
+from anaphora.stores.sqlite_calls import record
 from anaphora.stores.sqlite_derived import drop_derived, drop_evidence_of
 from anaphora.stores.sqlite_lease import check_free, make
 from anaphora.stores.sqlite_rows import (
@@ -87,7 +88,9 @@ def change(database: sqlite3.Connection, *, scope: Scope, message_id: str, chang
         ),
     )
     if after.status != "pending":
-        _touch(database, scope, usage=change.usage, head=message_id if change.head else None)
+        _touch(database, scope, usage=None if change.call else change.usage, head=message_id if change.head else None)
+        if change.call is not None:
+            record(database, owner=scope.owner, call=change.call)
     return after
 
 

@@ -1,0 +1,203 @@
+"""Getting one answer: plan what the model sees, ask, try again, ask the next model. What is stored, and when, is the turn's."""
+
+from __future__ import annotations
+
+import random
+import time
+from contextlib import aclosing
+from dataclasses import dataclass, field, replace
+
+import anyio
+
+from anaphora.context.plan import Budget, Context
+from anaphora.context.prefix import cache_loss
+from anaphora.errors import (
+    ConnectionFailed,
+    ContextTooLong,
+    LocalModelError,
+    PromptTooLong,
+    ProviderError,
+    ProviderTimeout,
+    RateLimited,
+    ServerFailed,
+    StreamInterrupted,
+    UnreadableAnswer,
+)
+from anaphora.events import AnswerDraft, Ended, Planned, Retrying, Warned
+from anaphora.message import Options
+from anaphora.providers.retry import Retries, next_delay
+from anaphora.reply import Mailbox
+from anaphora.setup import Setup
+from anaphora.stores.base import Scope
+from anaphora.transcript import Entry
+from anaphora.upkeep import Upkeep
+
+# Where these go wrong, another model may do better; the others are the user's to mend.
+_THEIR_FAULTS = (
+    ConnectionFailed,
+    LocalModelError,
+    ProviderTimeout,
+    RateLimited,
+    ServerFailed,
+    StreamInterrupted,
+    UnreadableAnswer,
+)
+
+
+@dataclass(slots=True)
+class Answering:
+    """One answer in the making: what came of it (``draft``), how it ended, what the model was sent.
+
+    ``setup.model`` is the model that is asked just now. With ``show`` the words go to the mailbox as they come.
+    """
+
+    setup: Setup
+    scope: Scope
+    options: Options
+    mailbox: Mailbox
+    upkeep: Upkeep
+    show: bool
+    draft: AnswerDraft = field(default_factory=AnswerDraft)
+    first: float | None = None
+    ended: Ended | None = None
+    context: Context | None = None
+    budget: Budget | None = None
+    cache_loss: str = ""
+
+    async def plan(self, user: Entry) -> Context:
+        """What the model will see; if it cannot even be prepared, what the next one will. Raises AnaphoraError."""
+        try:
+            return await self._plan(user)
+        except _THEIR_FAULTS as error:
+            if not self.setup.fallbacks:
+                raise
+            return await self._next_model(user, error)
+
+    async def _plan(self, user: Entry) -> Context:
+        user = await self.setup.measured(self.scope, user)
+        self.budget = await self.setup.model.budget(self.options.max_tokens)
+        return await self._planned(user, self.budget)
+
+    async def run(self, user: Entry, context: Context) -> None:
+        """Ask until an answer is whole. Raises the error that ended hope."""
+        while True:
+            try:
+                await self._attempts(user, context)
+            except _THEIR_FAULTS as error:
+                if not self.setup.fallbacks or self._shown():
+                    raise
+                context = await self._next_model(user, error)
+            else:
+                await self._learn(context)
+                return
+
+    async def _next_model(self, user: Entry, error: ProviderError) -> Context:
+        """Go over to the next of the models, which is tried once. Raises what its preparation raises, if it is the last."""
+        while True:
+            failed, (model, *others) = self.setup.model, self.setup.fallbacks
+            self.setup = replace(self.setup, model=model, fallbacks=tuple(others), retries=Retries(attempts=0))
+            self.mailbox.put(Warned(f"{failed} did not answer ({str(error).rstrip('.')}); {model} is asked instead"))
+            self.draft = AnswerDraft()
+            try:
+                await self.setup.calibrate(self.scope.owner)
+                return await self._plan(user)
+            except _THEIR_FAULTS as caught:
+                if not others:
+                    raise
+                error = caught
+
+    async def _planned(self, user: Entry, budget: Budget) -> Context:
+        context = await self.setup.context(self.scope, user.id, budget, self.upkeep.notes)
+        model, sent = self.setup.model, context.report.tokens
+        await self.setup.spending.check(self.scope, model, sent=sent, answer=budget.answer)
+        self.context = context.after(self.upkeep.sent)
+        self.mailbox.put(Planned(self.context.report))
+        return self.context
+
+    async def _attempts(self, user: Entry, context: Context) -> None:
+        """Ask one model until it has answered. Raises the error after which it is asked no more."""
+        attempt, trimmed = 0, False
+        while True:
+            try:
+                await self._attempt(context)
+            except PromptTooLong as error:
+                if trimmed or self._shown():
+                    raise
+                self.setup.model.learn_window(error)
+                context, trimmed = await self._shorter(user, context, error), True
+            except ProviderError as error:
+                delay = None if self._shown() else next_delay(error, attempt, self.setup.retries, jitter=random.random())
+                if delay is None:
+                    raise
+                attempt += 1
+                self.mailbox.put(Retrying(error, delay))
+                await anyio.sleep(delay)
+            else:
+                return
+            # A retry never joins two different answers.
+            self.draft = AnswerDraft()
+
+    async def _attempt(self, context: Context) -> None:
+        model, draft, mailbox = self.setup.model, self.draft, self.mailbox
+        self.ended = None
+        before, self.upkeep.sent = self.upkeep.sent, replace(context.sent, model=str(model))
+        options = self.options
+        if self.setup.max_cost is not None and self.budget is not None:
+            # The limit of the cost was checked for an answer of at most this length.
+            options = replace(options, max_tokens=self.budget.answer)
+        request = model.request(context.messages, options, stable=context.stable)
+        asked = time.monotonic()
+        async with aclosing(model.provider.stream(request)) as events:
+            async for event in events:
+                if isinstance(event, Ended):
+                    self.ended = event
+                    continue
+                if self.first is None:
+                    self.first = time.monotonic()
+                draft.add(event)
+                if self.show:
+                    mailbox.put(event)
+        if self.ended is None:
+            name = model.provider.name
+            raise StreamInterrupted(f"{name}: the answer stopped without saying why. Try again.", provider=name)
+        cached = self.ended.usage.cached_tokens if self.ended.usage else 0
+        if before is not None:
+            pause = asked - self.upkeep.asked
+            self.cache_loss = cache_loss(before, self.upkeep.sent, cached, was=self.upkeep.cached, pause=pause)
+        self.upkeep.asked, self.upkeep.cached = asked, cached
+
+    async def _learn(self, context: Context) -> None:
+        """Take from the whole answer how the model counts; a count that is far too low says that the prompt was cut off."""
+        model = self.setup.model
+        usage = self.ended.usage if self.ended else None
+        if usage is None:
+            return
+        if model.estimate.is_cut(context.report.tokens, usage.input_tokens):
+            read = f"{model} read {usage.input_tokens} tokens of about {context.report.tokens} that were sent"
+            smaller = "its context window is smaller than it says, and the beginning was cut off"
+            self.mailbox.put(Warned(f"{read}: {smaller}. Set context_window (--context-window) to its real size."))
+            return
+        model.learn(context.messages, usage)
+        if not context.report.exact:
+            await self.setup.store.keep_estimate(self.scope.owner, str(model), model.estimate)
+
+    def _shown(self) -> bool:
+        return bool(self.draft) and self.show
+
+    async def _shorter(self, user: Entry, context: Context, error: PromptTooLong) -> Context:
+        """The same branch in a smaller view, by the provider's numbers; by half if it gave none.
+
+        Raises the error if it cannot be smaller.
+        """
+        budget = self.budget
+        if budget is None:
+            raise error
+        sent = context.report.tokens
+        target = sent // 2
+        if error.prompt_tokens and error.context_window:
+            target = int(sent * min((error.context_window - budget.answer) / error.prompt_tokens, 0.9))
+        smaller = replace(budget, context_window=max(target, 0) + budget.answer + budget.margin)
+        try:
+            return await self._planned(user, smaller)
+        except ContextTooLong:
+            raise error from None
