@@ -10,6 +10,7 @@ from typing import Any, Literal, Self, TypeVar, Unpack, cast
 
 import anyio.to_thread
 
+from anaphora.calls import Spent
 from anaphora.context.facts import Facts
 from anaphora.context.plan import Memory
 from anaphora.context.recall import Recall
@@ -143,6 +144,10 @@ class AsyncChatbot(AsyncConversation):
         Words in quotes must stand in a row. Raises InvalidMessage if there is nothing to look for.
         """
         return await self._setup.store.search(self._scope.owner, checked_query(text, limit))
+
+    async def all_spent(self, *, since: float = 0.0) -> Sequence[Spent]:
+        """What was spent in all conversations of this owner since that time (seconds since 1970), in the background too."""
+        return await self._setup.store.spent(self._scope.owner, since=since)
 
     async def export_to(self, path: str | os.PathLike[str]) -> int:
         """Write everything of all conversations to a file, which ``import_from`` reads; gives how many they are.

@@ -13,6 +13,7 @@ from typing import Any, Literal, Unpack
 import anyio
 import anyio.to_thread
 
+from anaphora.calls import Spent
 from anaphora.context.plan import Context
 from anaphora.errors import AnaphoraError, ConfigError, ConversationBusy, InvalidMessage
 from anaphora.message import Options, Usage, checked_text, valid_text
@@ -199,8 +200,12 @@ class AsyncConversation:
         return await self._setup.store.branch(self._scope, info.head)
 
     async def usage(self) -> Usage:
-        """Tokens of all answers in this conversation, those retried or undone included."""
+        """All calls for this conversation: of answers retried or undone too, and in the background. A cost of None is unknown."""
         return (await self.info()).usage
+
+    async def spent(self) -> Sequence[Spent]:
+        """The same by day, model and purpose."""
+        return await self._setup.store.spent(self._scope.owner, conversation=self.id)
 
     async def context(self) -> Context:
         """What the model would see now, with a report. Raises ContextTooLong."""

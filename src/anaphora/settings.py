@@ -8,7 +8,7 @@ from __future__ import annotations
 import os
 import tomllib
 from collections.abc import Mapping
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, field, fields, replace
 from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
@@ -23,7 +23,8 @@ class Settings:
     """What a user can set once and for all. None: not set.
 
     ``recall`` not set is on in a chat and off for a single question, whose answer is not to depend on the past.
-    ``memory_model`` writes summaries and finds facts instead of the model that answers.
+    ``max_cost`` is what a conversation may cost, in dollars; ``models`` what is known better than the catalog does, a table for
+    each ``provider:model``. ``memory_model`` writes summaries and finds facts instead of the model that answers.
     """
 
     model: str | None = None
@@ -43,6 +44,8 @@ class Settings:
     learn: bool = False
     memory_model: str | None = None
     embedder: str | None = None
+    max_cost: float | None = None
+    models: Mapping[str, Any] = field(default_factory=dict)
 
 
 def config_folder() -> Path:
@@ -76,11 +79,11 @@ def _from_file(path: Path) -> Settings:
 
 def _from_environment(settings: Settings, environment: Mapping[str, str]) -> Settings:
     changes: dict[str, Any] = {}
-    for field in fields(Settings):
-        variable = f"ANAPHORA_{field.name.upper()}"
+    for name in (one.name for one in fields(Settings) if _KINDS[one.name] is not dict):
+        variable = f"ANAPHORA_{name.upper()}"
         text = environment.get(variable, "")
         if text:
-            changes[field.name] = _parsed(field.name, text, variable)
+            changes[name] = _parsed(name, text, variable)
     return replace(settings, **changes)
 
 
@@ -127,5 +130,7 @@ _KINDS: dict[str, type] = {
     "learn": bool,
     "memory_model": str,
     "embedder": str,
+    "max_cost": float,
+    "models": dict,
 }
-_KIND_NAMES: dict[type, str] = {str: "text", float: "a number", int: "a whole number", bool: "true or false"}
+_KIND_NAMES: dict[type, str] = {str: "text", float: "a number", int: "a whole number", bool: "true or false", dict: "a table"}

@@ -16,6 +16,7 @@ from queue import Empty, SimpleQueue
 from types import TracebackType
 from typing import Self, Unpack
 
+from anaphora.calls import Spent
 from anaphora.chatbot import AsyncChatbot, ChatbotOptions
 from anaphora.context.plan import Context
 from anaphora.conversation import AsyncConversation, Form, Starter
@@ -234,8 +235,13 @@ class Conversation:
 
     @property
     def usage(self) -> Usage:
-        """Tokens of all answers in this conversation, those retried or undone included."""
+        """All calls for this conversation: of answers retried or undone too, and in the background. A cost of None is unknown."""
         return door.call(self._inner.usage)
+
+    @property
+    def spent(self) -> Sequence[Spent]:
+        """The same by day, model and purpose."""
+        return door.call(self._inner.spent)
 
     @property
     def context(self) -> Context:
@@ -347,6 +353,10 @@ class Chatbot(Conversation):
     def conversations(self) -> Sequence[ConversationInfo]:
         """All conversations of this owner, most recently changed first."""
         return door.call(self._bot.conversations)
+
+    def all_spent(self, *, since: float = 0.0) -> Sequence[Spent]:
+        """What was spent in all conversations of this owner since that time (seconds since 1970), in the background too."""
+        return door.call(lambda: self._bot.all_spent(since=since))
 
     def export_to(self, path: str | os.PathLike[str]) -> int:
         """Write everything of all conversations to a file, which ``import_from`` reads; gives how many they are.

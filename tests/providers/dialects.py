@@ -1,8 +1,13 @@
-"""What the tests of all dialects share: reading an answer from bytes as the service does."""
+"""What the tests of all dialects share: answers as bytes, and how the service reads them."""
 
 from __future__ import annotations
 
+import json
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
+
+from tests.loopback import head
 
 from anaphora.events import AnswerDraft, Ended, ProviderEvent
 from anaphora.message import Message
@@ -37,3 +42,57 @@ def answer(events: list[ProviderEvent]) -> tuple[Message, Ended]:
         assert not isinstance(event, Ended)
         draft.add(event)
     return draft.message(), end
+
+
+def _events(*events: Any) -> bytes:
+    """Events of server-sent streams; those of Anthropic have names."""
+    names = (f"event: {event['type']}\n" if "type" in event else "" for event in events)
+    return "".join(f"{name}data: {json.dumps(event)}\n\n" for name, event in zip(names, events, strict=True)).encode()
+
+
+def anthropic_answer(text: str) -> bytes:
+    """A streamed answer, with a thought before it."""
+    usage = {"input_tokens": 10, "output_tokens": 1}
+    thought, signature = {"type": "thinking_delta", "thinking": "hm"}, {"type": "signature_delta", "signature": "sig"}
+    words = {"type": "text_delta", "text": text}
+    return _events(
+        {"type": "message_start", "message": {"model": "m", "usage": usage}},
+        *({"type": "content_block_delta", "index": 0, "delta": delta} for delta in (thought, signature)),
+        {"type": "content_block_delta", "index": 1, "delta": words},
+        {"type": "message_delta", "delta": {"stop_reason": "end_turn"}, "usage": {"output_tokens": 5}},
+        {"type": "message_stop"},
+    )
+
+
+def gemini_answer(text: str) -> bytes:
+    """A streamed answer."""
+    usage = {"promptTokenCount": 10, "candidatesTokenCount": 5}
+    end = {"candidates": [{"finishReason": "STOP"}], "usageMetadata": usage, "modelVersion": "m"}
+    return _events({"candidates": [{"content": {"parts": [{"text": text}]}}], "modelVersion": "m"}, end)
+
+
+def ollama_answer(text: str) -> bytes:
+    """A streamed answer."""
+    end = {"model": "m", "message": {"content": ""}, "done": True, "prompt_eval_count": 10, "eval_count": 5}
+    return "".join(f"{json.dumps(line)}\n" for line in ({"model": "m", "message": {"content": text}}, end)).encode()
+
+
+def openai_answer(text: str) -> bytes:
+    """A streamed answer."""
+    usage = {"prompt_tokens": 10, "completion_tokens": 5}
+    choices = ({"delta": {"content": text}}, {"delta": {}, "finish_reason": "stop"})
+    return _events(*({"model": "m", "choices": [{"index": 0, **one}], "usage": usage} for one in choices)) + b"data: [DONE]\n\n"
+
+
+ANSWERS: dict[str, Callable[[str], bytes]] = {
+    "openai": openai_answer,
+    "anthropic": anthropic_answer,
+    "gemini": gemini_answer,
+    "ollama": ollama_answer,
+}
+KINDS = {"ollama": "application/x-ndjson"}
+
+
+def streamed(name: str, text: str) -> bytes:
+    """The whole response."""
+    return head(kind=KINDS.get(name, "text/event-stream")) + ANSWERS[name](text)

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import anyio
 import pytest
+from tests.stores.calls_conformance import CallsConformance
 from tests.stores.making import ANSWER, ASK, HERE
 from tests.stores.memory_conformance import MemoryConformance
 from tests.stores.search_conformance import SearchConformance
@@ -20,7 +21,7 @@ from anaphora.transcript import Extent, Size
 pytestmark = pytest.mark.anyio
 
 
-class StoreConformance(SearchConformance, TransferConformance, MemoryConformance):
+class StoreConformance(SearchConformance, TransferConformance, MemoryConformance, CallsConformance):
     async def test_a_message_comes_back_as_it_went_in(self, store: Store):
         entry = await store.append(HERE, Draft(None, ASK, size=Size(7), model="m"))
         assert (entry.message, entry.status, entry.tokens, entry.parent, entry.model) == (ASK, "complete", 7, None, "m")

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from difflib import get_close_matches
 from itertools import islice
 
+from anaphora.calls import total, totals
 from anaphora.chatbot import ChatbotOptions
 from anaphora.cli.choosing import chosen
 from anaphora.cli.listing import conversation_lines, hit_lines
@@ -15,6 +16,7 @@ from anaphora.cli.memory_commands import context, forget, memories, remember
 from anaphora.cli.opening import Opened, open_model, resume
 from anaphora.cli.past import form_of
 from anaphora.cli.sanitize import sanitized
+from anaphora.cli.usage import table
 from anaphora.conversation import GO_ON
 from anaphora.providers.vendors import VENDORS
 from anaphora.stores.base import new_conversation_id
@@ -129,6 +131,12 @@ def _model(chat: Chat, name: str) -> None:
     chat.opened.conversation = chat.opened.bot.conversation(chat.conversation.id)
     before.close()
     chat.say(f"{chat.bot.model} answers from now on.")
+
+
+def _usage(chat: Chat, _: str) -> None:
+    spent = chat.conversation.spent
+    for line in table("for", totals(spent, "purpose"), total(spent)) if spent else ("Nothing yet.",):
+        chat.say(line)
 
 
 def _list(chat: Chat, _: str) -> None:
@@ -261,6 +269,7 @@ COMMANDS: dict[str, Command] = {
         Command("/system", "[TEXT]", "show or set the system prompt", _system),
         Command("/model", "[MODEL]", "show or change who answers", _model),
         Command("/context", "", "show what the model sees and what is left out", context),
+        Command("/usage", "", "show what this conversation has cost", _usage),
         Command("/remember", "[TEXT]", "keep a fact for all conversations; alone, your last message", remember),
         Command("/memories", "[all]", "show what is remembered, and where it comes from", memories),
         Command("/forget", "NUMBER|last", "forget a memory, or the last question and its answer", forget),

@@ -32,13 +32,14 @@ examples:
   anaphora -m gpt-oss --base-url http://127.0.0.1:8080/v1
   anaphora -p tutor                               chat with a persona
   anaphora -c                                     go on with the newest conversation
+  anaphora -m groq:openai/gpt-oss-120b,local      the second answers where the first fails
   anaphora search kyoto budget                    find what was said; anaphora --resume ID goes on with it
   anaphora --json "Name three rivers"             for programs
 
-models are written provider:model, for example openai:gpt-5.4-mini, groq:openai/gpt-oss-120b, together:…,
-openrouter:…, ollama:llama3, openai-compatible:NAME with --base-url, local (a small model inside this program),
-local:/path/model.gguf. Without -m: the settings file, else a provider whose key is set (OPENAI_API_KEY, GROQ_API_KEY,
-…), else a running Ollama, else local.
+models are written provider:model, for example openai:gpt-5.4-mini, anthropic:claude-haiku-5-5, gemini:…, groq:…,
+together:…, openrouter:…, mistral:…, deepseek:…, xai:…, cerebras:…, ollama:llama3, openai-compatible:NAME with
+--base-url, local (a small model inside this program), local:/path/model.gguf. Without -m: the settings file, else a
+provider whose key is set (OPENAI_API_KEY, ANTHROPIC_API_KEY, …), else a running Ollama, else local.
 
 past conversations, with the word alone and first: {verbs}.
 anaphora list --help says more; a question that begins with such a word is put in quotes.
@@ -72,6 +73,13 @@ def parser() -> argparse.ArgumentParser:
     add("--no-store", action="store_true", help="keep nothing of this conversation")
     add("--recall", action=argparse.BooleanOptionalAction, help="quote what was said earlier where it matters (in a chat: yes)")
     add("--learn", action=argparse.BooleanOptionalAction, help="remember facts from what you say (default: no)")
+    add(
+        "--budget",
+        dest="max_cost",
+        type=float,
+        metavar="DOLLARS",
+        help="what the conversation may cost; no call that may pass it",
+    )
     add("--no-stream", dest="stream", action="store_const", const=False, help="show the answer only when it is whole")
     add("--json", action="store_true", help="print the answer as one JSON object")
     add("-q", "--quiet", action="store_true", help="print nothing but the answer")

@@ -153,6 +153,8 @@ def bot_options(settings: Settings, persona: Persona | None) -> ChatbotOptions:
         temperature=temperature,
         max_tokens=max_tokens,
         seed=settings.seed,
+        max_cost=settings.max_cost,
+        models=settings.models,
     )
 
 

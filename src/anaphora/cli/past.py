@@ -12,11 +12,13 @@ from pathlib import Path
 from anaphora.cli.choosing import chosen
 from anaphora.cli.listing import conversation_lines, fact_lines, hit_lines, one_line
 from anaphora.cli.main import FAILED, OK, report
+from anaphora.cli.models import models
 from anaphora.cli.notice import notice
 from anaphora.cli.opening import store_of
 from anaphora.cli.progress import Bar
 from anaphora.cli.render import show_whole
 from anaphora.cli.sanitize import sanitized
+from anaphora.cli.usage import usage
 from anaphora.codec import usage_to_json
 from anaphora.conversation import Form
 from anaphora.errors import ConfigError, NotFound, TranscriptFileError
@@ -35,6 +37,8 @@ def run(arguments: argparse.Namespace) -> int:
     settings = load_settings(flags={"store": arguments.store})
     if arguments.verb != "import" and arguments.store is not None and not Path(arguments.store).expanduser().exists():
         raise ConfigError(f"there is no file {arguments.store}.")
+    if arguments.verb == "models":
+        return models(load_settings(flags={"base_url": arguments.base_url}), arguments)
     with Chatbot(_NoModel(), store=store_of(settings)) as bot:
         return _VERBS[arguments.verb](bot, arguments)
 
@@ -225,6 +229,7 @@ _VERBS: dict[str, Verb] = {
     "show": _show,
     "search": _search,
     "memories": _memories,
+    "usage": usage,
     "rename": _rename,
     "delete": _delete,
     "export": _export,

@@ -50,6 +50,8 @@ def ask_once(opened: Opened, question: str, *, as_json: bool) -> int:
         return 0
     if not shown:
         show_whole(answer.text)
+    for warning in answer.warnings if not opened.quiet and not sys.stdout.isatty() else ():
+        notice(warning)
     if not opened.quiet and sys.stderr.isatty():
         notice(status_line(answer))
     return 0
@@ -63,5 +65,6 @@ def _as_json(answer: Answer) -> dict[str, object]:
         "finish": answer.finish,
         "usage": None if answer.usage is None else usage_to_json(answer.usage),
         "seconds": round(answer.seconds, 3),
+        **({"warnings": answer.warnings} if answer.warnings else {}),
         **({"thinking": answer.thinking} if answer.thinking else {}),
     }

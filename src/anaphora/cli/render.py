@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Self
 
 from anaphora.cli.keys import silent_keys
 from anaphora.cli.sanitize import sanitized
-from anaphora.events import Planned, Retrying, TextDelta, ThinkingDelta
+from anaphora.events import Planned, Retrying, TextDelta, ThinkingDelta, Warned
 from anaphora.reply import Answer
 from anaphora.sync import Reply
 
@@ -37,6 +37,8 @@ def show(reply: Reply) -> Answer:
                     view.think(sanitized(text))
                 case Retrying(error, delay):
                     view.say(f"{sanitized(str(error))} Trying again in {delay:.1f} seconds.")
+                case Warned(text):
+                    view.say(sanitized(text))
                 case Planned():
                     view.wait()
                 case _:

@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+from anaphora.cli.usage import dollars
+from anaphora.message import Usage
 from anaphora.reply import Answer
 
 
 def status_line(answer: Answer) -> str:
-    """For example ``local · 37 tokens in (30 cached) · 12 out · 95/s``. What is not known is not said."""
+    """For example ``local · 37 tokens in (81% cached) · 12 out · 95/s``. What is not known is not said."""
     parts = [answer.model]
     usage = answer.usage
     if usage is not None:
-        cached = f" ({usage.cached_tokens} cached)" if usage.cached_tokens else ""
-        parts.append(f"{usage.input_tokens} tokens in{cached}")
-        parts.append(f"{usage.output_tokens} out")
+        parts.append(f"{usage.input_tokens} tokens in{_cached(answer, usage)}")
+        thought = f" ({usage.thinking_tokens} thinking)" if usage.thinking_tokens else ""
+        parts.append(f"{usage.output_tokens} out{thought}")
+        if usage.cost:
+            parts.append(dollars(usage.cost))
         writing = answer.seconds - (answer.first_seconds or 0.0)
         if usage.output_tokens > 1 and writing > 0:
             parts.append(f"{usage.output_tokens / writing:.0f}/s")
@@ -24,6 +28,12 @@ def status_line(answer: Answer) -> str:
     if answer.status != "complete":
         parts.append(answer.status)
     return " · ".join(parts)
+
+
+def _cached(answer: Answer, usage: Usage) -> str:
+    """How much of the prompt came from the provider's cache, and why it is much less than before."""
+    why = f": {answer.cache_loss}" if answer.cache_loss else ""
+    return f" ({usage.cached_tokens / usage.input_tokens:.0%} cached{why})" if usage.cached_tokens or why else ""
 
 
 def _memory(answer: Answer) -> list[str]:

@@ -75,11 +75,25 @@ def _memories(add: Callable[..., object]) -> None:
     add("--json", action="store_true", help="for programs")
 
 
+def _usage(add: Callable[..., object]) -> None:
+    add("--days", type=_count, default=30, metavar="N", help="so many days back (default 30)")
+    add("--json", action="store_true", help="for programs")
+
+
+def _models(add: Callable[..., object]) -> None:
+    add("words", nargs="*", metavar="WORD", help="only models with these in their names")
+    add("--ask", metavar="PROVIDER", help="ask a provider which models it has, instead of the catalog")
+    add("--base-url", metavar="URL", help="the address of the server that is asked")
+    add("--json", action="store_true", help="for programs")
+
+
 VERBS: dict[str, tuple[str, Callable[[Callable[..., object]], None]]] = {
     "list": ("list the conversations, newest first", _list),
     "show": ("print a conversation", _show),
     "search": ("find what was said", _search),
     "memories": ("show what is remembered of you, and where it comes from", _memories),
+    "usage": ("show what models were asked, and what it cost", _usage),
+    "models": ("list the models that are known, with their prices", _models),
     "rename": ("give a conversation another title", _rename),
     "delete": ("delete conversations for good", _delete),
     "export": ("write conversations as JSON or Markdown", _export),

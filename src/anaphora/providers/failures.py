@@ -61,15 +61,17 @@ def from_response(who: Answerer, status: int, headers: Mapping[str, str], body: 
     error_class, advice = _by_status(status, who, message, f"{error.get('code')} {error.get('type')}")
     sentence = f"{who.provider}: {advice}" + (f" It says: {message}" if message else "")
     wait = retry_after(headers)
+    if wait is None:
+        wait = _wait_in(error)
     if wait is not None and error_class is RateLimited:
         sentence += f" It asks to wait {wait:g} seconds."
     result = error_class(
         sentence,
         provider=who.provider,
         status=status,
-        request_id=headers.get("x-request-id"),
+        request_id=headers.get("x-request-id") or headers.get("request-id"),
         retry_after=wait,
-        retryable=should_retry(status, headers),
+        retryable=should_retry(status, headers) and "spend_limit" not in str(error.get("details")),
     )
     _add_numbers(result, error, message)
     return result
@@ -163,6 +165,16 @@ def _error_object(body: bytes) -> tuple[dict[str, Any], str]:
         return {}, str(error)[:_EXCERPT]
     message = error.get("message") or error.get("detail") or value.get("message") or ""
     return error, message[:_EXCERPT] if isinstance(message, str) else json.dumps(message)[:_EXCERPT]
+
+
+def _wait_in(error: Mapping[str, Any]) -> float | None:
+    """The seconds to wait that Google writes into the error itself (google.rpc.RetryInfo)."""
+    details = error.get("details")
+    for detail in details if isinstance(details, list) else ():
+        delay = detail.get("retryDelay") if isinstance(detail, dict) else None
+        if isinstance(delay, str) and re.fullmatch(r"[0-9]+(\.[0-9]+)?s", delay):
+            return float(delay[:-1])
+    return None
 
 
 def _add_numbers(error: ProviderError, fields: Mapping[str, Any], message: str) -> None:
