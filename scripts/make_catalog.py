@@ -132,6 +132,9 @@ def from_genai_prices(wheel: Path, day: str) -> Iterator[tuple[str, Row]]:
     by_name = {provider.id: provider for provider in providers}
     for provider, (_, _, theirs) in PROVIDERS.items():
         for model in by_name[theirs].models:
+            if provider == "gemini" and not model.id.startswith(("gemini", "gemma")):
+                # Google resells other vendors' models, but not under this address.
+                continue
             chosen = model.prices
             if isinstance(chosen, list):
                 usual = [one for one in chosen if one.constraint is None or hasattr(one.constraint, "start_date")]

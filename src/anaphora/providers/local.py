@@ -24,6 +24,7 @@ from anaphora.errors import LocalModelError, MissingExtra, ProviderError
 from anaphora.events import Ended, ProviderEvent, TextDelta
 from anaphora.message import Message, Options
 from anaphora.providers.base import Counter, Deadlines, ModelInfo, ModelRef, ProviderOptions, Request
+from anaphora.providers.card import FREE
 from anaphora.providers.repetition import REPETITION_SPAN, runs_in_circles
 from anaphora.providers.service import Service
 from anaphora.providers.vendors import Vendor
@@ -165,6 +166,7 @@ class LocalProvider:
             system=DEFAULT_SYSTEM if is_default else "",
             small=is_default or await _is_small(inner),
             one_at_a_time=True,
+            card=FREE,
         )
 
 

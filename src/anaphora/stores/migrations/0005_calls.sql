@@ -22,7 +22,9 @@ CREATE INDEX calls_by_conversation ON calls (owner, conversation);
 INSERT INTO calls (owner, conversation, model, purpose, created, input, cached, cache_write, output, thinking, cost)
 SELECT owner, conversation, model, 'answer', created,
        coalesce(json_extract(usage, '$.input_tokens'), 0), coalesce(json_extract(usage, '$.cached_tokens'), 0), 0,
-       coalesce(json_extract(usage, '$.output_tokens'), 0), coalesce(json_extract(usage, '$.thinking_tokens'), 0), NULL
+       coalesce(json_extract(usage, '$.output_tokens'), 0), coalesce(json_extract(usage, '$.thinking_tokens'), 0),
+       -- The model in this process costs nothing.
+       CASE WHEN model = 'local' OR model LIKE 'local:%' THEN 0.0 END
 FROM messages WHERE usage IS NOT NULL;
 
 CREATE TABLE estimates (
