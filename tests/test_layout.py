@@ -59,6 +59,7 @@ def test_the_exported_names_are_these_and_all_are_there():
         "Facts",
         "FitContext",
         "FullHistory",
+        "Image",
         "InMemoryStore",
         "LastMessages",
         "LastTokens",

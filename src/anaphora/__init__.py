@@ -31,6 +31,7 @@ _HOMES = {
     "Facts": "anaphora.context.facts",
     "Fact": "anaphora.derived",
     "Deadlines": "anaphora.providers.base",
+    "Image": "anaphora.message",
     "InMemoryStore": "anaphora.stores.inmemory",
     "Message": "anaphora.message",
     "Retries": "anaphora.providers.retry",
@@ -54,6 +55,7 @@ if TYPE_CHECKING:
     from anaphora.conversation import AsyncConversation as AsyncConversation
     from anaphora.derived import Fact as Fact
     from anaphora.errors import AnaphoraError as AnaphoraError
+    from anaphora.message import Image as Image
     from anaphora.message import Message as Message
     from anaphora.message import Usage as Usage
     from anaphora.providers.base import Deadlines as Deadlines

@@ -12,6 +12,7 @@ import anyio
 from anaphora.context.plan import Budget, Context
 from anaphora.context.prefix import cache_loss
 from anaphora.errors import (
+    ConfigError,
     ConnectionFailed,
     ContextTooLong,
     LocalModelError,
@@ -24,7 +25,7 @@ from anaphora.errors import (
     UnreadableAnswer,
 )
 from anaphora.events import AnswerDraft, Ended, Planned, Retrying, Warned
-from anaphora.message import Options
+from anaphora.message import Image, Options
 from anaphora.providers.retry import Retries, next_delay
 from anaphora.reply import Mailbox
 from anaphora.setup import Setup
@@ -74,6 +75,12 @@ class Answering:
             return await self._next_model(user, error)
 
     async def _plan(self, user: Entry) -> Context:
+        card = (await self.setup.model.prepare()).card
+        if card.images is False and any(isinstance(part, Image) for part in user.message.parts):
+            raise ConfigError(
+                f"{self.setup.model} cannot see pictures: choose a model that can (anaphora models lists them). "
+                'If it can after all: models={"PROVIDER:MODEL": {"images": True}}.'
+            )
         user = await self.setup.measured(self.scope, user)
         self.budget = await self.setup.model.budget(self.options.max_tokens)
         return await self._planned(user, self.budget)

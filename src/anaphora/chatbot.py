@@ -16,7 +16,7 @@ from anaphora.context.plan import Memory
 from anaphora.context.recall import Recall
 from anaphora.context.summary import Summary
 from anaphora.context.window import FitContext, Window
-from anaphora.conversation import AsyncConversation, checked_query
+from anaphora.conversation import AsyncConversation
 from anaphora.embedding import Embedder, VectorIndex
 from anaphora.errors import ConfigError, MissingExtra, ProviderError, StoreError, StoreUnusable
 from anaphora.fact_list import AsyncFactList
@@ -28,7 +28,7 @@ from anaphora.providers.card import own_cards
 from anaphora.providers.retry import Retries
 from anaphora.registry import open_provider, open_store, parse_model, parse_models
 from anaphora.setup import Setup
-from anaphora.stores.base import Scope, Store, new_conversation_id
+from anaphora.stores.base import Scope, Store, checked_query, new_conversation_id
 from anaphora.stores.inmemory import InMemoryStore
 from anaphora.transcript import ConversationInfo, Hit, Transcript
 from anaphora.transfer.files import replacing

@@ -16,11 +16,12 @@ import anyio.to_thread
 from anaphora.calls import Spent
 from anaphora.context.plan import Context
 from anaphora.errors import AnaphoraError, ConfigError, ConversationBusy, InvalidMessage
+from anaphora.images import ImageSource, image_of
 from anaphora.message import Options, Usage, checked_text, valid_text
 from anaphora.options import AnswerOptions, chosen_options
 from anaphora.reply import Answer, AsyncReply, Mailbox
 from anaphora.setup import Setup
-from anaphora.stores.base import Draft, Query, Scope, new_conversation_id
+from anaphora.stores.base import Draft, Scope, checked_query, new_conversation_id
 from anaphora.transcript import START, ConversationInfo, Entry, Hit, Transcript, first_title
 from anaphora.transfer.full import full_text
 from anaphora.transfer.markdown import markdown_text
@@ -28,10 +29,10 @@ from anaphora.transfer.plain import plain_text, read_plain, write_plain
 from anaphora.turn import Ask, Turn
 from anaphora.upkeep import Upkeep
 
+Images = Sequence[ImageSource]
 Starter = Callable[[Mailbox], Turn]
 # Said for the user, where a provider cannot be handed the beginning of its answer.
 GO_ON = "Please go on exactly where you stopped."
-_MOST_WORDS = 100
 Form = Literal["json", "plain", "markdown"]
 
 
@@ -48,17 +49,31 @@ class AsyncConversation:
         self._turns: list[Turn] = []
         self._upkeep = Upkeep()
 
-    async def say(self, text: str, *, key: str | None = None, **options: Unpack[AnswerOptions]) -> Answer:
+    async def say(self, text: str, *, images: Images = (), key: str | None = None, **options: Unpack[AnswerOptions]) -> Answer:
         """Say something and wait for the whole answer. Raises what went wrong; the transcript keeps the words all the same.
 
-        With a ``key`` of the caller's own it is said once, however often it is asked: a second call gives the first's
-        answer, or tries again if there is none.
+        ``images`` are shown with it: paths, bytes or ``Image`` values. With a ``key`` of the caller's own it is said once,
+        however often it is asked: a second call gives the first's answer, or tries again if there is none.
         """
-        return await AsyncReply(self.starter(text, key=key, buffered=True, **options)).answer()
+        return await AsyncReply(self.starter(text, images=images, key=key, buffered=True, **options)).answer()
 
-    def stream(self, text: str, *, key: str | None = None, **options: Unpack[AnswerOptions]) -> AsyncReply:
+    def stream(self, text: str, *, images: Images = (), key: str | None = None, **options: Unpack[AnswerOptions]) -> AsyncReply:
         """Like ``say``, as it comes."""
-        return AsyncReply(self.starter(text, key=key, **options))
+        return AsyncReply(self.starter(text, images=images, key=key, **options))
+
+    async def candidates(self, text: str, n: int, *, images: Images = (), **options: Unpack[AnswerOptions]) -> list[Answer]:
+        """Say something and have it answered ``n`` times: siblings in the tree. The conversation goes on from the first.
+
+        Raises what went wrong; the answers that came by then are kept.
+        """
+        if n < 1:
+            raise ConfigError(f"n must be a whole number from 1, not {n!r}.")
+        answers = [await self.say(text, images=images, **options)]
+        first = (await self.info()).head
+        while len(answers) < n:
+            answers.append(await self.retry(**options))
+        await self._setup.store.move_head(self._scope, first)
+        return answers
 
     async def retry(self, **options: Unpack[AnswerOptions]) -> Answer:
         """Answer the last message anew, also one whose answer failed. The old answer stays in the transcript."""
@@ -68,9 +83,12 @@ class AsyncConversation:
         """Like ``retry``, as it comes."""
         return AsyncReply(await self.retry_starter(**options))
 
-    def starter(self, text: str, *, key: str | None = None, buffered: bool = False, **options: Unpack[AnswerOptions]) -> Starter:
+    def starter(
+        self, text: str, *, images: Images = (), key: str | None = None, buffered: bool = False, **options: Unpack[AnswerOptions]
+    ) -> Starter:
         """What begins the turn once there is a mailbox to put its events into. Raises InvalidMessage and ConfigError."""
-        return partial(self._begin, self._ask(options, text=checked_text(text), key=key, buffered=buffered))
+        shown = tuple(map(image_of, images))
+        return partial(self._begin, self._ask(options, text=checked_text(text), images=shown, key=key, buffered=buffered))
 
     async def retry_starter(self, *, buffered: bool = False, **options: Unpack[AnswerOptions]) -> Starter:
         """The same for a retry. Raises InvalidMessage if there is nothing to answer."""
@@ -372,14 +390,3 @@ def _id_of(message: Entry | str) -> str:
     if isinstance(message, str):
         return message
     raise InvalidMessage(f"a message of the conversation, or its id, must be given, not {message!r}.")
-
-
-def checked_query(text: str, limit: int, conversation: str | None = None) -> Query:
-    """What to look for. Raises InvalidMessage if that is nothing, ConfigError for a limit below 1."""
-    if limit < 1:
-        raise ConfigError(f"limit must be a whole number from 1, not {limit!r}.")
-    if not str(text).strip():
-        raise InvalidMessage("there is nothing to look for: give a word.")
-    if len(text.split()) > _MOST_WORDS:
-        raise InvalidMessage(f"that are more than {_MOST_WORDS} words: look for a few of them.")
-    return Query(valid_text(text, "the search"), limit, conversation)

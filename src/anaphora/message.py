@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field, fields, replace
 from typing import Any, Literal
 
 from anaphora.errors import InvalidMessage
@@ -16,6 +16,7 @@ Role = Literal["system", "user", "assistant", "tool"]
 Status = Literal["pending", "complete", "stopped", "interrupted", "failed"]
 Finish = Literal["stop", "length", "tool_calls", "content_filter"]
 
+_UNSEEN = "[a picture that you cannot see] "
 _SURROGATE = re.compile("[\ud800-\udfff]")
 
 
@@ -95,6 +96,13 @@ class Message:
 def text_message(role: Role, text: str) -> Message:
     """A message of one text part."""
     return Message(role, (Text(text),))
+
+
+def described(message: Message) -> Message:
+    """The same with words instead of pictures, for a model that cannot see."""
+    if not any(isinstance(part, Image) for part in message.parts):
+        return message
+    return replace(message, parts=tuple(Text(_UNSEEN) if isinstance(part, Image) else part for part in message.parts))
 
 
 @dataclass(frozen=True, slots=True)

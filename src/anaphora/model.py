@@ -8,8 +8,9 @@ from dataclasses import replace
 from anaphora.calls import Purpose
 from anaphora.context.plan import Budget, Prompt, budget_for
 from anaphora.errors import PromptTooLong
-from anaphora.message import Message, Options, Usage, text_message
+from anaphora.message import Message, Options, Usage, described, text_message
 from anaphora.providers.base import ModelInfo, Provider, Request
+from anaphora.providers.card import ModelCard
 from anaphora.tokens import Estimate
 from anaphora.transcript import Size
 
@@ -87,8 +88,11 @@ class Model:
         self, messages: Sequence[Message], options: Options, purpose: Purpose = "answer", *, stable: int | None = None
     ) -> Request:
         """A call to this model, of which so many messages begin the next one too. What it takes not is not sent."""
-        if self._info is not None and self._info.card.sampling is False:
+        card = self._info.card if self._info else ModelCard()
+        if card.sampling is False:
             options = replace(options, temperature=None)
+        if card.images is False:
+            messages = [described(message) for message in messages]
         return Request(self.name, tuple(messages), options, purpose, stable)
 
     async def cost(self, usage: Usage) -> float | None:

@@ -19,7 +19,7 @@ from typing import Self, Unpack
 from anaphora.calls import Spent
 from anaphora.chatbot import AsyncChatbot, ChatbotOptions
 from anaphora.context.plan import Context
-from anaphora.conversation import AsyncConversation, Form, Starter
+from anaphora.conversation import AsyncConversation, Form, Images, Starter
 from anaphora.derived import Fact
 from anaphora.door import door
 from anaphora.events import Event, TextDelta
@@ -146,17 +146,21 @@ class Conversation:
         """Its id."""
         return self._inner.id
 
-    def say(self, text: str, *, key: str | None = None, **options: Unpack[AnswerOptions]) -> Answer:
+    def say(self, text: str, *, images: Images = (), key: str | None = None, **options: Unpack[AnswerOptions]) -> Answer:
         """Say something and wait for the whole answer. Raises what went wrong; the transcript keeps the words all the same.
 
-        With a ``key`` of the caller's own it is said once, however often it is asked: a second call gives the first's
-        answer, or tries again if there is none.
+        ``images`` are shown with it: paths, bytes or ``Image`` values. With a ``key`` of the caller's own it is said once,
+        however often it is asked: a second call gives the first's answer, or tries again if there is none.
         """
-        return Reply(self._inner.starter(text, key=key, buffered=True, **options)).answer()
+        return Reply(self._inner.starter(text, images=images, key=key, buffered=True, **options)).answer()
 
-    def stream(self, text: str, *, key: str | None = None, **options: Unpack[AnswerOptions]) -> Reply:
+    def stream(self, text: str, *, images: Images = (), key: str | None = None, **options: Unpack[AnswerOptions]) -> Reply:
         """Like ``say``, as it comes."""
-        return Reply(self._inner.starter(text, key=key, **options))
+        return Reply(self._inner.starter(text, images=images, key=key, **options))
+
+    def candidates(self, text: str, n: int, *, images: Images = (), **options: Unpack[AnswerOptions]) -> list[Answer]:
+        """Say something and have it answered ``n`` times: siblings in the tree. The conversation goes on from the first."""
+        return door.call(lambda: self._inner.candidates(text, n, images=images, **options))
 
     def retry(self, **options: Unpack[AnswerOptions]) -> Answer:
         """Answer the last message anew, also one whose answer failed. The old answer stays in the transcript."""

@@ -16,7 +16,7 @@ from anaphora.answering import Answering
 from anaphora.calls import Call
 from anaphora.errors import ConversationBusy, InvalidMessage, MessageEnded, StoreError
 from anaphora.events import Finished, TextDelta
-from anaphora.message import Message, Options, Status, Usage, text_message
+from anaphora.message import Image, Message, Options, Status, Text, Usage
 from anaphora.reply import Mailbox
 from anaphora.setup import Setup
 from anaphora.stores.base import Change, Draft, Lease, Scope, busy
@@ -45,6 +45,7 @@ class Ask:
     """
 
     text: str = ""
+    images: tuple[Image, ...] = ()
     again: Entry | None = None
     instead: Entry | None = None
     below: Entry | None = None
@@ -190,7 +191,7 @@ class Turn:
 
     async def _append_user(self) -> Entry:
         """The user's words, durable before anything else; connecting and counting exactly come after."""
-        message = text_message("user", self._ask.text)
+        message = Message("user", (*self._ask.images, Text(self._ask.text)))
         store = self._setup.store
         info = await store.info(self._scope)
         size = Size(self._setup.model.estimate.count(message))

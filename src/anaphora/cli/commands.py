@@ -18,6 +18,8 @@ from anaphora.cli.past import form_of
 from anaphora.cli.sanitize import sanitized
 from anaphora.cli.usage import table
 from anaphora.conversation import GO_ON
+from anaphora.images import image_of
+from anaphora.message import Image
 from anaphora.providers.vendors import VENDORS
 from anaphora.stores.base import new_conversation_id
 from anaphora.sync import Chatbot, Conversation, Reply
@@ -34,7 +36,7 @@ class Chat:
     """What a command works on. A command may set ``ask`` to have an answer shown, or ``left`` to end the chat.
 
     ``listed`` are the ids of the conversations last shown with numbers. ``forget_typed`` takes a line out of what the arrow
-    keys bring back.
+    keys bring back. ``images`` go with the next message.
     """
 
     opened: Opened
@@ -43,6 +45,7 @@ class Chat:
     left: bool = False
     listed: list[str] = field(default_factory=list)
     forget_typed: Callable[[str], None] = lambda _: None
+    images: list[Image] = field(default_factory=list)
 
     @property
     def bot(self) -> Chatbot:
@@ -232,6 +235,14 @@ def _export(chat: Chat, path: str) -> None:
     chat.say(f"Written to {path}.")
 
 
+def _attach(chat: Chat, path: str) -> None:
+    if not path:
+        chat.say("Which picture? /attach FILE shows it with your next message.")
+        return
+    chat.images.append(image_of(_path(path)))
+    chat.say(f"{path} goes with your next message.")
+
+
 def _quit(chat: Chat, _: str) -> None:
     chat.left = True
 
@@ -273,6 +284,7 @@ COMMANDS: dict[str, Command] = {
         Command("/remember", "[TEXT]", "keep a fact for all conversations; alone, your last message", remember),
         Command("/memories", "[all]", "show what is remembered, and where it comes from", memories),
         Command("/forget", "NUMBER|last", "forget a memory, or the last question and its answer", forget),
+        Command("/attach", "FILE", "show a picture with the next message", _attach),
         Command("/save", "FILE", "write the conversation as JSON", _save),
         Command("/load", "FILE", "go on from a JSON file", _load),
         Command("/export", "FILE", "write everything as JSON, or Markdown for reading", _export),

@@ -60,6 +60,16 @@ def parser() -> argparse.ArgumentParser:
     add = result.add_argument
     add("question", nargs="*", help="what to ask; text from a pipe is added to it")
     add("-m", "--model", metavar="MODEL", help="who answers, as provider:model")
+    add(
+        "-f",
+        "--file",
+        dest="files",
+        action="append",
+        default=[],
+        metavar="FILE",
+        help="a picture or a text to ask about; repeat it",
+    )
+    add("-n", dest="candidates", type=int, default=1, metavar="N", help="so many answers, to choose from")
     add("-s", "--system", metavar="TEXT", help="the system prompt")
     add("-p", "--persona", metavar="NAME", help="a named system prompt, for example tutor")
     add("--temperature", type=float, metavar="N", help="0 is the most predictable; sent only if given")
@@ -136,14 +146,17 @@ def report(error: AnaphoraError) -> int:
 
 
 def _run(arguments: argparse.Namespace) -> int:
-    from anaphora.cli.question import ask_once, piped_text
+    from anaphora.cli.question import Question, ask_once, piped_text
 
     if arguments.json and not arguments.question and sys.stdin is not None and sys.stdin.isatty():
         print("anaphora: --json needs a question.", file=sys.stderr)
         return USAGE
+    from anaphora.cli.attaching import attached
+
     piped = piped_text(sys.stdin)
-    question = _with_document(" ".join(arguments.question), piped)
-    wants_chat = not arguments.question and piped is None
+    images, documents = attached(arguments.files)
+    question = _with_documents(" ".join(arguments.question), [*documents, piped] if piped else documents)
+    wants_chat = not arguments.question and piped is None and not arguments.files
     if wants_chat and not all(stream is not None and stream.isatty() for stream in (sys.stdin, sys.stdout)):
         print("anaphora: a chat needs a terminal. Give a question, or run it in a terminal.", file=sys.stderr)
         return USAGE
@@ -152,22 +165,23 @@ def _run(arguments: argparse.Namespace) -> int:
     if not wants_chat:
         from anaphora.message import checked_text
 
-        checked_text(question)
+        checked_text(question or "?" * bool(images))
     opened = open_bot(arguments, chat=wants_chat)
     if wants_chat:
         from anaphora.cli.repl import chat
 
         return chat(opened)
-    return ask_once(opened, question, as_json=arguments.json)
+    question = question or ("What is in this picture?" if len(images) == 1 else "What is in these pictures?")
+    return ask_once(opened, Question(question, images, arguments.candidates), as_json=arguments.json)
 
 
-def _with_document(question: str, piped: str | None) -> str:
-    """The question and what was piped in. Beside a question that is marked as a document: the user did not say it themselves."""
-    if not piped:
-        return question
+def _with_documents(question: str, documents: list[str]) -> str:
+    """The question and what goes with it. Beside a question that is marked as documents: the user did not say it themselves."""
+    if not question and len(documents) == 1:
+        return documents[0]
     # Nothing in it may end it.
-    whole = piped.replace("</document", "&lt;/document")
-    return f"{question}\n\n<document>\n{whole}\n</document>" if question else piped
+    whole = (text.replace("</document", "&lt;/document") for text in documents)
+    return "\n\n".join([question, *(f"<document>\n{text}\n</document>" for text in whole)]).strip()
 
 
 def _leave_quietly(code: int) -> NoReturn:

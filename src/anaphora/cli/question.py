@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import TextIO
 
 from anaphora.cli.asking import answered
@@ -13,6 +15,7 @@ from anaphora.cli.render import show, show_whole
 from anaphora.cli.status import status_line
 from anaphora.codec import usage_to_json
 from anaphora.errors import InvalidMessage
+from anaphora.message import Image
 from anaphora.reply import Answer
 from anaphora.sync import Conversation
 
@@ -31,14 +34,25 @@ def piped_text(stdin: TextIO | None) -> str | None:
         ) from error
 
 
-def ask_once(opened: Opened, question: str, *, as_json: bool) -> int:
+@dataclass(frozen=True, slots=True)
+class Question:
+    """What is asked, the pictures shown with it, and how many answers are wanted."""
+
+    text: str
+    images: Sequence[Image] = ()
+    answers: int = 1
+
+
+def ask_once(opened: Opened, question: Question, *, as_json: bool) -> int:
     """Ask, print the answer, give the exit code. Raises AnaphoraError."""
+    if question.answers != 1:
+        return _ask_often(opened, question, as_json=as_json)
     shown = opened.settings.stream and not as_json
 
     def ask(conversation: Conversation) -> Answer:
         if not shown:
-            return conversation.say(question)
-        with conversation.stream(question) as reply:
+            return conversation.say(question.text, images=question.images)
+        with conversation.stream(question.text, images=question.images) as reply:
             return show(reply)
 
     try:
@@ -54,6 +68,23 @@ def ask_once(opened: Opened, question: str, *, as_json: bool) -> int:
         notice(warning)
     if not opened.quiet and sys.stderr.isatty():
         notice(status_line(answer))
+    return 0
+
+
+def _ask_often(opened: Opened, question: Question, *, as_json: bool) -> int:
+    """Print several answers, numbered. Raises AnaphoraError."""
+    try:
+        answers = opened.conversation.candidates(question.text, question.answers, images=question.images)
+    finally:
+        opened.bot.close()
+    if as_json:
+        print(json.dumps([_as_json(answer) for answer in answers]))
+        return 0
+    for number, answer in enumerate(answers, 1):
+        print(f"{'' if number == 1 else chr(10)}[{number}]")
+        show_whole(answer.text)
+    if not opened.quiet and sys.stderr.isatty():
+        notice("The conversation goes on from the first; /branches in anaphora -c shows the others.")
     return 0
 
 

@@ -81,7 +81,8 @@ def _answer(state: Chat, line: str) -> bool:
             run_command(state, line)
         else:
             text = line.removeprefix("/") if line.startswith("//") else line
-            state.ask = lambda conversation: conversation.stream(text)
+            images, state.images = state.images, []
+            state.ask = lambda conversation: conversation.stream(text, images=images)
         ask, state.ask = state.ask, None
         if ask is not None:
             _ask(state, ask)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from importlib.resources import files
 from typing import Any
@@ -30,7 +30,7 @@ def known_card(provider: str, model: str, own: Mapping[str, ModelCard] | None = 
     """What is known of ``provider:model``; what the user's ``own`` cards say of it goes first."""
     name = f"{provider}:{model}"
     published = _line(name)
-    card = ModelCard() if published is None else card_from_json(published)
+    card = ModelCard() if published is None else _read(published)
     return card.under(own[name]) if own and name in own else card
 
 
@@ -38,13 +38,19 @@ def known_models() -> Iterator[tuple[str, ModelCard]]:
     """Everything in the catalog, as ``provider:model`` and its card, in the order of names."""
     for line in _catalog().splitlines()[1:]:
         value = json.loads(line)
-        yield value.pop("model"), card_from_json(value)
+        yield value.pop("model"), _read(value)
 
 
 def origin() -> Origin:
     """Where the catalog is from."""
     first = json.loads(_catalog().partition(b"\n")[0])
     return Origin(first["date"], tuple(first["sources"]))
+
+
+def _read(value: Mapping[str, Any]) -> ModelCard:
+    """A published card. Who is published with abilities, and not with eyes, has none."""
+    card = card_from_json(value)
+    return replace(card, images=False) if card.images is None and (card.tools or card.json_schema) else card
 
 
 def _line(name: str) -> dict[str, Any] | None:

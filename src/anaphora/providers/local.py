@@ -166,7 +166,7 @@ class LocalProvider:
             system=DEFAULT_SYSTEM if is_default else "",
             small=is_default or await _is_small(inner),
             one_at_a_time=True,
-            card=FREE,
+            card=replace(FREE, images=False),
         )
 
 

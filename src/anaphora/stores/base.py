@@ -14,9 +14,9 @@ from typing import Protocol
 
 from anaphora.calls import Call, Spent
 from anaphora.derived import BlockSummary, Candidate, Candidates, Cue, Fact, Learned, Unembedded, VectorRow
-from anaphora.errors import ConversationBusy
+from anaphora.errors import ConfigError, ConversationBusy, InvalidMessage
 from anaphora.fulltext import excerpt, searchable
-from anaphora.message import Message, Status, Usage
+from anaphora.message import Message, Status, Usage, valid_text
 from anaphora.tokens import Estimate
 from anaphora.transcript import UNMEASURED, UNNAMED, ConversationInfo, Entry, Extent, Hit, Size
 
@@ -27,6 +27,9 @@ class Scope:
 
     owner: str
     conversation: str
+
+
+_MOST_WORDS = 100
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,6 +121,17 @@ def restored(entry: Entry, before: Extent, *, order: int) -> Entry:
 def hit(conversation: ConversationInfo, entry: Entry, query: Query) -> Hit:
     """A message that a query found."""
     return Hit(conversation.id, conversation.title, entry, *excerpt(searchable(entry.message), query.text))
+
+
+def checked_query(text: str, limit: int, conversation: str | None = None) -> Query:
+    """What to look for. Raises InvalidMessage if that is nothing, ConfigError for a limit below 1."""
+    if limit < 1:
+        raise ConfigError(f"limit must be a whole number from 1, not {limit!r}.")
+    if not str(text).strip():
+        raise InvalidMessage("there is nothing to look for: give a word.")
+    if len(text.split()) > _MOST_WORDS:
+        raise InvalidMessage(f"that are more than {_MOST_WORDS} words: look for a few of them.")
+    return Query(valid_text(text, "the search"), limit, conversation)
 
 
 def busy(scope: Scope) -> ConversationBusy:
