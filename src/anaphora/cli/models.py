@@ -7,6 +7,7 @@ import json
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict
 
+from anaphora.cli.local_models import local_models, remove_local
 from anaphora.cli.main import FAILED, OK
 from anaphora.cli.notice import notice
 from anaphora.cli.sanitize import sanitized
@@ -24,6 +25,11 @@ _ABILITIES = ("thinking", "tools", "images")
 
 def models(settings: Settings, arguments: argparse.Namespace) -> int:
     """Print the models whose names have all the words; gives the exit code. Raises ConfigError and ProviderError."""
+    match arguments.words:
+        case ["local"]:
+            return local_models()
+        case ["rm", *names]:
+            return remove_local(names)
     own = own_cards(settings.models)
     found = _asked(arguments.ask, settings, own) if arguments.ask else _known(own)
     words = [word.lower() for word in arguments.words]

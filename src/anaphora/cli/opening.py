@@ -113,10 +113,9 @@ def resume(opened: Opened, info: ConversationInfo) -> None:
 
 
 def open_model(model: str, options: ChatbotOptions, *, quiet: bool = False) -> Chatbot:
-    """A chatbot; the default weights are fetched first if they are missing. Raises ConfigError and ProviderError."""
+    """A chatbot; the weights of a local model are fetched first if they are missing. Raises ConfigError and ProviderError."""
     bot = Chatbot(model, **options)
-    if bot.model == "local":
-        fetch_with_progress(quiet=quiet)
+    fetch_with_progress(bot.model, quiet=quiet)
     return bot
 
 
@@ -136,7 +135,7 @@ def choose_model(settings: Settings, persona: Persona | None = None) -> tuple[st
         return f"ollama:{newest}", "chosen because Ollama is running; -m chooses another"
     return (
         "local",
-        "a small model inside this program, often wrong; -m or a provider's key (OPENAI_API_KEY, …) gives a better one",
+        "a small model inside this program, often wrong; for a better one set OPENAI_API_KEY or the like, or see: anaphora models local",
     )
 
 

@@ -81,7 +81,12 @@ def _usage(add: Callable[..., object]) -> None:
 
 
 def _models(add: Callable[..., object]) -> None:
-    add("words", nargs="*", metavar="WORD", help="only models with these in their names")
+    add(
+        "words",
+        nargs="*",
+        metavar="WORD",
+        help="only models with these in their names; local: what is on this disk; rm NAME: free it",
+    )
     add("--ask", metavar="PROVIDER", help="ask a provider which models it has, instead of the catalog")
     add("--base-url", metavar="URL", help="the address of the server that is asked")
     add("--json", action="store_true", help="for programs")

