@@ -135,7 +135,7 @@ def choose_model(settings: Settings, persona: Persona | None = None) -> tuple[st
         return f"ollama:{newest}", "chosen because Ollama is running; -m chooses another"
     return (
         "local",
-        "a small model inside this program, often wrong; for a better one set OPENAI_API_KEY or the like, or see: anaphora models local",
+        "a small model inside this program, often wrong; for a better one set OPENAI_API_KEY or see: anaphora models local",
     )
 
 

@@ -16,7 +16,7 @@ from anaphora.context.share import check_number, check_part
 from anaphora.derived import Candidate, Candidates
 from anaphora.fulltext import searchable, stem, words
 
-RECALL_SHARE = 0.1
+RECALL_SHARE = 0.08
 # Fewer tokens cannot hold a passage.
 _LEAST_PASSAGE = 12
 # How many places are looked at for passages, best first.

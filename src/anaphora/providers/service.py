@@ -19,6 +19,7 @@ from anaphora.providers.base import Deadlines, ModelInfo, ModelRef, ProviderOpti
 from anaphora.providers.card import FREE, ModelCard
 from anaphora.providers.catalog import known_card
 from anaphora.providers.failures import Answerer, unreadable
+from anaphora.providers.fast import FastTransport, is_installed
 from anaphora.providers.gemini import GeminiWire
 from anaphora.providers.http import HTTPTransport
 from anaphora.providers.lines import LineParser
@@ -58,7 +59,8 @@ class Service:
         self._options = options
         self._cards: dict[str, ModelCard] = {}
         deadlines = options.deadlines or (Deadlines(first_byte=vendor.first_byte) if vendor.first_byte else Deadlines())
-        self._http = HTTPTransport(self.base_url, self._wire("").headers(self._key), deadlines)
+        transport = FastTransport if is_installed() else HTTPTransport
+        self._http = transport(self.base_url, self._wire("").headers(self._key), deadlines)
 
     async def prepare(self, model: str, /) -> ModelInfo:
         """Load the HTTP library, and look the model up. Only for a context window that is nowhere is the service asked."""
