@@ -20,6 +20,7 @@ from anaphora.providers.card import ModelCard
 from anaphora.providers.chunks import broken_off, json_chunk
 from anaphora.providers.failures import Answerer, from_error_object
 from anaphora.providers.json_arguments import arguments_object
+from anaphora.providers.text_frame import TextFrame
 from anaphora.providers.wire import Counts, Question, WireRequest, named_models
 
 # The last one that takes sampling parameters from those models that have them.
@@ -96,6 +97,7 @@ class AnthropicDecoder:
 
     def __init__(self, who: Answerer) -> None:
         self._who = who
+        self._frame = TextFrame("text")
         self._counts = Counts()
         self._model = ""
         self._finish: Finish | None = None
@@ -105,10 +107,16 @@ class AnthropicDecoder:
 
     def feed(self, data: str, /) -> Sequence[ProviderEvent]:
         """The data of one event in, deltas out. Events of unknown types are read over."""
+        text = self._frame.text(data)
+        if text:
+            return (TextDelta(text),)
         event = json_chunk(self._who, data, began=bool(self._model))
         match event.get("type"):
             case "content_block_delta":
-                return self._delta(event.get("index"), event.get("delta"))
+                events = self._delta(event.get("index"), event.get("delta"))
+                if len(events) == 1 and type(events[0]) is TextDelta:
+                    self._frame.learn(data, events[0].text)
+                return events
             case "content_block_start":
                 return self._block(event.get("index"), event.get("content_block"))
             case "message":

@@ -18,7 +18,7 @@ from anaphora.message import Finish, Image, Message, Text, ToolResult, Usage, re
 from anaphora.providers.base import Request
 from anaphora.providers.chunks import broken_off, json_chunk
 from anaphora.providers.failures import Answerer, from_error_object
-from anaphora.providers.openai_frame import TextFrame
+from anaphora.providers.text_frame import TextFrame
 from anaphora.providers.wire import Question, WireDecoder, WireRequest, named_models
 
 _FINISHES: Mapping[str, Finish] = {
@@ -97,7 +97,7 @@ class OpenAIDecoder:
 
     def __init__(self, who: Answerer) -> None:
         self._who = who
-        self._frame = TextFrame()
+        self._frame = TextFrame("content")
         self._text = _TextFold()
         self._half = ""
         self._calls = _ToolCallFold()

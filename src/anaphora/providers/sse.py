@@ -29,6 +29,8 @@ class SSEParser:
     def feed(self, chunk: bytes) -> list[tuple[str, str]]:
         """All events completed by this chunk, as (name, data). Raises UnreadableAnswer over the size limit."""
         # The usual case, whole one-line events in one read, without looking at every line.
+        if self._between and chunk.endswith(b"\r\n\r\n"):
+            chunk = chunk.replace(b"\r\n", b"\n")
         if self._between and chunk.endswith(b"\n\n") and b"\r" not in chunk and len(chunk) <= self._limit:
             if chunk.startswith(b"data: ") and chunk.find(b"\n") == len(chunk) - 2:
                 return [("message", chunk[6:-2].decode("utf-8", "replace"))]
@@ -42,6 +44,8 @@ class SSEParser:
         for block in chunk.split(b"\n\n"):
             if block.startswith(b"data: ") and b"\n" not in block:
                 events.append(("message", block[6:].decode("utf-8", "replace")))
+            elif block.startswith(b"event: ") and block.count(b"\n") == 1 and (place := block.find(b"\ndata: ")) > 0:
+                events.append((block[7:place].decode("utf-8", "replace"), block[place + 7 :].decode("utf-8", "replace")))
             elif block:
                 for line in block.split(b"\n"):
                     self._line(line, events)

@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 from anaphora.events import AnswerDraft, ProviderEvent
 from anaphora.providers.failures import Answerer
 from anaphora.providers.openai import OpenAIDecoder
-from anaphora.providers.openai_frame import TextFrame
+from anaphora.providers.text_frame import TextFrame
 
 
 def chunk(text: str, *, finish: str | None = None, **more: object) -> str:
@@ -15,14 +15,14 @@ def chunk(text: str, *, finish: str | None = None, **more: object) -> str:
 
 
 def test_a_chunk_in_the_frame_gives_its_text():
-    frame = TextFrame()
+    frame = TextFrame("content")
     frame.learn(chunk("one"), "one")
     assert frame.text(chunk("two")) == "two"
     assert frame.text(chunk('a "quote", ü and \n')) == 'a "quote", ü and \n'
 
 
 def test_a_chunk_in_another_frame_gives_nothing():
-    frame = TextFrame()
+    frame = TextFrame("content")
     assert frame.text(chunk("one")) is None
     frame.learn(chunk("one"), "one")
     for other in (chunk("two", finish="stop"), chunk("two", usage={}), chunk("two")[:-1], '{"error": "content"}', ""):
@@ -32,14 +32,14 @@ def test_a_chunk_in_another_frame_gives_nothing():
 
 
 def test_a_frame_that_could_be_mistaken_is_not_learned():
-    frame = TextFrame()
+    frame = TextFrame("content")
     twice = chunk("one", echo={"content": "one"})
     frame.learn(twice, "one")
     assert frame.text(twice) is None
 
 
 def test_learning_stops_where_every_chunk_has_its_own_frame():
-    frame = TextFrame()
+    frame = TextFrame("content")
     for number in range(20):
         frame.learn(chunk("one", padding=number), "one")
     assert frame.text(chunk("two", padding=7)) == "two"

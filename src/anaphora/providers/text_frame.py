@@ -1,4 +1,4 @@
-"""Reads chunks of the OpenAI dialect that differ from an earlier one only in their text, without parsing the rest again.
+"""Reads chunks that differ from an earlier one only in their text, without parsing the rest again.
 
 A stream repeats some two hundred bytes around every word. Pure.
 """
@@ -9,14 +9,18 @@ import json
 import re
 
 _raw_decode = json.JSONDecoder().raw_decode
-_KEY = re.compile(r'"content"\s*:\s*(?=")')
 _MOST_FRAMES = 8
 
 
 class TextFrame:
-    """What stands before and after the text in the chunks of one stream, once a parsed chunk has shown it."""
+    """What stands before and after the text in the chunks of one stream, once a parsed chunk has shown it.
 
-    def __init__(self) -> None:
+    ``key`` is the name under which the text is.
+    """
+
+    def __init__(self, key: str) -> None:
+        self._key = f'"{key}"'
+        self._place = re.compile(rf'{self._key}\s*:\s*(?=")')
         self._before = ""
         self._after = ""
         self._learned = 0
@@ -37,10 +41,10 @@ class TextFrame:
         With exactly one key of that name in it, the frame is unmistakable. Where every chunk has a frame of its own
         (padding against eavesdroppers, a running clock), learning stops after a few.
         """
-        if self._learned == _MOST_FRAMES or data.count('"content"') != 1:
+        if self._learned == _MOST_FRAMES or data.count(self._key) != 1:
             return
         self._learned += 1
-        key = _KEY.search(data)
+        key = self._place.search(data)
         if key is not None:
             found, end = _raw_decode(data, key.end())
             if found == text:
