@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from anaphora.context.fence import day_of, quoted_line
-from anaphora.context.relevance import Place, Ranked, collection, cue_words, pieces, weigh, weight_of
+from anaphora.context.relevance import Place, Ranked, collection, cue_words, pieces, rank, weigh, weight_of
 from anaphora.context.share import check_number, check_part
 from anaphora.derived import Candidate, Candidates
 from anaphora.fulltext import searchable, stem, words
@@ -53,7 +53,7 @@ class Recall:
     """
 
     share: float = RECALL_SHARE
-    floor: float = 0.4
+    floor: float = 0.45
     conversations: bool = True
     embedder: object = None
 
@@ -94,24 +94,32 @@ def worth_recalling(
     """
     if not ranked:
         return []
-    floor = _floor_for(question, floor)
-    total = sum(weigh(question, candidates).values())
+    asked, floor = _asked(question, floor)
+    total = sum(weigh(asked, candidates).values())
     least = _TELLING * weight_of(1, collection(candidates))
+    # Both of what is asked, and of all that is said, enough must be there.
+    covered = {one.place: one.coverage for one in (ranked if asked == question else rank(asked, candidates))}
     best = [
         one
         for one in ranked[: 4 * MOST_PLACES]
-        if (one.coverage >= floor and one.coverage * total >= least) or (one.offset == 0 and one.anchor.entry.id in standing_out)
+        if (min(one.coverage, covered.get(one.place, 0.0)) >= floor and covered[one.place] * total >= least)
+        or (one.offset == 0 and one.anchor.entry.id in standing_out)
     ]
     return [one for one in best if one.score >= _NEAR_THE_BEST * best[0].score][:MOST_PLACES]
 
 
-def _floor_for(message: str, floor: float) -> float:
-    """What must be found around a message of the past, by what this one asks for."""
-    asked = _QUESTION.findall(message)
-    is_short = len(cue_words(message)) < _LONGEST_APPEAL
-    if any(map(_APPEAL.search, asked or [message] * is_short)):
-        return floor * _APPEAL_FACTOR
-    return floor if any(len(cue_words(one)) >= _ABOUT_SOMETHING for one in asked) else max(floor, _STATEMENT_FLOOR)
+def _asked(message: str, floor: float) -> tuple[str, float]:
+    """What a message asks for (all of it, if nothing), and how much of that must be found around a message of the past."""
+    questions = _QUESTION.findall(message)
+    appeals = [one for one in questions if _APPEAL.search(one)]
+    if appeals:
+        return "".join(appeals), floor * _APPEAL_FACTOR
+    about = [one for one in questions if len(cue_words(one)) >= _ABOUT_SOMETHING]
+    if about:
+        return "".join(about), floor
+    if not questions and _APPEAL.search(message) and len(cue_words(message)) < _LONGEST_APPEAL:
+        return message, floor * _APPEAL_FACTOR
+    return message, max(floor, _STATEMENT_FLOOR)
 
 
 def passages(places: Sequence[Ranked], found: Sequence[Candidate], question: str, *, room: int) -> list[Passage]:
