@@ -83,7 +83,7 @@ class Loopback:
             if request is None:
                 return
             path = request.line.split(" ")[1].partition("?")[0]
-            about = next((answer for start, answer in self.about.items() if start in path and ":stream" not in path), None)
+            about = next((answer for part, answer in self.about.items() if _is_about(part, path)), None)
             if about is not None:
                 connection.sendall(about)
                 return
@@ -100,6 +100,11 @@ class Loopback:
                         time.sleep(step)
             except OSError:
                 return
+
+
+def _is_about(part: str, path: str) -> bool:
+    """A model's own page begins like the address at which it streams."""
+    return part in path and (":stream" in part) == (":stream" in path)
 
 
 def http(body: bytes, *, status: int = 200, kind: str = "application/json", **headers: str) -> bytes:

@@ -16,8 +16,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+from PIL import Image
 from tests.cli.program import Terminal
 from tests.loopback import Loopback, stream
+from tests.providers.dialects import streamed
 
 from anaphora.persona import parse_persona
 from anaphora.settings import Settings, load_settings
@@ -99,11 +101,14 @@ def environment(tmp_path: Path, loopback: Loopback) -> dict[str, str]:
     """A folder with a file or two, keys, and services that answer from this machine."""
     for _ in range(20):
         loopback.answer(stream("Danube, ", "Rhine, ", "Volga."))
+    for path, name in (("/messages", "anthropic"), (":streamGenerateContent", "gemini"), ("/api/chat", "ollama")):
+        loopback.about[path] = streamed(name, "Danube, Rhine, Volga.")
+    Image.new("RGB", (8, 4), "red").save(tmp_path / "photo.png")
     (tmp_path / "notes.txt").write_text("Rivers are long.\n", encoding="utf-8")
     site = tmp_path / "site"
     site.mkdir()
     (site / "sitecustomize.py").write_text(EVERYWHERE.format(url=loopback.url), encoding="utf-8")
-    keys = {f"{name}_API_KEY": "k" for name in ("OPENAI", "GROQ", "TOGETHER", "OPENROUTER")}
+    keys = {f"{name}_API_KEY": "k" for name in ("OPENAI", "ANTHROPIC", "GEMINI", "GROQ", "TOGETHER", "OPENROUTER")}
     path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
     return {"SERVER": loopback.url, "PYTHONPATH": str(site), "PATH": path, **keys}
 
