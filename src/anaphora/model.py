@@ -82,7 +82,8 @@ class Model:
     async def budget(self, max_tokens: int | None) -> Budget:
         """The room for a prompt."""
         info = await self.prepare()
-        return budget_for(self._context_window or info.context_window, max_tokens=max_tokens, exact=info.count is not None)
+        budget = budget_for(self._context_window or info.context_window, max_tokens=max_tokens, exact=info.count is not None)
+        return replace(budget, error=self.estimate.error if self.estimate.samples else None)
 
     def request(
         self, messages: Sequence[Message], options: Options, purpose: Purpose = "answer", *, stable: int | None = None

@@ -21,18 +21,23 @@ _CUT_IF_KNOWN, _CUT_IF_GUESSED = 0.7, 0.4
 _LEAST_SENT = 500
 
 
-def text_bytes(message: Message) -> int:
-    """The UTF-8 bytes of everything in a message that a model reads as text."""
-    total = 0
+def read_texts(message: Message) -> list[str]:
+    """Everything in a message that a model reads as text."""
+    texts: list[str] = []
     for part in message.parts:
         match part:
             case Text(text) | ToolResult(_, text):
-                total += len(text.encode("utf-8", "replace"))
+                texts.append(text)
             case ToolCall(_, name, arguments):
-                total += len(json.dumps({"name": name, "arguments": arguments}))
+                texts.append(json.dumps({"name": name, "arguments": arguments}))
             case Thinking() | Image():
                 pass
-    return total
+    return texts
+
+
+def text_bytes(message: Message) -> int:
+    """The UTF-8 bytes of that."""
+    return sum(len(text.encode("utf-8", "replace")) for text in read_texts(message))
 
 
 def _fixed_tokens(message: Message) -> int:

@@ -46,13 +46,17 @@ class Memory:
 
 @dataclass(frozen=True, slots=True)
 class Budget:
-    """The room there is, in tokens: the model's window without the room for the answer and a margin for errors in counting."""
+    """The room there is, in tokens: the model's window without the room for the answer and a margin for errors in counting.
+
+    ``error`` is the share by which estimates were wrong lately, if that is known.
+    """
 
     context_window: int
     answer: int
     margin: int
     assumed: bool = False
     exact: bool = False
+    error: float | None = None
 
     @property
     def prompt(self) -> int:
@@ -130,6 +134,7 @@ def plan(
         context_window=budget.context_window,
         assumed=budget.assumed,
         exact=budget.exact,
+        error=budget.error,
         system_tokens=system.tokens,
         window_messages=len(window),
         window_tokens=_tokens(window),

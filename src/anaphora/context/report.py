@@ -29,8 +29,8 @@ class Left:
 class Report:
     """Sizes in tokens. ``cut`` is the id of the first message of the window; ``exact`` whether a tokenizer counted.
 
-    ``remembered`` has the facts, summaries and passages that went in; ``prefix`` how much of the call before this one is
-    repeated, None if there was none.
+    ``error`` is the share by which estimates were wrong lately. ``remembered`` has the facts, summaries and passages that went
+    in; ``prefix`` how much of the call before this one is repeated, None if there was none.
     """
 
     budget: int
@@ -44,6 +44,7 @@ class Report:
     left: Left | None
     notes: tuple[Note, ...] = ()
     remembered: Remembered = field(default_factory=Remembered)
+    error: float | None = None
     prefix: Prefix | None = None
 
     @property
@@ -70,10 +71,11 @@ class Report:
     def lines(self) -> list[tuple[str, str]]:
         """Everything that there is to say: what it is about, and what there is to say of it."""
         about = "" if self.exact else "about "
+        wrong = "" if self.exact or self.error is None else f" (estimates were off by {self.error:.0%} lately)"
         window = f"{self.context_window} tokens" + (" (assumed: the provider does not say)" if self.assumed else "")
         lines = [
             ("context window", f"{window}; what the budget leaves is for the answer"),
-            ("budget", f"{self.budget} tokens, {about}{self.tokens} used, {self.room} left"),
+            ("budget", f"{self.budget} tokens, {about}{self.tokens} used, {self.room} left{wrong}"),
             ("system prompt", f"{self.system_tokens} tokens"),
         ]
         has = self.remembered

@@ -15,7 +15,7 @@ from anaphora.codec import Json
 from anaphora.errors import AnaphoraError, ConfigError, ConnectionFailed, MissingKey, ModelNotFound, ProviderError
 from anaphora.events import ProviderEvent
 from anaphora.providers.anthropic import AnthropicWire
-from anaphora.providers.base import Deadlines, ModelInfo, ModelRef, ProviderOptions, Request
+from anaphora.providers.base import Counter, Deadlines, ModelInfo, ModelRef, ProviderOptions, Request
 from anaphora.providers.card import FREE, ModelCard
 from anaphora.providers.catalog import known_card
 from anaphora.providers.failures import Answerer, unreadable
@@ -25,6 +25,7 @@ from anaphora.providers.http import HTTPTransport
 from anaphora.providers.lines import LineParser
 from anaphora.providers.ollama import OllamaWire
 from anaphora.providers.openai import OpenAIWire
+from anaphora.providers.openai_tokens import exact_counter
 from anaphora.providers.sse import SSEParser
 from anaphora.providers.vendors import VENDORS, Vendor
 from anaphora.providers.wire import Question, Wire
@@ -58,6 +59,7 @@ class Service:
         self._key = key or ""
         self._options = options
         self._cards: dict[str, ModelCard] = {}
+        self._counters: dict[str, Counter | None] = {}
         deadlines = options.deadlines or (Deadlines(first_byte=vendor.first_byte) if vendor.first_byte else Deadlines())
         transport = FastTransport if is_installed() else HTTPTransport
         self._http = transport(self.base_url, self._wire("").headers(self._key), deadlines)
@@ -73,8 +75,11 @@ class Service:
                 own = self._options.cards.get(f"{self.name}:{model}", ModelCard()).context_window
                 card = replace(card, context_window=own or await self._window(model) or card.context_window)
             self._cards[model] = card
+        if self.name == "openai" and model not in self._counters:
+            self._counters[model] = await exact_counter(model)
         card = self._cards[model]
-        return ModelInfo(context_window=self._options.context_window or card.context_window, card=card)
+        window = self._options.context_window or card.context_window
+        return ModelInfo(context_window=window, count=self._counters.get(model), card=card)
 
     async def stream(self, request: Request, /) -> AsyncGenerator[ProviderEvent, None]:
         """Answer once."""
