@@ -41,11 +41,32 @@ def test_a_link_shows_where_it_leads(tmp_path: Path):
         assert b"\x1b]8;" not in terminal.raw
 
 
-def test_thinking_is_shown_apart_from_the_answer(tmp_path: Path):
+def test_thinking_is_folded_into_a_line_when_the_answer_begins(tmp_path: Path):
     with Terminal("-m", scripted(tmp_path, ["thinking: They mean the city.", "text: Paris."]), "-q", "hi") as terminal:
         assert terminal.exit_code() == 0
         lines = [line for line in terminal.text.splitlines() if line]
-        assert lines == ["They mean the city.", "Paris."]
+        assert lines == ["(thought in 4 words)", "Paris."]
+
+
+def test_while_it_goes_on_the_last_lines_of_the_thinking_are_shown(tmp_path: Path):
+    thoughts = [f'thinking: "step {number}\\n"' for number in range(8)]
+    with Terminal("-m", scripted(tmp_path, [*thoughts, "delay: 60"]), "-q", "hi") as terminal:
+        terminal.wait_for("step 7")
+        assert "step 5" in terminal.text
+        assert "step 3" not in terminal.text
+        terminal.child.sendintr()
+        terminal.wait_for("(thought in 16 words)")
+
+
+def test_what_was_thought_can_be_unfolded(tmp_path: Path):
+    with Terminal("-m", scripted(tmp_path, ["thinking: They mean the city.", "text: Paris."])) as terminal:
+        terminal.wait_for("\n>")
+        terminal.enter("hi")
+        terminal.wait_for("tokens in")
+        terminal.enter("/thinking")
+        terminal.wait_for("They mean the city.")
+        terminal.enter("quit")
+        assert terminal.exit_code() == 0
 
 
 def in_the_middle(tmp_path: Path, *steps: str) -> Terminal:

@@ -142,6 +142,11 @@ def _usage(chat: Chat, _: str) -> None:
         chat.say(line)
 
 
+def _thinking(chat: Chat, _: str) -> None:
+    thought = next((entry.message.thinking for entry in reversed(chat.conversation.history) if entry.role == "assistant"), "")
+    chat.say(sanitized(thought) or "The last answer came without any thinking that was shown.")
+
+
 def _list(chat: Chat, _: str) -> None:
     infos = chat.bot.conversations()[:_LISTED]
     chat.listed = [info.id for info in infos]
@@ -280,6 +285,7 @@ COMMANDS: dict[str, Command] = {
         Command("/system", "[TEXT]", "show or set the system prompt", _system),
         Command("/model", "[MODEL]", "show or change who answers", _model),
         Command("/context", "", "show what the model sees and what is left out", context),
+        Command("/thinking", "", "show what the model thought before its last answer", _thinking),
         Command("/usage", "", "show what this conversation has cost", _usage),
         Command("/remember", "[TEXT]", "keep a fact for all conversations; alone, your last message", remember),
         Command("/memories", "[all]", "show what is remembered, and where it comes from", memories),

@@ -21,6 +21,8 @@ if TYPE_CHECKING:
     from rich.segment import Segment
 
 _FRAME_SECONDS = 0.05
+# Of a model's thinking so many of the last pieces, characters and lines are looked at and shown.
+_THOUGHTS, _THOUGHT_LENGTH, _THOUGHT_LINES = 400, 1_000, 3
 
 
 def show(reply: Reply) -> Answer:
@@ -88,7 +90,7 @@ class MarkdownView:
         self._parser = MarkdownIt("commonmark").enable("table").enable("strikethrough")
         self._console = Console(highlight=False, emoji=False)
         self._tail = ""
-        self._thought = ""
+        self._thoughts: list[str] = []
         self._drawn = 0  # lines of the unfinished block that are on the screen
         self._printed = False
         self._next_draw = 0.0
@@ -107,10 +109,8 @@ class MarkdownView:
         self._draw()
 
     def think(self, text: str) -> None:
-        """Words of the thinking, dim; whole lines are printed at once."""
-        *lines, self._thought = (self._thought + text).split("\n")
-        for line in lines:
-            self.say(line)
+        """Words of the thinking, dim: the last lines of it while it goes on."""
+        self._thoughts.append(text)
         self._draw()
 
     def say(self, text: str) -> None:
@@ -119,10 +119,17 @@ class MarkdownView:
         self._put(self._dim(text))
 
     def _end_thought(self) -> None:
-        if self._thought:
-            thought, self._thought = self._thought, ""
-            self.say(thought)
+        """Fold the thinking up into one line."""
+        if self._thoughts:
+            words = len("".join(self._thoughts).split())
+            self._thoughts.clear()
+            self.say(f"(thought in {words} word{'s' * (words != 1)})")
             self._put([[]])
+
+    def _thinking(self) -> list[list[Segment]]:
+        """What is to be seen of the thinking."""
+        tail = "".join(self._thoughts[-_THOUGHTS:])
+        return self._dim(tail[-_THOUGHT_LENGTH:].strip())[-_THOUGHT_LINES:]
 
     def catch_up(self) -> float | None:
         """Draw what came since the last time, if it is time; else tell in how many seconds it is. None: all is drawn."""
@@ -134,7 +141,7 @@ class MarkdownView:
         begun = time.monotonic()
         self._undrawn = begun < self._next_draw
         if not self._undrawn:
-            self._draw_lines(self._dim(self._thought) if self._thought else self._rendered(self._tail))
+            self._draw_lines(self._thinking() if self._thoughts else self._rendered(self._tail))
             # A long block takes long to draw; drawing it more rarely leaves the processor to the model.
             now = time.monotonic()
             self._next_draw = now + max(_FRAME_SECONDS, 10 * (now - begun))
