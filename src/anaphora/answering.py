@@ -152,7 +152,9 @@ class Answering:
         if self.setup.max_cost is not None and self.budget is not None:
             # The limit of the cost was checked for an answer of at most this length.
             options = replace(options, max_tokens=self.budget.answer)
-        request = model.request(context.messages, options, stable=context.stable)
+        report, margin = context.report, self.budget.margin if self.budget else 0
+        room = max(report.context_window - report.tokens - margin, 1)
+        request = model.request(context.messages, options, stable=context.stable, room=None if report.assumed else room)
         asked = time.monotonic()
         async with aclosing(model.provider.stream(request)) as events:
             async for event in events:

@@ -86,15 +86,21 @@ class Model:
         return replace(budget, error=self.estimate.error if self.estimate.samples else None)
 
     def request(
-        self, messages: Sequence[Message], options: Options, purpose: Purpose = "answer", *, stable: int | None = None
+        self,
+        messages: Sequence[Message],
+        options: Options,
+        purpose: Purpose = "answer",
+        *,
+        stable: int | None = None,
+        room: int | None = None,
     ) -> Request:
-        """A call to this model, of which so many messages begin the next one too. What it takes not is not sent."""
+        """A call to this model (``stable`` and ``room`` as in Request). What it takes not is not sent."""
         card = self._info.card if self._info else ModelCard()
         if card.sampling is False:
             options = replace(options, temperature=None)
         if card.images is False:
             messages = [described(message) for message in messages]
-        return Request(self.name, tuple(messages), options, purpose, stable)
+        return Request(self.name, tuple(messages), options, purpose, stable, room)
 
     async def cost(self, usage: Usage) -> float | None:
         """The dollars for this usage; None if the price is not known."""

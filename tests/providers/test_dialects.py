@@ -297,7 +297,10 @@ def test_ollama_is_told_its_window_and_not_to_cut_off_in_silence():
     assert (sent["truncate"], sent["shift"]) == (False, False)
 
 
-def test_anthropic_gets_no_longer_an_answer_than_the_model_can_give():
+def test_anthropic_gets_no_longer_an_answer_than_the_model_can_give_and_its_window_holds():
+    wire = AnthropicWire(WHO, ModelCard(max_output=64_000))
+    request = Request("m", (text_message("user", "hi"),), room=9_000)
+    assert json.loads(wire.encode(request).body)["max_tokens"] == 9_000
     assert body(AnthropicWire(WHO, ModelCard(max_output=64_000)), text_message("user", "hi"))["max_tokens"] == 64_000
 
 

@@ -58,7 +58,7 @@ class AnthropicWire:
         system = [message for message in request.messages if message.role == "system"]
         body: Json = {
             "model": request.model,
-            "max_tokens": options.max_tokens or self._card.max_output or _LONGEST_ANSWER,
+            "max_tokens": options.max_tokens or self._longest(request.room),
             "messages": _messages([message for message in request.messages if message.role != "system"], _stable(request)),
             "stream": True,
         }
@@ -69,6 +69,11 @@ class AnthropicWire:
         body.update({name: value for name, value in chosen.items() if value is not None})
         body.update(options.extra)
         return WireRequest("/messages", {"content-type": "application/json"}, json.dumps(body).encode())
+
+    def _longest(self, room: int | None) -> int:
+        """The limit of an answer for which none was set: all that the model can give and its window has room for."""
+        longest = self._card.max_output or _LONGEST_ANSWER
+        return longest if room is None else max(min(longest, room), 1)
 
     def decoder(self) -> AnthropicDecoder:
         """A reader for one answer."""

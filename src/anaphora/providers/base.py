@@ -16,7 +16,8 @@ from anaphora.providers.card import ModelCard
 class Request:
     """One call: which model, what it sees, what the user set, and what it is for. All but answers are asked in the background.
 
-    So many messages are ``stable``: the next prompt of the conversation begins with them as well. None: all of them.
+    So many messages are ``stable``: the next prompt of the conversation begins with them as well. None: all of them. ``room`` is
+    what the context window leaves for the answer, in tokens; None is unknown.
     """
 
     model: str
@@ -24,6 +25,7 @@ class Request:
     options: Options = field(default_factory=Options)
     purpose: Purpose = "answer"
     stable: int | None = None
+    room: int | None = None
 
 
 class Counter(Protocol):
