@@ -1,21 +1,24 @@
 """One answer in the making: another model where one fails, prompts that were cut off in silence, caches that were lost."""
 
+import socket
 from pathlib import Path
 
 import pytest
 from tests.loopback import Loopback, delta, head, http
 from tests.providers.dialects import ANSWERS, streamed
 
-from anaphora import AsyncChatbot
+from anaphora import AsyncChatbot, Image
 from anaphora.errors import AuthenticationFailed, ServerFailed, StreamInterrupted, UnknownModel
 from anaphora.events import Ended, TextDelta, Warned
 from anaphora.message import Usage
 from anaphora.providers.base import Provider
 from anaphora.providers.retry import Retries
 from anaphora.providers.scripted import ScriptedProvider
+from anaphora.providers.service import Service
 from anaphora.registry import parse_models
 
 pytestmark = pytest.mark.anyio
+TINY_GIF = bytes.fromhex("47494638396101000100800000ff00000000002c00000000010001000002024401003b")
 
 
 def script(tmp_path: Path, name: str, *lines: str) -> str:
@@ -133,3 +136,51 @@ async def test_one_conversation_goes_on_through_all_dialects(loopback: Loopback,
         assert ("sig" in seen.body.decode()) == (provider == "anthropic" and seen is not loopback.seen[1])
     last = loopback.seen[-1].json["messages"]
     assert [message["content"] for message in last if message["role"] != "system"] == said[:-1]
+
+
+async def test_a_key_an_address_and_a_window_go_to_the_first_of_several_services_only(
+    loopback: Loopback, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setenv("OPENAI_API_KEY", "sk-own")
+    options = {"base_url": loopback.url, "api_key": "gsk-canary", "context_window": 5_000}
+    async with AsyncChatbot("groq:a,openai:gpt-5.4-mini,groq:b", **options) as bot:  # type: ignore[arg-type]
+        second, third = bot._setup.fallbacks
+        assert isinstance(second.provider, Service)
+        assert isinstance(third.provider, Service)
+        assert (second.provider.base_url, second.provider._key) == ("https://api.openai.com/v1", "sk-own")
+        assert (third.provider.base_url, third.provider._key) == (loopback.url, "gsk-canary")
+        assert (await second.budget(None)).context_window == 272_000
+        assert (await third.budget(None)).context_window == 5_000
+
+
+async def test_a_model_that_cannot_answer_this_is_passed_over(tmp_path: Path):
+    failing, good = script(tmp_path, "a", "error: server_failed"), script(tmp_path, "b", "text: from b")
+    models = f"{failing},groq:openai/gpt-oss-120b,{good}"
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("GROQ_API_KEY", "k")
+        async with AsyncChatbot(models, retries=Retries(attempts=0)) as bot:
+            # The second is known to be blind.
+            answer = await bot.say("What is this?", images=[Image(TINY_GIF, "image/gif")])
+    assert answer.text == "from b"
+
+
+async def test_a_picture_teaches_nothing_about_words():
+    provider = ScriptedProvider([TextDelta("ok"), Ended("stop", Usage(1_700, 0, 1), "m")])
+    async with AsyncChatbot(provider) as bot:
+        answer = await bot.say("word " * 60, images=[Image(TINY_GIF, "image/gif")])
+        assert answer.warnings == ()
+        assert bot._setup.model.estimate.samples == 0
+
+
+async def test_a_server_that_was_away_is_asked_again_for_the_window(loopback: Loopback):
+    port = socket.create_server(("127.0.0.1", 0))
+    url = f"http://127.0.0.1:{port.getsockname()[1]}/v1"
+    port.close()
+    bot = AsyncChatbot("ollama:m", base_url=url)
+    assert (await bot.prepare()).context_window is None
+    loopback.about["/api/show"] = http(b'{"model_info": {"llama.context_length": 4096}}')
+    provider = bot._setup.model.provider
+    assert isinstance(provider, Service)
+    provider._http._base_url = loopback.url.removesuffix("/v1")
+    assert (await bot.prepare()).context_window == 4_096
+    await bot.aclose()

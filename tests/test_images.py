@@ -12,8 +12,8 @@ from PIL import Image as Pillow
 from tests.loopback import Loopback
 from tests.providers.dialects import ANSWERS, streamed
 
-from anaphora import AsyncChatbot, Image, ScriptedProvider
-from anaphora.errors import ConfigError, InvalidMessage, MissingExtra
+from anaphora import AsyncChatbot, Image, Retries, ScriptedProvider
+from anaphora.errors import ConfigError, InvalidMessage, MissingExtra, ProviderError
 from anaphora.images import LONGEST_EDGE, MOST_BYTES, image_of
 from anaphora.message import Text
 
@@ -58,6 +58,25 @@ def test_a_picture_with_too_many_bytes_becomes_a_jpeg():
 def test_what_is_no_picture_is_refused(source: object):
     with pytest.raises(InvalidMessage):
         image_of(source)  # type: ignore[arg-type]
+
+
+def test_a_photograph_stays_upright_when_it_is_shrunk():
+    exif = Pillow.Exif()
+    exif[0x0112] = 6
+    out = BytesIO()
+    Pillow.new("RGB", (3_000, 2_000), "red").save(out, "JPEG", exif=exif)
+    with Pillow.open(BytesIO(image_of(out.getvalue()).data)) as shrunk:
+        assert shrunk.size[0] < shrunk.size[1]
+
+
+def test_a_damaged_picture_is_no_crash():
+    whole = picture(size=(64, 64), noisy=True)
+    for place in range(8, 200, 3):
+        damaged = whole[:place] + bytes([whole[place] ^ 0xFF]) + whole[place + 1 :]
+        try:
+            image_of(damaged)
+        except InvalidMessage:
+            continue
 
 
 def test_a_bomb_is_refused():
@@ -131,3 +150,10 @@ async def test_several_answers_are_siblings_and_the_first_goes_on():
         assert [entry.text for entry in await bot.history()] == ["Say a number", "one"]
         with pytest.raises(ConfigError, match="from 1"):
             await bot.candidates("Say a number", 0)
+
+
+async def test_if_a_later_answer_fails_the_first_goes_on():
+    async with AsyncChatbot(ScriptedProvider("one", "two"), retries=Retries(attempts=0)) as bot:
+        with pytest.raises(ProviderError):
+            await bot.candidates("Say a number", 3)
+        assert [entry.text for entry in await bot.history()] == ["Say a number", "one"]

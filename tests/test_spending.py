@@ -3,11 +3,12 @@
 from pathlib import Path
 
 import pytest
+from tests.loopback import Loopback, stream
 
-from anaphora import AsyncChatbot
+from anaphora import AsyncChatbot, Summary
 from anaphora.calls import Call, taken_together, total, totals
 from anaphora.errors import ConfigError, CostLimitReached, StreamInterrupted
-from anaphora.events import Ended, TextDelta
+from anaphora.events import Ended, TextDelta, ThinkingDelta
 from anaphora.message import Usage
 from anaphora.providers.base import ModelInfo
 from anaphora.providers.card import ModelCard, Prices
@@ -130,3 +131,67 @@ def test_totals_say_when_a_part_is_unknown():
     calls = [Call("c", "m", "answer", 0.0, Usage(1, cost=cost)) for cost in (0.5, None)]
     (spent,) = taken_together(calls)
     assert (total([spent]).cost, total([spent]).usage.cost, total([]).cost) == (None, 0.5, 0.0)
+
+
+async def test_every_attempt_that_gave_words_is_on_the_bill():
+    cut: list[TextDelta | Cut] = [TextDelta("some words"), Cut()]
+    async with AsyncChatbot(Priced(cut, cut, answer()), retries=Retries(first_delay=0)) as bot:
+        await bot.say("a")
+        (spent,) = await bot.spent()
+    assert spent.calls == 3
+
+
+async def test_a_retry_that_would_pass_the_limit_is_not_made():
+    cut: list[TextDelta | Cut] = [TextDelta("some words " * 50), Cut()]
+    provider = Priced(cut, cut, cut)
+    limits = {"max_cost": 0.004, "max_tokens": 100}
+    async with AsyncChatbot(provider, retries=Retries(first_delay=0), context_window=8_000, **limits) as bot:  # type: ignore[arg-type]
+        with pytest.raises(CostLimitReached):
+            await bot.say("a " * 500)
+    assert len(provider.requests) < 3
+
+
+def test_the_most_a_call_can_cost_reckons_with_the_dearest_tokens():
+    card = ModelCard(prices=Prices(1.0, 2.0, cached=0.1, cache_write=1.25, thinking=3.0))
+    assert card.most(1_000_000, 1_000_000) == 4.25
+    assert ModelCard().most(1, 1) is None
+
+
+async def test_what_was_not_priced_then_is_priced_now(loopback: Loopback):
+    async with AsyncChatbot("groq:m", base_url=loopback.url, models={"groq:m": {"input": 1, "output": 10}}, max_cost=0.02) as bot:
+        old = Call(bot.id, "groq:m", "answer", 0.0, Usage(1_000, 0, 100))
+        await bot._setup.store.record("me", old)
+        loopback.answer(stream("ok"))
+        await bot.say("hi", max_tokens=100)
+        with pytest.raises(CostLimitReached, match=r"\$0\.0020"):
+            await bot.say("hi", max_tokens=2_000)
+        await bot._setup.store.record("me", Call(bot.id, "acme:x", "answer", 0.0, Usage(1_000, 0, 100)))
+        with pytest.raises(ConfigError, match="acme:x has cost"):
+            await bot.say("hi")
+
+
+async def test_what_was_thought_is_reckoned_too_where_an_answer_was_stopped():
+    provider = Priced([ThinkingDelta("hm " * 1_000), TextDelta("ok"), Cut()])
+    async with AsyncChatbot(provider) as bot:
+        with pytest.raises(StreamInterrupted):
+            async for _ in bot.stream("a"):
+                pass
+        (spent,) = await bot.spent()
+    assert spent.usage.thinking_tokens > 500
+    assert spent.usage.output_tokens > spent.usage.thinking_tokens
+
+
+async def test_a_title_without_usage_is_estimated():
+    provider = Priced(answer(), background=lambda _: [TextDelta("A title"), Ended("stop", None, "m")])
+    async with AsyncChatbot(provider, titles=True) as bot:
+        await bot.say("a")
+        await bot.settle()
+        assert "title" in totals(await bot.spent(), "purpose")
+
+
+async def test_the_users_prices_hold_for_whoever_writes_summaries_too(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setenv("OPENAI_API_KEY", "k")
+    prices = {"openai:mine": {"input": 1, "output": 2}}
+    async with AsyncChatbot(Priced(), summary=Summary(model="openai:mine"), models=prices) as bot:
+        assert bot._setup.summariser is not None
+        assert (await bot._setup.summariser.cost(Usage(1_000_000))) == 1.0

@@ -15,6 +15,7 @@ from anaphora.errors import (
     ConfigError,
     ConnectionFailed,
     ContextTooLong,
+    CostLimitReached,
     LocalModelError,
     PromptTooLong,
     ProviderError,
@@ -25,7 +26,8 @@ from anaphora.errors import (
     UnreadableAnswer,
 )
 from anaphora.events import AnswerDraft, Ended, Planned, Retrying, Warned
-from anaphora.message import Image, Options
+from anaphora.message import Image, Message, Options, Usage, text_message
+from anaphora.model import Model
 from anaphora.providers.retry import Retries, next_delay
 from anaphora.reply import Mailbox
 from anaphora.setup import Setup
@@ -33,6 +35,8 @@ from anaphora.stores.base import Scope
 from anaphora.transcript import Entry
 from anaphora.upkeep import Upkeep
 
+# An estimate is rarely wrong by more.
+_UNSURE = 1.15
 # Where these go wrong, another model may do better; the others are the user's to mend.
 _THEIR_FAULTS = (
     ConnectionFailed,
@@ -43,6 +47,12 @@ _THEIR_FAULTS = (
     StreamInterrupted,
     UnreadableAnswer,
 )
+
+
+def estimated_usage(model: Model, context: Context, said: Message) -> Usage:
+    """What an answer took whose usage was not reported: our own count, thoughts included."""
+    thought = model.estimate.count(text_message("assistant", said.thinking)) if said.thinking else 0
+    return Usage(context.report.tokens, 0, model.estimate.count(said) + thought, thought)
 
 
 @dataclass(slots=True)
@@ -99,24 +109,27 @@ class Answering:
                 return
 
     async def _next_model(self, user: Entry, error: ProviderError) -> Context:
-        """Go over to the next of the models, which is tried once. Raises what its preparation raises, if it is the last."""
+        """Go over to the next of the models that can answer this; it is tried once. Raises the error if there is none."""
+        failed = self.setup.model
+        if self.context is not None:
+            await self._begin_anew(self.context)
         while True:
-            failed, (model, *others) = self.setup.model, self.setup.fallbacks
+            model, *others = self.setup.fallbacks
             self.setup = replace(self.setup, model=model, fallbacks=tuple(others), retries=Retries(attempts=0))
-            self.mailbox.put(Warned(f"{failed} did not answer ({str(error).rstrip('.')}); {model} is asked instead"))
-            self.draft = AnswerDraft()
             try:
                 await self.setup.calibrate(self.scope.owner)
-                return await self._plan(user)
-            except _THEIR_FAULTS as caught:
+                context = await self._plan(user)
+            except (ConfigError, ContextTooLong, CostLimitReached, ProviderError) as caught:
+                # This one cannot answer; why the first did not is what counts.
                 if not others:
-                    raise
-                error = caught
+                    raise error from caught
+            else:
+                self.mailbox.put(Warned(f"{failed} did not answer ({str(error).rstrip('.')}); {model} is asked instead"))
+                return context
 
     async def _planned(self, user: Entry, budget: Budget) -> Context:
         context = await self.setup.context(self.scope, user.id, budget, self.upkeep.notes)
-        model, sent = self.setup.model, context.report.tokens
-        await self.setup.spending.check(self.scope, model, sent=sent, answer=budget.answer)
+        await self.setup.spending.check(self.scope, self.setup.model, sent=self._most_sent(context), answer=budget.answer)
         self.context = context.after(self.upkeep.sent)
         self.mailbox.put(Planned(self.context.report))
         return self.context
@@ -141,8 +154,8 @@ class Answering:
                 await anyio.sleep(delay)
             else:
                 return
-            # A retry never joins two different answers.
-            self.draft = AnswerDraft()
+            await self._begin_anew(context)
+            await self.setup.spending.check(self.scope, self.setup.model, sent=self._most_sent(context), answer=self._most())
 
     async def _attempt(self, context: Context) -> None:
         model, draft, mailbox = self.setup.model, self.draft, self.mailbox
@@ -179,7 +192,9 @@ class Answering:
         """Take from the whole answer how the model counts; a count that is far too low says that the prompt was cut off."""
         model = self.setup.model
         usage = self.ended.usage if self.ended else None
-        if usage is None:
+        has_pictures = any(isinstance(part, Image) for message in context.messages for part in message.parts)
+        if usage is None or has_pictures:
+            # What a picture counts is each vendor's own affair, and teaches nothing about words.
             return
         if model.estimate.is_cut(context.report.tokens, usage.input_tokens):
             read = f"{model} read {usage.input_tokens} tokens of about {context.report.tokens} that were sent"
@@ -189,6 +204,23 @@ class Answering:
         model.learn(context.messages, usage)
         if not context.report.exact:
             await self.setup.store.keep_estimate(self.scope.owner, str(model), model.estimate)
+
+    async def _begin_anew(self, context: Context) -> None:
+        """Let go of what came, which is paid for all the same: a retry never joins two different answers."""
+        lost, self.draft = self.draft, AnswerDraft()
+        if lost:
+            model = self.setup.model
+            usage = estimated_usage(model, context, lost.message())
+            call = await self.setup.spending.call(self.scope, model, "answer", usage, estimated=True)
+            if call is not None:
+                await self.setup.store.record(self.scope.owner, call)
+
+    def _most(self) -> int:
+        return self.budget.answer if self.budget else 0
+
+    def _most_sent(self, context: Context) -> int:
+        """The tokens of a context, with what our own count may be wrong by."""
+        return context.report.tokens if context.report.exact else int(context.report.tokens * _UNSURE)
 
     def _shown(self) -> bool:
         return bool(self.draft) and self.show

@@ -100,13 +100,14 @@ class AsyncChatbot(AsyncConversation):
             model=first,
             fallbacks=tuple(fallbacks),
             max_cost=_dollars(options.get("max_cost")),
+            cards=own_cards(options.get("models") or {}),
             store=kept,
             memory=memory,
             retries=options.get("retries") or Retries(),
             system=None if system is None else valid_text(system, "the system prompt"),
             titles=options.get("titles") or False,
-            summariser=_other_model(memory.summary),
-            extractor=_other_model(memory.facts),
+            summariser=_other_model(memory.summary, options),
+            extractor=_other_model(memory.facts, options),
             embedder=embedder,
             vectors=VectorIndex(kept, owner, embedder) if embedder else None,
         )
@@ -226,9 +227,17 @@ def _models(model: str | Provider | None, options: ChatbotOptions) -> list[Model
         return [Model(model, "", context_window=window)]
     base_url = options.get("base_url")
     cards = own_cards(options.get("models") or {})
-    provider_options = ProviderOptions(base_url, options.get("api_key"), options.get("deadlines"), window, cards)
     refs = parse_models(model or DEFAULT_MODEL, base_url=base_url)
-    return [Model(open_provider(ref, provider_options), ref.model, context_window=window) for ref in refs]
+    # What is said of one service holds for no other: its address, and so where a key is sent; its window.
+    meant = next((ref.provider for ref in refs if ref.provider == "openai-compatible"), refs[0].provider)
+    chosen = ProviderOptions(base_url, options.get("api_key"), options.get("deadlines"), window, cards)
+    elsewhere = ProviderOptions(deadlines=options.get("deadlines"), cards=cards)
+    return [
+        Model(open_provider(ref, chosen), ref.model, context_window=window)
+        if ref.provider == meant
+        else Model(open_provider(ref, elsewhere), ref.model)
+        for ref in refs
+    ]
 
 
 def _dollars(value: Any) -> float | None:
@@ -269,13 +278,14 @@ def _embedder(recall: Recall | None) -> Embedder | None:
         raise ConfigError(f"the embedder, {recall.embedder!r}: {error}") from error
 
 
-def _other_model(part: Summary | Facts | None) -> Model | None:
+def _other_model(part: Summary | Facts | None, options: ChatbotOptions) -> Model | None:
     """The model that is named for a part of the memory."""
     if part is None or part.model is None:
         return None
     try:
         ref = parse_model(part.model)
-        return Model(open_provider(ref, ProviderOptions()), ref.model)
+        cards = own_cards(options.get("models") or {})
+        return Model(open_provider(ref, ProviderOptions(deadlines=options.get("deadlines"), cards=cards)), ref.model)
     except (ConfigError, ProviderError) as error:
         raise ConfigError(f"the model for {type(part).__name__.lower()}, {part.model!r}: {error}") from error
 

@@ -70,9 +70,12 @@ class AsyncConversation:
             raise ConfigError(f"n must be a whole number from 1, not {n!r}.")
         answers = [await self.say(text, images=images, **options)]
         first = (await self.info()).head
-        while len(answers) < n:
-            answers.append(await self.retry(**options))
-        await self._setup.store.move_head(self._scope, first)
+        try:
+            while len(answers) < n:
+                answers.append(await self.retry(**options))
+        finally:
+            with anyio.CancelScope(shield=True):
+                await self._setup.store.move_head(self._scope, first)
         return answers
 
     async def retry(self, **options: Unpack[AnswerOptions]) -> Answer:

@@ -136,7 +136,8 @@ class AnswerDraft:
         match event:
             case ThinkingDelta(text, opaque):
                 thoughts = self._last
-                if not isinstance(thoughts, _Thoughts) or thoughts.opaque:
+                # What belongs to the next part is a block of its own.
+                if not isinstance(thoughts, _Thoughts) or thoughts.opaque or "of" in opaque:
                     thoughts = _Thoughts()
                     self._open(thoughts)
                 thoughts.pieces.append(text)

@@ -56,7 +56,7 @@ def _fitting(data: bytes, name: str) -> Image:
         raise InvalidMessage(f"{name} is no PNG, JPEG, GIF or WebP: convert it first.")
     try:
         from PIL import Image as Pillow
-        from PIL import UnidentifiedImageError
+        from PIL import ImageOps, UnidentifiedImageError
     except ImportError:
         if len(data) <= MOST_BYTES:
             return Image(data, kind)
@@ -67,9 +67,10 @@ def _fitting(data: bytes, name: str) -> Image:
         with Pillow.open(BytesIO(data)) as picture:
             if max(picture.size) <= LONGEST_EDGE and len(data) <= MOST_BYTES:
                 return Image(data, kind)
-            picture.thumbnail((LONGEST_EDGE, LONGEST_EDGE))
-            return _written(picture, "PNG" if kind == "image/png" else "JPEG")
-    except (UnidentifiedImageError, OSError, ValueError, Pillow.DecompressionBombError) as error:
+            turned = ImageOps.exif_transpose(picture)
+            turned.thumbnail((LONGEST_EDGE, LONGEST_EDGE))
+            return _written(turned, "PNG" if kind == "image/png" else "JPEG")
+    except (UnidentifiedImageError, OSError, ValueError, SyntaxError, Pillow.DecompressionBombError) as error:
         raise InvalidMessage(f"{name} cannot be read as a picture: {error}.") from error
 
 

@@ -34,7 +34,7 @@ class Model:
 
     async def prepare(self) -> ModelInfo:
         """Connect, and learn what there is to know. Raises ProviderError or ConfigError."""
-        if self._info is None:
+        if self._info is None or self._info.context_window is None:
             self._info = await self.provider.prepare(self.name)
         return self._info
 
@@ -82,7 +82,8 @@ class Model:
     async def budget(self, max_tokens: int | None) -> Budget:
         """The room for a prompt."""
         info = await self.prepare()
-        budget = budget_for(self._context_window or info.context_window, max_tokens=max_tokens, exact=info.count is not None)
+        window, longest = self._context_window or info.context_window, info.card.max_output
+        budget = budget_for(window, max_tokens=max_tokens, exact=info.count is not None, longest=longest)
         return replace(budget, error=self.estimate.error if self.estimate.samples else None)
 
     def request(

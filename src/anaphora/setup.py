@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 
 from anaphora.context.plan import Budget, Context, Memory, Prompt, plan
 from anaphora.context.window import cut, following, reach
 from anaphora.embedding import Embedder, VectorIndex
 from anaphora.model import Model
+from anaphora.providers.card import ModelCard
 from anaphora.providers.retry import Retries
 from anaphora.remembering import Rememberer, View
 from anaphora.spending import Spending
@@ -32,8 +33,9 @@ class Sight:
 class Setup:
     """``system`` None means the model's default prompt; ``titles``: the model is asked for better ones than the first words.
 
-    The ``fallbacks`` are asked in their order where the model fails. ``max_cost`` is what one conversation may cost, in dollars.
-    ``summariser`` and ``extractor`` write summaries and find facts; None is the model that answers.
+    The ``fallbacks`` are asked in their order where the model fails. ``max_cost`` is what one conversation may cost, in
+    dollars; ``cards`` are what the user knows of models. ``summariser`` and ``extractor`` write summaries and find facts;
+    None is the model that answers.
     """
 
     model: Model
@@ -48,11 +50,12 @@ class Setup:
     vectors: VectorIndex | None = None
     fallbacks: tuple[Model, ...] = ()
     max_cost: float | None = None
+    cards: Mapping[str, ModelCard] = field(default_factory=dict)
 
     @property
     def spending(self) -> Spending:
         """Who asks beside the conversation, and records what calls took."""
-        return Spending(self.store, self.max_cost)
+        return Spending(self.store, self.max_cost, self.cards)
 
     async def calibrate(self, owner: str) -> None:
         """Take up what was learned earlier of how this model counts."""

@@ -17,7 +17,7 @@ _LEAST_BYTES_TO_LEARN = 200
 _RATIO_BOUNDS = (1.5, 8.0)
 # After so many reports an estimate is known to be good.
 _WELL_KNOWN = 3
-_CUT_IF_KNOWN, _CUT_IF_GUESSED = 0.7, 0.4
+_CUT_IF_KNOWN, _CUT_IF_GUESSED = 0.5, 0.4
 _LEAST_SENT = 500
 
 

@@ -12,9 +12,9 @@ from functools import partial
 
 import anyio
 
-from anaphora.answering import Answering
+from anaphora.answering import Answering, estimated_usage
 from anaphora.calls import Call
-from anaphora.errors import ConversationBusy, InvalidMessage, MessageEnded, StoreError
+from anaphora.errors import ConfigError, ConversationBusy, InvalidMessage, MessageEnded, ProviderError, StoreError
 from anaphora.events import Finished, TextDelta
 from anaphora.message import Image, Message, Options, Status, Text, Usage
 from anaphora.reply import Mailbox
@@ -93,8 +93,9 @@ class Turn:
     async def make_way(self) -> None:
         """Let go of what is done after the answer as far as it would delay the next one."""
         self._title.cancel()
-        if not self.ended.is_set() and (await self._setup.model.prepare()).one_at_a_time:
-            self._background.cancel()
+        with suppress(ConfigError, ProviderError):
+            if not self.ended.is_set() and (await self._answering.setup.model.prepare()).one_at_a_time:
+                self._background.cancel()
 
     async def _run(self) -> None:
         error: BaseException | None = None
@@ -261,7 +262,7 @@ class Turn:
             usage=usage,
             model=str(model),
             head=status == "complete" or (status == "stopped" and bool(message.parts)),
-            call=await self._call(usage, size),
+            call=await self._call(usage, message),
         )
         try:
             await self._store_end(pending, change)
@@ -282,12 +283,12 @@ class Turn:
                 )
             )
 
-    async def _call(self, usage: Usage | None, size: Size) -> Call | None:
+    async def _call(self, usage: Usage | None, message: Message) -> Call | None:
         """What the answer took, as it is recorded. What was cut short is paid for too, so it is estimated."""
         answering = self._answering
         is_estimated = usage is None
         if usage is None and answering.draft and answering.context is not None:
-            usage = Usage(input_tokens=answering.context.report.tokens, output_tokens=size.tokens)
+            usage = estimated_usage(answering.setup.model, answering.context, message)
         return await self._setup.spending.call(self._scope, answering.setup.model, "answer", usage, estimated=is_estimated)
 
     async def _store_end(self, pending: Entry, change: Change) -> None:

@@ -150,7 +150,7 @@ class Upkeep:
         if material:
             known = await setup.store.facts(scope.owner)
             messages, options = facts_request(material, worth_showing(known, room // 2), longest=budget.answer)
-            answer, _ = await setup.spending.ask(scope, learner, learner.request(messages, options, "facts"))
+            answer, _ = await setup.spending.ask(scope, learner, learner.request(messages, options, "facts", stable=0))
             try:
                 checked = found_facts(answer, material, known, scope.conversation)
             except ValueError as error:
@@ -203,7 +203,7 @@ async def _written(setup: Setup, scope: Scope, writer: Model, entries: Sequence[
     room = (await writer.budget(answer_tokens(length))).prompt
     # A long stretch is long to shorten.
     messages, options = await anyio.to_thread.run_sync(partial(summary_request, entries, length=length, room=room))
-    answer, finish = await setup.spending.ask(scope, writer, writer.request(messages, options, "summary"))
+    answer, finish = await setup.spending.ask(scope, writer, writer.request(messages, options, "summary", stable=0))
     text = None if finish == "content_filter" else accepted(answer, length=length)
     if text is None:
         raise UnreadableAnswer(f"the summary of {len(entries)} messages was empty, refused or broken", provider=str(writer))

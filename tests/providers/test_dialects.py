@@ -62,7 +62,7 @@ def body(wire: Wire, *messages: Message, stable: int | None = None, **options: A
             (
                 Thinking("They ask for a city."),
                 Text("Paris."),
-                Thinking("", {"vendor": "gemini", "signature": "CiQBVKhc7tYJ"}),
+                Thinking("", {"vendor": "gemini", "signature": "CiQBVKhc7tYJ", "of": "next part"}),
                 ToolCall("a", "look", '{"at": "map"}'),
                 ToolCall("b", "look", '{"at": "list"}'),
             ),
@@ -250,16 +250,6 @@ def test_anthropic_is_told_to_cache_what_the_next_prompt_begins_with_too():
     assert "cache_control" in body(WIRES["anthropic"](), *messages)["system"][0]
 
 
-def test_the_end_of_thinking_is_never_marked():
-    sent = body(
-        WIRES["anthropic"](),
-        text_message("user", "a"),
-        Message("assistant", (Thinking("t", {"vendor": "anthropic", "signature": "s"}),)),
-    )
-    assert "cache_control" in sent["messages"][0]["content"][0]
-    assert "cache_control" not in sent["messages"][1]["content"][0]
-
-
 @pytest.mark.parametrize("name", ["anthropic", "gemini"])
 def test_thinking_goes_back_byte_by_byte_to_the_vendor_that_thought_it_and_to_no_other(name: str):
     thought, _ = answer(decoded(WIRES[name](), (DATA / FILES[name]).read_bytes()))
@@ -278,9 +268,32 @@ def test_geminis_signature_goes_back_with_the_part_it_came_with():
     parts = body(WIRES["gemini"](), text_message("user", "q"), thought)["contents"][1]["parts"]
     assert [part.get("thoughtSignature") for part in parts] == [None, "CiQBVKhc7tYJ", None]
     assert parts[1]["functionCall"] == {"name": "look", "args": {"at": "map"}}
-    last = Message("assistant", (Text("Paris."), Thinking("", {"vendor": "gemini", "signature": "S"})))
+    last = Message("assistant", (Text("Paris."), Thinking("", {"vendor": "gemini", "signature": "S", "of": "next part"})))
     parts = body(WIRES["gemini"](), text_message("user", "q"), last)["contents"][1]["parts"]
     assert parts == [{"text": "Paris."}, {"text": "", "thoughtSignature": "S"}]
+
+
+def test_geminis_signature_is_kept_right_after_a_thought_too():
+    thought = {"text": "hmm", "thought": True}
+    call = {"functionCall": {"name": "look", "args": {}}, "thoughtSignature": "S"}
+    chunk = {"candidates": [{"content": {"parts": [thought, call]}, "finishReason": "STOP"}], "modelVersion": "g"}
+    decoder = WIRES["gemini"]().decoder()
+    message, _ = answer([*decoder.feed(json.dumps(chunk)), *decoder.end()])
+    assert message.thinking == "hmm"
+    (part,) = body(WIRES["gemini"](), text_message("user", "q"), message)["contents"][1]["parts"]
+    assert part == {"functionCall": {"name": "look", "args": {}}, "thoughtSignature": "S"}
+
+
+def test_anthropic_gets_no_message_of_thoughts_alone_and_no_blank_text():
+    stopped = Message("assistant", (Thinking("t", {"vendor": "anthropic", "signature": "s"}), Text("\n\n")))
+    sent = body(WIRES["anthropic"](), text_message("system", "  "), text_message("user", "a"), stopped, text_message("user", "b"))
+    assert "system" not in sent
+    assert [message["role"] for message in sent["messages"]] == ["user"]
+
+
+def test_what_is_asked_only_once_is_not_written_to_the_cache():
+    sent = body(WIRES["anthropic"](), text_message("system", "s"), text_message("user", "a"), stable=0)
+    assert "cache_control" not in json.dumps(sent)
 
 
 def test_gemini_is_asked_for_thoughts_where_the_model_has_some():

@@ -138,3 +138,21 @@ def test_an_error_inside_an_answer_has_its_type(value: object, kind: type[Provid
 def test_something_else_than_an_answer_is_shown_shortly():
     assert "base URL" in str(unreadable(WHO, "text/html", b"<html><title>Log in</title>"))
     assert len(str(unreadable(WHO, "text/plain", b"x" * 100_000))) < 600
+
+
+@pytest.mark.parametrize(
+    ("message", "prompt", "window"),
+    [
+        ("prompt is too long: 208310 tokens > 200000 maximum", 208_310, 200_000),
+        ("input length and `max_tokens` exceed context limit: 190000 + 20000 > 200000, decrease input length", 190_000, 200_000),
+        (
+            "The input token count (1200000) exceeds the maximum number of tokens allowed (1048575).",
+            1_200_000,
+            1_048_575,
+        ),
+    ],
+)
+def test_a_prompt_that_is_too_long_is_known_by_every_vendors_words(message: str, prompt: int, window: int):
+    error = failed(400, {"error": {"message": message}})
+    assert isinstance(error, PromptTooLong)
+    assert (error.prompt_tokens, error.context_window) == (prompt, window)

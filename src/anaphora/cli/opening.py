@@ -22,7 +22,7 @@ from anaphora.context.summary import Summary
 from anaphora.errors import ConfigError, StoreUnusable
 from anaphora.persona import Persona, load_persona
 from anaphora.providers.vendors import VENDORS
-from anaphora.registry import parse_model
+from anaphora.registry import parse_models
 from anaphora.settings import Settings, config_folder, load_settings
 from anaphora.stores.inmemory import InMemoryStore
 from anaphora.sync import Chatbot, Conversation
@@ -69,7 +69,7 @@ def open_bot(arguments: argparse.Namespace, *, chat: bool = False) -> Opened:
         notice(str(error))
         options["store"] = InMemoryStore()
     # The small local model gives worse ones than the first words, and a script has none.
-    options["titles"] = chat and settings.titles and parse_model(model, base_url=settings.base_url).provider in VENDORS
+    options["titles"] = chat and settings.titles and parse_models(model, base_url=settings.base_url)[0].provider in VENDORS
     bot = open_model(model, options, quiet=quiet)
     opened = Opened(bot, bot.conversation(), settings, options, quiet)
     if arguments.resume is not None:

@@ -64,13 +64,15 @@ class Budget:
         return self.context_window - self.answer - self.margin
 
 
-def budget_for(context_window: int | None, *, max_tokens: int | None, exact: bool) -> Budget:
+def budget_for(context_window: int | None, *, max_tokens: int | None, exact: bool, longest: int | None = None) -> Budget:
     """The budget for a model: ``context_window`` None is assumed small; a quarter (at most 4,096) is kept for the answer.
+
+    The model's ``longest`` answer is never exceeded.
 
     Raises ContextTooLong if the answer alone, as long as ``max_tokens`` allows, fills the window.
     """
     size = ASSUMED_WINDOW if context_window is None else context_window
-    answer = min(size // 4, _MOST_ANSWER) if max_tokens is None else max_tokens
+    answer = min(size // 4, longest or _MOST_ANSWER, _MOST_ANSWER) if max_tokens is None else max_tokens
     if context_window is None:
         # A guess must not refuse what was asked for.
         answer = min(answer, size // 2)

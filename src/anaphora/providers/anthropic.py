@@ -28,6 +28,7 @@ VERSION = "2023-06-01"
 # The API wants a limit; this is for models of which none is known.
 _LONGEST_ANSWER = 4_096
 _MARK = {"type": "ephemeral"}
+_THINKING = frozenset({"thinking", "redacted_thinking"})
 _FINISHES: Mapping[str, Finish] = {
     "end_turn": "stop",
     "stop_sequence": "stop",
@@ -62,9 +63,10 @@ class AnthropicWire:
             "messages": _messages([message for message in request.messages if message.role != "system"], _stable(request)),
             "stream": True,
         }
-        if any(message.text for message in system):
-            text = "\n\n".join(message.text for message in system)
-            body["system"] = [{"type": "text", "text": text, "cache_control": _MARK}]
+        text = "\n\n".join(message.text for message in system).strip()
+        if text:
+            # What is asked only once is not worth the price of writing it to the cache.
+            body["system"] = [{"type": "text", "text": text, **({} if request.stable == 0 else {"cache_control": _MARK})}]
         chosen = {"temperature": options.temperature, "stop_sequences": list(options.stop) or None}
         body.update({name: value for name, value in chosen.items() if value is not None})
         body.update(options.extra)
@@ -229,11 +231,14 @@ def _messages(messages: Sequence[Message], stable: int) -> list[Json]:
     for number, message in enumerate(messages):
         role = "assistant" if message.role == "assistant" else "user"
         blocks = [block for part in message.parts if (block := _block(part)) is not None]
+        if all(block["type"] in _THINKING for block in blocks):
+            # Thoughts alone, of an answer that was stopped, are refused.
+            continue
         if blocks and found and found[-1]["role"] == role:
             found[-1]["content"] += blocks
         elif blocks:
             found.append({"role": role, "content": blocks})
-        if blocks and number < stable and blocks[-1]["type"] not in {"thinking", "redacted_thinking"}:
+        if blocks and number < stable and blocks[-1]["type"] not in _THINKING:
             marked = blocks[-1]
     if marked is not None:
         marked["cache_control"] = _MARK

@@ -64,11 +64,23 @@ class ModelCard:
 
     def cost(self, usage: Usage) -> float | None:
         """The dollars for a call, by the tier its prompt is in; None if no price is known."""
+        prices = self._prices_for(usage.input_tokens)
+        return None if prices is None else prices.cost(usage)
+
+    def most(self, sent: int, answer: int) -> float | None:
+        """The dollars that a call of so many tokens costs at most, whatever a cache does; None if no price is known."""
+        prices = self._prices_for(sent)
+        if prices is None:
+            return None
+        dearest = max(prices.input, prices.cache_write or 0.0), max(prices.output, prices.thinking or 0.0)
+        return (sent * dearest[0] + answer * dearest[1]) / _MILLION
+
+    def _prices_for(self, sent: int) -> Prices | None:
         prices = self.prices
         for tier in self.tiers:
-            if usage.input_tokens > tier.above:
+            if sent > tier.above:
                 prices = tier.prices
-        return None if prices is None else prices.cost(usage)
+        return prices
 
     def under(self, own: ModelCard) -> ModelCard:
         """This card with everything over it that ``own`` says."""

@@ -22,10 +22,15 @@ from anaphora.providers.retry import retry_after, should_retry
 
 _TOO_LONG = re.compile(
     r"context[_ ](length|size|window)|exceed_context|maximum context|too many tokens|prompt is too long"
-    r"|max_new_tokens must be <=|reduce the length",
+    r"|max_new_tokens must be <=|reduce the length|input token count .*exceeds the maximum|exceed(s)? (the )?context limit",
     re.IGNORECASE,
 )
 _TOO_LONG_NUMBERS = (
+    # As Anthropic says it, in two ways.
+    re.compile(r"too long: (?P<prompt>\d+) tokens > (?P<window>\d+)"),
+    re.compile(r"context limit: (?P<prompt>\d+) \+ \d+ > (?P<window>\d+)"),
+    # As Google says it.
+    re.compile(r"token count \(?(?P<prompt>\d+)\)? exceeds the maximum number of tokens allowed \(?(?P<window>\d+)"),
     # OpenAI, vLLM: "maximum context length is 4096 tokens. However, you requested 5000 tokens"
     re.compile(
         r"maximum context length is (?P<window>\d+).*?(?:requested|resulted in|has) (?:about )?(?P<prompt>\d+)", re.DOTALL

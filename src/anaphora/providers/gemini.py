@@ -174,10 +174,11 @@ class GeminiDecoder:
 
     def _part(self, part: Mapping[str, Any]) -> Sequence[ProviderEvent]:
         signature = part.get("thoughtSignature")
-        opaque = {"vendor": "gemini", "signature": signature} if isinstance(signature, str) else {}
+        opaque = {"vendor": "gemini", "signature": signature, "of": "next part"} if isinstance(signature, str) else {}
         text = part.get("text")
         if part.get("thought"):
-            return (ThinkingDelta(text if isinstance(text, str) else "", opaque),) if text or opaque else ()
+            # A signature of thoughts themselves is not wanted back.
+            return (ThinkingDelta(text),) if isinstance(text, str) and text else ()
         events: list[ProviderEvent] = [ThinkingDelta("", opaque)] if opaque else []
         call = part.get("functionCall")
         if isinstance(call, dict):
@@ -208,7 +209,7 @@ def _parts(message: Message, names: Mapping[str, str]) -> list[Json]:
     signature: str | None = None
     for part in message.parts:
         if isinstance(part, Thinking):
-            if part.opaque.get("vendor") == "gemini" and not part.text:
+            if part.opaque.get("vendor") == "gemini":
                 signature = part.opaque.get("signature")
             continue
         encoded = _part(part, names)

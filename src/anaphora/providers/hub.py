@@ -85,10 +85,10 @@ def fetch_from_hub(model: HubModel, *, progress: Progress | None = None, cancell
         file = _choose(model, _files(model, client))
         folder = _folder(model)
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        free = shutil.disk_usage(folder).free
-        if free < file.size:
-            raise _failure(model, f"it has {file.size / 1e9:.1f} GB, and only {free / 1e9:.1f} GB of the disk are free")
         part = folder / f"{Path(file.name).name}.part"
+        free, missing = shutil.disk_usage(folder).free, file.size - (part.stat().st_size if part.exists() else 0)
+        if free < missing:
+            raise _failure(model, f"{missing / 1e9:.1f} GB are to be fetched, and only {free / 1e9:.1f} GB of the disk are free")
         _download(model, file, part, client, progress or _nobody, cancelled or Event())
         if file.hash and _hash(part) != file.hash:
             part.unlink()
@@ -211,6 +211,8 @@ def _errors(model: HubModel) -> Iterator[None]:
         yield
     except OSError as error:
         raise _failure(model, f"it cannot be stored in {hub_folder()}: {error.strerror or error}") from error
+    except (ImportError, ValueError) as error:
+        raise _failure(model, f"HTTPS_PROXY, HF_ENDPOINT or HF_TOKEN cannot be used: {error}") from error
     except (httpx2.HTTPError, httpx2.InvalidURL) as error:
         raise _failure(model, f"the connection failed ({error}); what came is kept, try again") from error
 

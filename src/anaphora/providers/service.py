@@ -12,7 +12,15 @@ from difflib import get_close_matches
 import anyio
 
 from anaphora.codec import Json
-from anaphora.errors import AnaphoraError, ConfigError, ConnectionFailed, MissingKey, ModelNotFound, ProviderError
+from anaphora.errors import (
+    AnaphoraError,
+    ConfigError,
+    ConnectionFailed,
+    MissingKey,
+    ModelNotFound,
+    ProviderError,
+    ProviderTimeout,
+)
 from anaphora.events import ProviderEvent
 from anaphora.providers.anthropic import AnthropicWire
 from anaphora.providers.base import Counter, Deadlines, ModelInfo, ModelRef, ProviderOptions, Request
@@ -67,17 +75,21 @@ class Service:
     async def prepare(self, model: str, /) -> ModelInfo:
         """Load the HTTP library, and look the model up. Only for a context window that is nowhere is the service asked."""
         await self._http.connect()
-        if model not in self._cards:
+        card = self._cards.get(model)
+        if card is None:
             card = known_card(self.name, model, self._options.cards)
             if self._vendor.is_free and card.prices is None:
                 card = FREE.under(card)
-            if self._options.context_window is None and (card.context_window is None or self._vendor.dialect == "ollama"):
-                own = self._options.cards.get(f"{self.name}:{model}", ModelCard()).context_window
-                card = replace(card, context_window=own or await self._window(model) or card.context_window)
-            self._cards[model] = card
+            own = self._options.context_window or self._options.cards.get(f"{self.name}:{model}", ModelCard()).context_window
+            reached = True
+            if own is None and (card.context_window is None or self._vendor.dialect == "ollama"):
+                window, reached = await self._window(model)
+                card = replace(card, context_window=window or card.context_window)
+            # A server that was not there may be there next time.
+            if reached:
+                self._cards[model] = card
         if self.name == "openai" and model not in self._counters:
             self._counters[model] = await exact_counter(model)
-        card = self._cards[model]
         window = self._options.context_window or card.context_window
         return ModelInfo(context_window=window, count=self._counters.get(model), card=card)
 
@@ -171,18 +183,24 @@ class Service:
     async def _asked(self, question: Question) -> Json:
         return await self.ask(question.path, question.body)
 
-    async def _window(self, model: str) -> int | None:
-        """The context window as the service itself says it, if it says it soon."""
+    async def _window(self, model: str) -> tuple[int | None, bool]:
+        """The context window as the service itself says it, if it says it soon; and whether it was there at all."""
         wire = self._wire(model)
+        reached = False
         with anyio.move_on_after(_WINDOW_SECONDS):
             for question in wire.about(model, self.base_url):
                 try:
-                    window = wire.window(model, await self._asked(question))
+                    answer = await self._asked(question)
+                    reached = True
+                    window = wire.window(model, answer)
+                except (ConnectionFailed, ProviderTimeout):
+                    return None, False
                 except (AnaphoraError, KeyError, TypeError, AttributeError):
+                    reached = True
                     continue
                 if window:
-                    return window
-        return None
+                    return window, True
+        return None, reached
 
     async def _with_suggestion(self, error: ModelNotFound, model: str) -> ModelNotFound:
         """The same error, naming the nearest models that the service does have, if it says so soon."""
