@@ -4,8 +4,8 @@ usage: python bench/stream.py [--chunks 20000] [--rounds 3]        (needs the ex
 
 A process of its own answers every request with chunks as OpenAI, Anthropic or Google write them, either fifty per write or one
 per write with a pause in between, so that the reader gets every one alone. Each reader takes the text of all chunks; what is
-counted is the time its process spent on a processor, all threads together (the smallest of the rounds). ``anaphora`` reads by
-httpx2, ``fast`` by pyreqwest. The last line is one JSON object: microseconds per chunk for each reader, and the ratios.
+counted is the time its process spent on a processor, all threads together (the smallest of the rounds). The last line is one
+JSON object: microseconds per chunk for each reader, and the ratios.
 """
 
 from __future__ import annotations
@@ -22,7 +22,6 @@ from collections.abc import Callable
 from multiprocessing.connection import Connection
 
 from anaphora import AsyncChatbot, Chatbot
-from anaphora.providers import service
 
 OPENAI = (
     b'data: {"id":"chatcmpl-1","object":"chat.completion.chunk","created":1795259836,"model":"m","system_fingerprint":'
@@ -116,34 +115,20 @@ def read_request(connection: socket.socket) -> bytes:
     return head
 
 
-def set_transport(*, fast: bool) -> None:
-    """Which of the two the next bot takes."""
-    vars(service)["is_installed"] = lambda: fast
-
-
-def ours(provider: str, *, fast: bool) -> Callable[[str], int]:
-    """Words read through Chatbot.stream, over pyreqwest or over httpx2."""
+def ours(provider: str) -> Callable[[str], int]:
+    """Words read through Chatbot.stream."""
 
     def read(url: str) -> int:
-        set_transport(fast=fast)
         with Chatbot(f"{provider}:m", base_url=url, api_key="k", context_window=8_192) as bot:
             return sum(text.count("word") for text in bot.stream("hi"))
 
     return read
 
 
-def ours_async(*, fast: bool) -> Callable[[str], int]:
+async def ours_async(url: str) -> int:
     """Words read through AsyncChatbot.stream."""
-
-    async def read(url: str) -> int:
-        async with AsyncChatbot("openai-compatible:m", base_url=url, context_window=8_192) as bot:
-            return sum([text.count("word") async for text in bot.stream("hi")])
-
-    def run(url: str) -> int:
-        set_transport(fast=fast)
-        return asyncio.run(read(url))
-
-    return run
+    async with AsyncChatbot("openai-compatible:m", base_url=url, context_window=8_192) as bot:
+        return sum([text.count("word") async for text in bot.stream("hi")])
 
 
 def anthropic_client(url: str) -> int:
@@ -198,19 +183,15 @@ async def bare_async(url: str) -> int:
 
 
 READERS: dict[str, Callable[[str], int]] = {
-    "anaphora": ours("openai-compatible", fast=False),
-    "fast": ours("openai-compatible", fast=True),
+    "anaphora": ours("openai-compatible"),
     "openai": openai_sync,
     "bare": bare_sync,
-    "anaphora_async": ours_async(fast=False),
-    "fast_async": ours_async(fast=True),
+    "anaphora_async": lambda url: asyncio.run(ours_async(url)),
     "openai_async": lambda url: asyncio.run(openai_async(url)),
     "bare_async": lambda url: asyncio.run(bare_async(url)),
-    "anaphora_anthropic": ours("anthropic", fast=False),
-    "fast_anthropic": ours("anthropic", fast=True),
+    "anaphora_anthropic": ours("anthropic"),
     "anthropic": anthropic_client,
-    "anaphora_gemini": ours("gemini", fast=False),
-    "fast_gemini": ours("gemini", fast=True),
+    "anaphora_gemini": ours("gemini"),
     "gemini": gemini_client,
 }
 # Whose figure is divided by whose.
@@ -220,12 +201,8 @@ RATIOS = (
     ("anaphora", "bare_async"),
     ("anaphora_async", "openai_async"),
     ("anaphora_async", "bare_async"),
-    ("fast", "openai"),
-    ("fast_async", "openai_async"),
     ("anaphora_anthropic", "anthropic"),
-    ("fast_anthropic", "anthropic"),
     ("anaphora_gemini", "gemini"),
-    ("fast_gemini", "gemini"),
 )
 
 

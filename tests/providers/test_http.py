@@ -21,20 +21,12 @@ from anaphora.errors import (
 from anaphora.events import AnswerDraft, Ended
 from anaphora.message import text_message
 from anaphora.providers.base import Deadlines, ModelRef, ProviderOptions, Request
-from anaphora.providers.fast import FastTransport
 from anaphora.providers.http import HTTPTransport
 from anaphora.providers.service import Service, open_provider
 
 pytestmark = pytest.mark.anyio
 ASK = Request("m", (text_message("user", "hi"),))
 QUICK = Deadlines(connect=2, first_byte=0.3, between_chunks=0.3, total=5)
-
-
-@pytest.fixture(autouse=True, params=[HTTPTransport, FastTransport])
-def transport(request: pytest.FixtureRequest, anyio_backend: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    if request.param is FastTransport and anyio_backend != "asyncio":
-        pytest.skip("pyreqwest knows asyncio only")
-    monkeypatch.setattr("anaphora.providers.service.is_installed", lambda: request.param is FastTransport)
 
 
 @pytest.fixture

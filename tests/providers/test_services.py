@@ -21,19 +21,10 @@ from anaphora.events import AnswerDraft, Ended
 from anaphora.message import Usage, text_message
 from anaphora.providers.base import ModelRef, ProviderOptions, Request
 from anaphora.providers.card import ModelCard, Prices
-from anaphora.providers.fast import FastTransport
-from anaphora.providers.http import HTTPTransport
 from anaphora.providers.service import Service, open_provider
 
 pytestmark = pytest.mark.anyio
 REQUEST = Request("m", (text_message("user", "hi"),))
-
-
-@pytest.fixture(autouse=True, params=[HTTPTransport, FastTransport])
-def transport(request: pytest.FixtureRequest, anyio_backend: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    if request.param is FastTransport and anyio_backend != "asyncio":
-        pytest.skip("pyreqwest knows asyncio only")
-    monkeypatch.setattr("anaphora.providers.service.is_installed", lambda: request.param is FastTransport)
 
 
 @pytest.fixture(params=ANSWERS)

@@ -14,7 +14,7 @@ import anyio.lowlevel
 from anaphora.errors import ConfigError, ProviderTimeout
 from anaphora.providers.base import Deadlines
 from anaphora.providers.failures import Answerer
-from anaphora.providers.http_body import Body, HTTPBody
+from anaphora.providers.http_body import HTTPBody
 from anaphora.providers.http_errors import our_errors
 
 if TYPE_CHECKING:
@@ -41,7 +41,7 @@ class HTTPTransport:
         """Load the HTTP library, which takes a tenth of a second, off the event loop."""
         await anyio.to_thread.run_sync(_import_httpx2)
 
-    async def post(self, who: Answerer, path: str, headers: Mapping[str, str], body: bytes) -> Body:
+    async def post(self, who: Answerer, path: str, headers: Mapping[str, str], body: bytes) -> HTTPBody:
         """POST; the answer's body is still to be read. Raises ProviderError."""
         end = time.monotonic() + self._deadlines.total
         return await self._answer(who, await self._send(who, "POST", path, headers, body), end)
@@ -68,7 +68,7 @@ class HTTPTransport:
     async def _send(
         self, who: Answerer, method: str, path: str, headers: Mapping[str, str], body: bytes | None
     ) -> httpx2.Response:
-        url = self._url(path)
+        url = path if path.startswith("http") else self._base_url + path
         first_byte = min(self._deadlines.first_byte, self._deadlines.total)
         with our_errors(who):
             client = self._open()
@@ -78,15 +78,8 @@ class HTTPTransport:
                 with anyio.fail_after(first_byte):
                     return await client.send(request, stream=True)
             except TimeoutError:
-                raise self._late(who) from None
-
-    def _url(self, path: str) -> str:
-        return path if path.startswith("http") else self._base_url + path
-
-    def _late(self, who: Answerer) -> ProviderTimeout:
-        first_byte = min(self._deadlines.first_byte, self._deadlines.total)
-        late = f"it did not begin to answer for {first_byte:g} seconds. Try again, or set a longer deadline."
-        return ProviderTimeout(f"{who.provider}: {late}", provider=who.provider)
+                late = f"it did not begin to answer for {first_byte:g} seconds. Try again, or set a longer deadline."
+                raise ProviderTimeout(f"{who.provider}: {late}", provider=who.provider) from None
 
     def _open(self) -> httpx2.AsyncClient:
         """A client for the running event loop; one of a loop that has ended is let go. Raises ConfigError for a bad proxy."""
@@ -98,7 +91,7 @@ class HTTPTransport:
                     headers=self._headers,
                     verify=_trust(self._base_url),
                     # A proxy has no business between this machine and itself.
-                    trust_env=not is_loopback(self._base_url),
+                    trust_env=not _is_loopback(self._base_url),
                     limits=httpx2.Limits(max_connections=None, max_keepalive_connections=20),
                 )
             except (ValueError, ImportError) as error:
@@ -114,8 +107,7 @@ def _import_httpx2() -> None:
     import httpx2
 
 
-def is_loopback(base_url: str) -> bool:
-    """Whether it is an address on this machine."""
+def _is_loopback(base_url: str) -> bool:
     host = urlsplit(base_url).hostname or ""
     return host == "localhost" or host.startswith("127.") or host == "::1"
 

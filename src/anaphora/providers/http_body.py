@@ -9,7 +9,7 @@ import socket
 import time
 from collections.abc import AsyncGenerator
 from contextlib import aclosing, suppress
-from typing import TYPE_CHECKING, Protocol, Self
+from typing import TYPE_CHECKING, Self
 
 import anyio
 
@@ -22,25 +22,7 @@ from anaphora.tasks import spawn
 if TYPE_CHECKING:
     import httpx2
 
-MAX_WHOLE_BYTES = 8 << 20
-
-
-class Body(Protocol):
-    """The body of an answer, to be read once within its ``async with``. ``kind`` is its content type."""
-
-    kind: str
-
-    def pieces(self) -> AsyncGenerator[bytes, None]:
-        """What each read gave. Raises ProviderError."""
-        ...
-
-    async def whole(self) -> bytes:
-        """All of it, cut at 8 MiB. Raises ProviderError."""
-        ...
-
-    async def __aenter__(self) -> Self: ...
-
-    async def __aexit__(self, *exception: object) -> None: ...
+_MAX_WHOLE_BYTES = 8 << 20
 
 
 class HTTPBody:
@@ -79,9 +61,9 @@ class HTTPBody:
         async with aclosing(self.pieces()) as pieces:
             async for piece in pieces:
                 data += piece
-                if len(data) > MAX_WHOLE_BYTES:
+                if len(data) > _MAX_WHOLE_BYTES:
                     break
-        return data[:MAX_WHOLE_BYTES]
+        return data[:_MAX_WHOLE_BYTES]
 
     async def check(self) -> None:
         """Raises what the provider says went wrong, if its status is not one of success; the body is closed then."""

@@ -27,9 +27,7 @@ def our_errors(who: Answerer, *, began: bool = False) -> Iterator[None]:
             raise StreamInterrupted(
                 f"{who.provider}: the connection broke in the middle of the answer. Try again.", provider=who.provider
             ) from error
-        is_refused = isinstance(error, httpx2.ConnectError)
-        why = why_no_connection(who, _innermost(error), is_refused=is_refused, kind=type(error).__name__)
-        raise ConnectionFailed(why, provider=who.provider) from error
+        raise ConnectionFailed(_why_no_connection(who, error), provider=who.provider) from error
     except httpx2.HTTPError as error:
         raise StreamInterrupted(f"{who.provider}: the answer could not be read ({error}).", provider=who.provider) from error
 
@@ -42,14 +40,16 @@ def _innermost(error: BaseException) -> str:
     return "" if cause is None else str(cause)
 
 
-def why_no_connection(who: Answerer, reason: str, *, is_refused: bool, kind: str = "") -> str:
-    """A sentence for what a library says went wrong."""
+def _why_no_connection(who: Answerer, error: Exception) -> str:
+    import httpx2
+
+    reason = _innermost(error)
     if "CERTIFICATE" in reason.upper():
         return f"{who.provider}: its certificate is not trusted ({reason}). Check the address and the system's ca-certificates."
-    if "WRONG_VERSION_NUMBER" in reason or "InvalidContentType" in reason:
+    if "WRONG_VERSION_NUMBER" in reason:
         return f"{who.provider}: this port does not speak https. If it is a server of your own, try http:// in the base URL."
-    if any(words in reason for words in ("Name or service not known", "getaddrinfo", "nodename", "failed to lookup address")):
+    if "Name or service not known" in reason or "getaddrinfo" in reason or "nodename" in reason:
         return f"{who.provider}: the host name is not known. Check the base URL and your network."
-    if is_refused:
+    if isinstance(error, httpx2.ConnectError):
         return f"{who.provider}: cannot connect ({reason or 'refused'}). Is the server running, and is the base URL right?"
-    return f"{who.provider}: the connection broke before the answer began ({reason or kind}). Try again."
+    return f"{who.provider}: the connection broke before the answer began ({reason or type(error).__name__}). Try again."

@@ -27,7 +27,6 @@ from anaphora.providers.base import Counter, Deadlines, ModelInfo, ModelRef, Pro
 from anaphora.providers.card import FREE, ModelCard
 from anaphora.providers.catalog import known_card
 from anaphora.providers.failures import Answerer, unreadable
-from anaphora.providers.fast import FastTransport, is_installed
 from anaphora.providers.gemini import GeminiWire
 from anaphora.providers.http import HTTPTransport
 from anaphora.providers.lines import LineParser
@@ -69,8 +68,7 @@ class Service:
         self._cards: dict[str, ModelCard] = {}
         self._counters: dict[str, Counter | None] = {}
         deadlines = options.deadlines or (Deadlines(first_byte=vendor.first_byte) if vendor.first_byte else Deadlines())
-        transport = FastTransport if is_installed() else HTTPTransport
-        self._http = transport(self.base_url, self._wire("").headers(self._key), deadlines)
+        self._http = HTTPTransport(self.base_url, self._wire("").headers(self._key), deadlines)
 
     async def prepare(self, model: str, /) -> ModelInfo:
         """Load the HTTP library, and look the model up. Only for a context window that is nowhere is the service asked."""
