@@ -78,12 +78,16 @@ class CostLimitReached(AnaphoraError):
 
     def __init__(self, *, spent: float, most: float, limit: float) -> None:
         super().__init__(
-            f"this conversation has cost ${spent:.4f}, and the next answer may cost up to ${most:.4f}: that would pass the limit "
-            f"of ${limit:.4f}, so nothing was sent. Raise the limit, set a smaller max_tokens, or begin a new conversation."
+            f"this conversation has cost {_dollars(spent)}, and the next answer may cost up to {_dollars(most)}: that would pass "
+            f"the limit of {_dollars(limit)}, so nothing was sent. Raise the limit, set a smaller max_tokens, or begin a new conversation."
         )
         self.spent = spent
         self.most = most
         self.limit = limit
+
+
+def _dollars(amount: float) -> str:
+    return f"${amount:.4f}" if amount >= 0.001 or amount == 0 else f"${amount:.6f}"
 
 
 class TranscriptFileError(AnaphoraError):

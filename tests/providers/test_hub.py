@@ -199,9 +199,10 @@ def test_the_program_fetches_lists_and_removes(loopback: Loopback):
 
 
 def test_the_largest_model_that_runs_well_is_suggested():
-    assert suggested(0) == SUGGESTIONS[0]
-    assert suggested(8 * 10**9).name.endswith("Qwen3-4B-GGUF:Q4_K_M")
-    assert suggested(10**12) == SUGGESTIONS[-1]
+    assert suggested(0, 8) == SUGGESTIONS[0]
+    assert suggested(8 * 10**9, 8).name.endswith("Qwen3-4B-GGUF:Q4_K_M")
+    assert suggested(10**12, 8) == SUGGESTIONS[-1]
+    assert suggested(10**12, 2).name.endswith("Qwen3-4B-GGUF:Q4_K_M")
     assert memory_bytes() > 10**8
 
 

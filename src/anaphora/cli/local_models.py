@@ -17,6 +17,8 @@ from anaphora.providers.weights import DEFAULT_WEIGHTS, weights_path
 _BESIDE = 1_000_000_000
 # Of the machine's memory, what a model may take without bringing everything else to a halt.
 _SHARE = 0.6
+# So many bytes of weights are read by one processor without keeping anybody waiting.
+_PER_CORE = 1_300_000_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,7 +35,6 @@ SUGGESTIONS = (
     Suggestion("hf.co/Qwen/Qwen3-1.7B-GGUF:Q8_0", 1_830_000_000),
     Suggestion("hf.co/Qwen/Qwen3-4B-GGUF:Q4_K_M", 2_500_000_000),
     Suggestion("hf.co/Qwen/Qwen3-8B-GGUF:Q4_K_M", 5_030_000_000),
-    Suggestion("hf.co/Qwen/Qwen3-14B-GGUF:Q4_K_M", 9_000_000_000),
 )
 
 
@@ -44,7 +45,7 @@ def local_models() -> int:
         part = "  (not whole yet)" if path.suffix == ".part" else ""
         print(f"{name}  {size / 1e9:.2f} GB, {(size + _BESIDE) / 1e9:.1f} GB of memory{part}")
     memory = memory_bytes()
-    best = suggested(memory)
+    best = suggested(memory, os.cpu_count() or 1)
     has = f"This machine has {memory / 1e9:.0f} GB of memory. " if memory else ""
     notice(f"{has}A good model for it: anaphora -m local:{best.name} ({best.size / 1e9:.1f} GB, fetched once).")
     return OK
@@ -68,9 +69,10 @@ def remove_local(names: Sequence[str]) -> int:
     return OK
 
 
-def suggested(memory: int) -> Suggestion:
-    """The largest that runs well with so many bytes of memory; the smallest where that is not known."""
-    fitting = [one for one in SUGGESTIONS if one.size + _BESIDE <= memory * _SHARE]
+def suggested(memory: int, cores: int) -> Suggestion:
+    """The largest that runs well with so many bytes of memory and processors; the smallest where that is not known."""
+    quick = cores * _PER_CORE
+    fitting = [one for one in SUGGESTIONS if one.size + _BESIDE <= memory * _SHARE and one.size <= quick]
     return fitting[-1] if fitting else SUGGESTIONS[0]
 
 
