@@ -78,8 +78,9 @@ class CostLimitReached(AnaphoraError):
 
     def __init__(self, *, spent: float, most: float, limit: float) -> None:
         super().__init__(
-            f"this conversation has cost {_dollars(spent)}, and the next answer may cost up to {_dollars(most)}: that would pass "
-            f"the limit of {_dollars(limit)}, so nothing was sent. Raise the limit, set a smaller max_tokens, or begin a new conversation."
+            f"this conversation has cost {_dollars(spent)}, and the next answer may cost up to {_dollars(most)}. That would pass "
+            f"the limit of {_dollars(limit)}, so nothing was sent. Raise the limit, set a smaller max_tokens, or begin a new "
+            "conversation."
         )
         self.spent = spent
         self.most = most
