@@ -2,7 +2,7 @@ from anaphora.events import AnswerDraft, Ended, Event, TextDelta, ThinkingDelta,
 from anaphora.message import Message, Text, Thinking, ToolCall
 
 
-def test_deltas_fold_to_a_message_with_thinking_first_and_calls_last():
+def test_deltas_fold_to_a_message_whose_parts_are_in_the_order_in_which_they_came():
     draft = AnswerDraft()
     for event in (
         ToolCallDelta(1, "b", "second", "{}"),
@@ -13,8 +13,30 @@ def test_deltas_fold_to_a_message_with_thinking_first_and_calls_last():
         ToolCallDelta(0, arguments=":1}"),
     ):
         draft.add(event)
-    calls = (ToolCall("a", "first", '{"x":1}'), ToolCall("b", "second", "{}"))
-    assert draft.message() == Message("assistant", (Thinking("hm"), Text("Hello"), *calls))
+    first, second = ToolCall("a", "first", '{"x":1}'), ToolCall("b", "second", "{}")
+    assert draft.message() == Message("assistant", (second, Text("Hel"), Thinking("hm"), Text("lo"), first))
+    assert draft.message().text == "Hello"
+
+
+def test_what_is_opaque_ends_a_block_of_thinking():
+    draft = AnswerDraft()
+    for event in (
+        ThinkingDelta("h"),
+        ThinkingDelta("m"),
+        ThinkingDelta("", {"signature": "a"}),
+        ThinkingDelta("so", {"signature": "b"}),
+        ThinkingDelta("then"),
+        ThinkingDelta("", {"signature": "c", "of": "next part"}),
+        TextDelta("Hi"),
+    ):
+        draft.add(event)
+    assert draft.message().parts == (
+        Thinking("hm", {"signature": "a"}),
+        Thinking("so", {"signature": "b"}),
+        Thinking("then"),
+        Thinking("", {"signature": "c", "of": "next part"}),
+        Text("Hi"),
+    )
 
 
 def test_an_empty_draft_is_false_and_an_empty_message():

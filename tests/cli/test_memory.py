@@ -107,7 +107,7 @@ def test_a_single_question_does_not_depend_on_the_past_unless_it_is_to(tmp_path:
 def test_when_the_window_first_moves_it_is_said():
     with Terminal("-m", "scripted:", "--context-window", "400") as terminal:
         terminal.wait_for("\n>")
-        for number in range(8):
+        for number in range(9):
             terminal.enter(f"message {number} with a few more words in it")
             terminal.wait_for("tokens in", times=number + 1)
         terminal.wait_for("no longer shown to the model; /context says more.")
