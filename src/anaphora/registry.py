@@ -9,13 +9,13 @@ from __future__ import annotations
 import os
 import re
 from difflib import get_close_matches
+from functools import cache
 from importlib.metadata import EntryPoint, entry_points
 
 from anaphora.errors import ConfigError, UnknownModel
 from anaphora.providers.base import ModelRef, Provider, ProviderOptions
 from anaphora.providers.vendors import VENDORS
 from anaphora.stores.base import Store
-from anaphora.stores.sqlite import SQLiteStore
 
 GROUP = "anaphora.providers"
 STORES = "anaphora.stores"
@@ -61,6 +61,8 @@ def open_store(where: str | os.PathLike[str]) -> Store:
     text = os.fspath(where)
     scheme, is_url, _ = text.partition("://")
     if not is_url:
+        from anaphora.stores.sqlite import SQLiteStore
+
         return SQLiteStore(os.path.expanduser(text))  # noqa: PTH111 -- pathlib's raises for a user who does not exist
     known = {entry.name: entry for entry in entry_points(group=STORES)}
     if scheme not in known:
@@ -78,6 +80,7 @@ def _with_default_model(ref: ModelRef) -> ModelRef:
     raise ConfigError(f"{ref.provider} needs a model: write {ref.provider}:NAME.")
 
 
+@cache
 def _entry_points() -> dict[str, EntryPoint]:
     found = {entry.name: entry for entry in entry_points(group=GROUP)}
     if "local" not in found:
