@@ -1,4 +1,4 @@
-"""From the start of a program until its request reaches the server: anaphora beside the vendors' own clients, in one run.
+"""From the start of a program until its request arrives: anaphora, the vendors' own clients and bare httpx2, in one run.
 
 usage: python bench/first_byte.py [--rounds 10]        (needs the extra `bench`)
 
@@ -27,6 +27,10 @@ Chatbot("{name}:m", base_url=url + "/v1", api_key="k", context_window=8192).say(
 """
         for name in ("openai", "anthropic", "gemini")
     },
+    "httpx2": f"""{ASK}
+import httpx2
+httpx2.post(url, json={{"hi": "hi"}})
+""",
     "openai": f"""{ASK}
 import openai
 openai.OpenAI(base_url=url + "/v1", api_key="k", max_retries=0).chat.completions.create(

@@ -58,6 +58,7 @@ def main() -> None:
     parser.add_argument("litellm", type=Path)
     parser.add_argument("genai_prices", type=Path)
     parser.add_argument("--date", required=True, type=date.fromisoformat, help="the day whose prices are taken")
+    parser.add_argument("--root", type=Path, default=ROOT, help="the folder of the project (default: where this script is)")
     arguments = parser.parse_args()
     theirs = dict(from_genai_prices(arguments.genai_prices, str(arguments.date)))
     ours = dict(from_litellm(arguments.litellm))
@@ -69,10 +70,10 @@ def main() -> None:
     head = {"date": str(arguments.date), "sources": sources}
     lines = [head, *({"model": name, **rows[name]} for name in sorted(rows))]
     text = "".join(json.dumps(line, separators=(",", ":")) + "\n" for line in lines)
-    (ROOT / "src/anaphora/providers/models.jsonl").write_text(text, encoding="utf-8")
+    (arguments.root / "src/anaphora/providers/models.jsonl").write_text(text, encoding="utf-8")
     found = list(differences(ours, theirs))
     report = "".join(f"| {' | '.join(line)} |\n" for line in found)
-    (ROOT / "docs/catalog-differences.md").write_text(
+    (arguments.root / "docs/catalog-differences.md").write_text(
         f"# Where the catalog's sources differ\n\nMade by `scripts/make_catalog.py` from {' and '.join(sources)}: of the models "
         f"that both know, those whose prices (dollars for a million tokens) differ. The catalog has the first.\n\n"
         f"| model | price | {sources[0]} | {sources[1]} |\n|---|---|---|---|\n{report}",

@@ -8,10 +8,10 @@ from tests.loopback import Loopback, delta, head, http
 from tests.providers.dialects import ANSWERS, streamed
 
 from anaphora import AsyncChatbot, Image
-from anaphora.errors import AuthenticationFailed, ServerFailed, StreamInterrupted, UnknownModel
+from anaphora.errors import AuthenticationFailed, ConnectionFailed, ServerFailed, StreamInterrupted, UnknownModel
 from anaphora.events import Ended, TextDelta, Warned
 from anaphora.message import Usage
-from anaphora.providers.base import Provider
+from anaphora.providers.base import ModelInfo, Provider
 from anaphora.providers.retry import Retries
 from anaphora.providers.scripted import ScriptedProvider
 from anaphora.providers.service import Service
@@ -184,3 +184,40 @@ async def test_a_server_that_was_away_is_asked_again_for_the_window(loopback: Lo
     provider._http._base_url = loopback.url.removesuffix("/v1")
     assert (await bot.prepare()).context_window == 4_096
     await bot.aclose()
+
+
+class Away(ScriptedProvider):
+    """Cannot even be prepared."""
+
+    name = "away"
+
+    async def prepare(self, model: str, /) -> ModelInfo:
+        raise ConnectionFailed("away: cannot connect.", provider="away")
+
+
+async def test_after_another_model_answered_the_next_message_is_answered_too(tmp_path: Path):
+    models = f"{script(tmp_path, 'a', 'text: never')},scripted:"
+    async with AsyncChatbot(models, titles=True, retries=Retries(attempts=0)) as bot:
+        bot._setup.model.provider = Away()
+        # The first one's title is still being waited for when the second is said.
+        assert (await bot.say("one")).text == "You said: one"
+        assert (await bot.say("two")).text == "You said: two"
+        assert len(await bot.history()) == 4
+
+
+async def test_a_server_that_is_away_is_asked_for_its_window_once_a_turn(tmp_path: Path):
+    class Counted(ScriptedProvider):
+        prepared = 0
+
+        async def prepare(self, model: str, /) -> ModelInfo:
+            self.prepared += 1
+            return await super().prepare(model)
+
+    provider = Counted("one", "two", context_window=None)
+    async with AsyncChatbot(provider) as bot:
+        await bot.say("a")
+        await bot.settle()
+        first = provider.prepared
+        await bot.say("b")
+        await bot.settle()
+    assert provider.prepared - first == 1

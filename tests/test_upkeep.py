@@ -45,6 +45,8 @@ async def test_a_summary_is_made_of_the_originals_and_of_nothing_else():
     async with AsyncChatbot(provider) as bot:
         await talk(bot, 60)
     summaries = [request for request in provider.background_requests if request.purpose == "summary"]
+    # What is asked only once is not worth a place in the provider's cache.
+    assert all(request.stable == 0 for request in summaries)
     assert len(summaries) > 4
     for request in summaries:
         assert "They said" not in sent(request)

@@ -85,6 +85,7 @@ class Answering:
             return await self._next_model(user, error)
 
     async def _plan(self, user: Entry) -> Context:
+        self.setup.model.look_again()
         card = (await self.setup.model.prepare()).card
         if card.images is False and any(isinstance(part, Image) for part in user.message.parts):
             raise ConfigError(

@@ -24,7 +24,7 @@ from anaphora.message import Options, valid_text
 from anaphora.model import Model
 from anaphora.options import AnswerOptions, chosen_options
 from anaphora.providers.base import Deadlines, ModelInfo, Provider, ProviderOptions
-from anaphora.providers.card import own_cards
+from anaphora.providers.card import ModelCard, own_cards
 from anaphora.providers.retry import Retries
 from anaphora.registry import open_provider, open_store, parse_model, parse_models
 from anaphora.setup import Setup
@@ -95,19 +95,20 @@ class AsyncChatbot(AsyncConversation):
         memory = _memory(options)
         kept = _store(store)
         embedder = _embedder(memory.recall)
-        first, *fallbacks = _models(model, options)
+        cards = own_cards(options.get("models") or {})
+        first, *fallbacks = _models(model, options, cards)
         setup = Setup(
             model=first,
             fallbacks=tuple(fallbacks),
             max_cost=_dollars(options.get("max_cost")),
-            cards=own_cards(options.get("models") or {}),
+            cards=cards,
             store=kept,
             memory=memory,
             retries=options.get("retries") or Retries(),
             system=None if system is None else valid_text(system, "the system prompt"),
             titles=options.get("titles") or False,
-            summariser=_other_model(memory.summary, options),
-            extractor=_other_model(memory.facts, options),
+            summariser=_other_model(memory.summary, options, cards),
+            extractor=_other_model(memory.facts, options, cards),
             embedder=embedder,
             vectors=VectorIndex(kept, owner, embedder) if embedder else None,
         )
@@ -195,6 +196,7 @@ class AsyncChatbot(AsyncConversation):
 
         Raises ProviderError.
         """
+        self._setup.model.look_again()
         return await self._setup.model.prepare()
 
     async def aclose(self) -> None:
@@ -216,7 +218,7 @@ class AsyncChatbot(AsyncConversation):
         await self.aclose()
 
 
-def _models(model: str | Provider | None, options: ChatbotOptions) -> list[Model]:
+def _models(model: str | Provider | None, options: ChatbotOptions, cards: Mapping[str, ModelCard]) -> list[Model]:
     """The models that answer, in the order in which they are asked. Raises ConfigError."""
     window = options.get("context_window")
     if window is not None and window < 1:
@@ -226,7 +228,6 @@ def _models(model: str | Provider | None, options: ChatbotOptions) -> list[Model
             raise ConfigError(f"the model must be a text like 'openai:gpt-5.4-mini' or a Provider, not {model!r}.")
         return [Model(model, "", context_window=window)]
     base_url = options.get("base_url")
-    cards = own_cards(options.get("models") or {})
     refs = parse_models(model or DEFAULT_MODEL, base_url=base_url)
     # What is said of one service holds for no other: its address, and so where a key is sent; its window.
     meant = next((ref.provider for ref in refs if ref.provider == "openai-compatible"), refs[0].provider)
@@ -278,13 +279,12 @@ def _embedder(recall: Recall | None) -> Embedder | None:
         raise ConfigError(f"the embedder, {recall.embedder!r}: {error}") from error
 
 
-def _other_model(part: Summary | Facts | None, options: ChatbotOptions) -> Model | None:
+def _other_model(part: Summary | Facts | None, options: ChatbotOptions, cards: Mapping[str, ModelCard]) -> Model | None:
     """The model that is named for a part of the memory."""
     if part is None or part.model is None:
         return None
     try:
         ref = parse_model(part.model)
-        cards = own_cards(options.get("models") or {})
         return Model(open_provider(ref, ProviderOptions(deadlines=options.get("deadlines"), cards=cards)), ref.model)
     except (ConfigError, ProviderError) as error:
         raise ConfigError(f"the model for {type(part).__name__.lower()}, {part.model!r}: {error}") from error

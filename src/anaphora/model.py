@@ -34,9 +34,14 @@ class Model:
 
     async def prepare(self) -> ModelInfo:
         """Connect, and learn what there is to know. Raises ProviderError or ConfigError."""
-        if self._info is None or self._info.context_window is None:
+        if self._info is None:
             self._info = await self.provider.prepare(self.name)
         return self._info
+
+    def look_again(self) -> None:
+        """Ask once more at the next occasion, if nobody could say how large the window is: a server may have been away."""
+        if self._info is not None and self._info.context_window is None:
+            self._info = None
 
     async def system_prompt(self, text: str | None) -> Prompt:
         """The system prompt with its size; None takes the one this model does best with."""

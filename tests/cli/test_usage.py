@@ -4,6 +4,7 @@ import json
 from pathlib import Path
 
 from tests.cli.program import run, scripted
+from tests.loopback import Loopback, http
 
 from anaphora.calls import Spent
 from anaphora.cli.usage import dollars, usage_lines
@@ -75,3 +76,13 @@ def test_the_catalog_is_listed_and_searched():
     result = run("models", "no-such-model")
     assert (result.returncode, result.stdout) == (1, "")
     assert run("models", "--ask", "nobody").returncode == 2
+
+
+def test_a_provider_is_asked_for_its_own_models(loopback: Loopback):
+    models = {"data": [{"id": "b", "context_length": 4_096}, {"id": "a"}]}
+    loopback.about["/models"] = http(json.dumps(models).encode())
+    result = run("models", "--ask", "openai-compatible", "--base-url", loopback.url)
+    assert result.stdout.splitlines() == [
+        "openai-compatible:a  window unknown  price unknown",
+        "openai-compatible:b    4,096 tokens  price unknown",
+    ]

@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import shutil
 from pathlib import Path
 from threading import Event
 
@@ -176,6 +177,29 @@ def test_the_token_is_shown_to_the_hub_and_to_no_other_host(loopback: Loopback, 
 def test_no_model_is_fetched_that_the_disk_has_no_room_for(loopback: Loopback):
     loopback.answer(listing(size=10**18))
     with pytest.raises(LocalModelError, match="of the disk are free"):
+        fetch_from_hub(TINY)
+
+
+@pytest.mark.usefixtures("empty_cache")
+def test_what_is_there_already_needs_no_room(loopback: Loopback, monkeypatch: pytest.MonkeyPatch):
+    loopback.answer(listing())
+    loopback.answer(http(CONTENT[:-10]))
+    with pytest.raises(LocalModelError, match="the next try goes on there"):
+        fetch_from_hub(TINY)
+    free = shutil.disk_usage(hub_folder())._replace(free=20)
+    monkeypatch.setattr(shutil, "disk_usage", lambda _: free)
+    loopback.answer(listing())
+    loopback.answer(http(CONTENT[-10:], status=206))
+    assert fetch_from_hub(TINY).read_bytes() == CONTENT
+
+
+@pytest.mark.usefixtures("empty_cache")
+@pytest.mark.parametrize(
+    ("name", "value"), [("HF_TOKEN", "hf_gr\u00fcn"), ("HTTPS_PROXY", "foo://x"), ("HF_ENDPOINT", "foo://x")]
+)
+def test_a_setting_that_cannot_be_is_told(monkeypatch: pytest.MonkeyPatch, name: str, value: str):
+    monkeypatch.setenv(name, value)
+    with pytest.raises(LocalModelError, match=r"hf\.co/acme/tiny-GGUF"):
         fetch_from_hub(TINY)
 
 

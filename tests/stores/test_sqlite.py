@@ -15,7 +15,7 @@ from tests.stores.search_conformance import SearchConformance
 
 from anaphora import AsyncChatbot, Chatbot, ScriptedProvider
 from anaphora.errors import ConversationBusy, StoreError, StoreUnusable
-from anaphora.message import text_message
+from anaphora.message import Usage, text_message
 from anaphora.stores.base import Draft, Query, Scope, Store
 from anaphora.stores.migrate import migrations
 from anaphora.stores.sqlite import SQLiteStore
@@ -127,7 +127,7 @@ async def test_a_verb_runs_to_its_end_even_if_nobody_waits_any_more(path: Path):
 def test_many_processes_write_into_one_database(path: Path):
     program = f"""
 import anyio
-from anaphora.message import text_message
+from anaphora.message import Usage, text_message
 from anaphora.stores.base import Draft, Scope
 from anaphora.stores.migrate import migrations
 from anaphora.stores.sqlite import SQLiteStore
@@ -147,6 +147,26 @@ anyio.run(main)
         orders = [row[0] for row in database.execute('SELECT "order" FROM messages ORDER BY number')]
         assert orders == list(range(1, 201))
         assert database.execute("PRAGMA integrity_check").fetchone() == ("ok",)
+
+
+async def test_answers_of_an_older_database_are_on_the_bill(path: Path):
+    with closing(sqlite3.connect(path)) as database:
+        for number in range(1, 5):
+            database.executescript(migrations()[number])
+        database.execute("PRAGMA user_version = 4")
+        database.execute("INSERT INTO conversations (owner, id, created, updated, messages) VALUES ('me', 'c', 0, 0, 2)")
+        for order, model in enumerate(("local", "openai:gpt-x"), 1):
+            database.execute(
+                'INSERT INTO messages (owner, conversation, id, parent, "order", role, parts, status, tokens, counter, created,'
+                " usage, model) VALUES ('me', 'c', ?, NULL, ?, 'assistant', '[]', 'complete', 1, '', 0, ?, ?)",
+                (model, order, '{"input_tokens": 10, "cached_tokens": 4, "output_tokens": 2}', model),
+            )
+        database.commit()
+    store = SQLiteStore(path)
+    local, priced = await store.spent("me")
+    assert (local.model, local.unpriced, local.usage) == ("local", 0, Usage(10, 4, 2, cost=0.0))
+    assert (priced.model, priced.calls, priced.unpriced) == ("openai:gpt-x", 1, 1)
+    await store.aclose()
 
 
 async def test_an_older_database_is_copied_and_then_brought_up_to_date(path: Path):

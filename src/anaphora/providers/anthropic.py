@@ -44,6 +44,8 @@ class AnthropicWire:
     """The dialect. ``who`` names the provider in errors."""
 
     framing: Literal["events", "lines"] = "events"
+    embeddings = "/embeddings"
+    sets_window = False
 
     def __init__(self, who: Answerer, card: ModelCard) -> None:
         self._who = who

@@ -26,10 +26,17 @@ LARGEST_WINDOW = 16_384
 _FINISHES: Mapping[str, Finish] = {"length": "length", "stop": "stop", "tool_calls": "tool_calls"}
 
 
+def native_url(base_url: str) -> str:
+    """The server's address, where that of its OpenAI dialect is given, which most people know."""
+    return base_url.rstrip("/").removesuffix("/v1")
+
+
 class OllamaWire:
     """The dialect. ``who`` names the provider in errors; ``context_window`` (tokens) is asked for with every request."""
 
     framing: Literal["events", "lines"] = "lines"
+    embeddings = "/v1/embeddings"
+    sets_window = True
 
     def __init__(self, who: Answerer, context_window: int | None) -> None:
         self._who = who

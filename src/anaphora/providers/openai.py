@@ -40,6 +40,8 @@ class OpenAIWire:
     """The dialect. ``who`` names the provider in errors, ``max_tokens_field`` is how the answer's limit is written."""
 
     framing: Literal["events", "lines"] = "events"
+    embeddings = "/embeddings"
+    sets_window = False
 
     def __init__(self, who: Answerer, *, max_tokens_field: str = "max_tokens") -> None:
         self._who = who

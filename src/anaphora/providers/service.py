@@ -30,7 +30,7 @@ from anaphora.providers.failures import Answerer, unreadable
 from anaphora.providers.gemini import GeminiWire
 from anaphora.providers.http import HTTPTransport
 from anaphora.providers.lines import LineParser
-from anaphora.providers.ollama import OllamaWire
+from anaphora.providers.ollama import OllamaWire, native_url
 from anaphora.providers.openai import OpenAIWire
 from anaphora.providers.openai_tokens import exact_counter
 from anaphora.providers.sse import SSEParser
@@ -51,8 +51,7 @@ def open_provider(ref: ModelRef, options: ProviderOptions) -> Service:
             f"{ref.provider} needs a base URL, for example --base-url http://127.0.0.1:8080/v1 (base_url= in Python)."
         )
     if vendor.dialect == "ollama":
-        # The address of the server's other dialect, which most people know.
-        base_url = base_url.rstrip("/").removesuffix("/v1")
+        base_url = native_url(base_url)
     return Service(replace(vendor, base_url=base_url), _key(vendor, options), options)
 
 
@@ -80,13 +79,13 @@ class Service:
                 card = FREE.under(card)
             own = self._options.context_window or self._options.cards.get(f"{self.name}:{model}", ModelCard()).context_window
             reached = True
-            if own is None and (card.context_window is None or self._vendor.dialect == "ollama"):
+            if own is None and (card.context_window is None or self._wire(model).sets_window):
                 window, reached = await self._window(model)
                 card = replace(card, context_window=window or card.context_window)
             # A server that was not there may be there next time.
             if reached:
                 self._cards[model] = card
-        if self.name == "openai" and model not in self._counters:
+        if self._vendor.exact_tokens and model not in self._counters:
             self._counters[model] = await exact_counter(model)
         window = self._options.context_window or card.context_window
         return ModelInfo(context_window=window, count=self._counters.get(model), card=card)
@@ -126,8 +125,7 @@ class Service:
 
     async def embed(self, model: str, texts: Sequence[str], /) -> list[list[float]]:
         """Rows of numbers for texts, in their order, from ``/embeddings``. Raises ProviderError."""
-        path = "/v1/embeddings" if self._vendor.dialect == "ollama" else "/embeddings"
-        answer = await self.ask(path, {"model": model, "input": list(texts), "encoding_format": "float"})
+        answer = await self.ask(self._wire(model).embeddings, {"model": model, "input": list(texts), "encoding_format": "float"})
         try:
             rows = sorted(answer["data"], key=lambda item: int(item["index"]))
             vectors = [[float(number) for number in item["embedding"]] for item in rows]

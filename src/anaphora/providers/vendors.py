@@ -13,7 +13,7 @@ class Vendor:
     """A service. ``key_variable`` None: it wants no key. ``model`` is what is taken where none is named.
 
     ``max_tokens_field`` is how the answer's limit is written; OpenAI's thinking models refuse the old name. ``first_byte``:
-    seconds to wait for it. ``is_free``: it runs on the user's own machine.
+    seconds to wait for it. ``is_free``: it runs on the user's own machine. ``exact_tokens``: its tokens can be counted here.
     """
 
     name: str
@@ -24,12 +24,20 @@ class Vendor:
     max_tokens_field: str = "max_tokens"
     first_byte: float | None = None
     is_free: bool = False
+    exact_tokens: bool = False
 
 
 VENDORS: dict[str, Vendor] = {
     vendor.name: vendor
     for vendor in (
-        Vendor("openai", "https://api.openai.com/v1", "OPENAI_API_KEY", "gpt-5.4-mini", max_tokens_field="max_completion_tokens"),
+        Vendor(
+            "openai",
+            "https://api.openai.com/v1",
+            "OPENAI_API_KEY",
+            "gpt-5.4-mini",
+            max_tokens_field="max_completion_tokens",
+            exact_tokens=True,
+        ),
         Vendor("anthropic", "https://api.anthropic.com/v1", "ANTHROPIC_API_KEY", "claude-haiku-5-5", "anthropic"),
         Vendor("gemini", "https://generativelanguage.googleapis.com/v1beta", "GEMINI_API_KEY", "gemini-3.8-flash", "gemini"),
         Vendor("groq", "https://api.groq.com/openai/v1", "GROQ_API_KEY", "openai/gpt-oss-120b"),

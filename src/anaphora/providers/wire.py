@@ -41,9 +41,15 @@ class WireDecoder(Protocol):
 
 
 class Wire(Protocol):
-    """A dialect. ``framing``: its answers are server-sent events, or lines of JSON."""
+    """A dialect. ``framing``: its answers are server-sent events, or lines of JSON.
+
+    ``embeddings`` is the path for them. ``sets_window``: the context window is said with every request, so the server is asked
+    for it although the catalog may know what the model was made for.
+    """
 
     framing: Literal["events", "lines"]
+    embeddings: str
+    sets_window: bool
 
     def headers(self, key: str) -> Mapping[str, str]:
         """How a key is shown, and what else every request carries."""
