@@ -78,8 +78,9 @@ async def test_each_of_the_others_is_tried_once(loopback: Loopback, tmp_path: Pa
 def test_models_with_commas_between_them_are_taken_apart():
     assert [str(ref) for ref in parse_models("groq:a, openai:b,local")] == ["groq:a", "openai:b", "local"]
     assert [str(ref) for ref in parse_models("local:/a,b/c.gguf")] == ["local:/a,b/c.gguf"]
-    with pytest.raises(UnknownModel):
-        parse_models("gorq:a,local")
+    for misspelled in ("gorq:a,local", "local,gorq:a"):
+        with pytest.raises(UnknownModel, match="groq:a"):
+            parse_models(misspelled)
 
 
 async def test_a_prompt_that_was_cut_off_in_silence_is_noticed_and_teaches_nothing():

@@ -44,9 +44,9 @@ def parse_model(text: str, *, base_url: str | None = None) -> ModelRef:
 
 def parse_models(text: str, *, base_url: str | None = None) -> list[ModelRef]:
     """Several models with commas between them, in the order in which they are to be asked. Raises UnknownModel."""
-    # A comma may also be in a file's name.
+    # A comma may also be in a file's name. A word with a colon is a provider, if only a misspelled one.
     known = "|".join(map(re.escape, _entry_points()))
-    return [parse_model(one.strip(), base_url=base_url) for one in re.split(rf",(?=\s*(?:{known})\s*(?::|,|$))", text)]
+    return [parse_model(one.strip(), base_url=base_url) for one in re.split(rf",(?=\s*(?:(?:{known})\s*(?:,|$)|[\w-]+:))", text)]
 
 
 def open_provider(ref: ModelRef, options: ProviderOptions) -> Provider:
