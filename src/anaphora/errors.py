@@ -7,6 +7,7 @@ AnaphoraError
 │ └ MissingExtra            an optional package is not installed
 ├ InvalidMessage            the text cannot be sent (empty, not valid Unicode)
 ├ ContextTooLong            one part alone does not fit into the context: .part .tokens .limit
+├ InvalidAnswer             an answer is not of the shape that was asked for: .text .reason
 ├ CostLimitReached          the next call may cost more than is left: .spent .most .limit
 ├ TranscriptFileError       a file to load is unreadable or malformed: .path .line
 ├ ProviderError             .provider .status .request_id .retry_after .retryable
@@ -71,6 +72,15 @@ class ContextTooLong(AnaphoraError):
         self.part = part
         self.tokens = tokens
         self.limit = limit
+
+
+class InvalidAnswer(AnaphoraError):
+    """An answer is not of the shape that was asked for, also when asked again. ``text`` is what was answered."""
+
+    def __init__(self, text: str, reason: str) -> None:
+        super().__init__(f"the answer is not of the shape that was asked for: {reason}. Ask again, or a better model.")
+        self.text = text
+        self.reason = reason
 
 
 class CostLimitReached(AnaphoraError):

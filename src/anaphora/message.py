@@ -130,12 +130,16 @@ class Usage:
 
 @dataclass(frozen=True, slots=True)
 class Options:
-    """What the user set for an answer. None means: not set, and so not sent."""
+    """What the user set for an answer. None means: not set, and so not sent.
+
+    ``tool_choice``: ``auto`` (which is not sent), ``none``, ``required``, or the name of the tool to call.
+    """
 
     temperature: float | None = None
     max_tokens: int | None = None
     seed: int | None = None
     stop: tuple[str, ...] = ()
+    tool_choice: str = "auto"
     extra: Mapping[str, Any] = field(default_factory=dict)
 
 

@@ -16,12 +16,14 @@ class AnswerOptions(TypedDict, total=False):
     """What may be set for a bot or for one answer. What is not set is not sent.
 
     ``max_tokens`` limits the answer, ``stop`` are texts that end it, ``extra`` is merged into the request's body as it is.
+    ``tool_choice``: ``auto`` lets the model choose, ``none`` forbids tools, ``required`` or the name of one demands a call.
     """
 
     temperature: float | None
     max_tokens: int | None
     seed: int | None
     stop: str | Sequence[str] | None
+    tool_choice: str | None
     extra: dict[str, Any] | None
 
 
@@ -34,6 +36,8 @@ def chosen_options(base: Options, options: AnswerOptions) -> Options:
     if "stop" in changes:
         stop = changes["stop"] or ()
         changes["stop"] = (stop,) if isinstance(stop, str) else tuple(stop)
+    if "tool_choice" in changes:
+        changes["tool_choice"] = changes["tool_choice"] or "auto"
     if "extra" in changes:
         changes["extra"] = {**base.extra, **(changes["extra"] or {})}
     result = replace(base, **changes)

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import base64
 import json
+import re
 from collections.abc import Mapping, Sequence
 from typing import Any, Literal
 
@@ -28,6 +29,7 @@ VERSION = "2023-06-01"
 # The API wants a limit; this is for models of which none is known.
 _LONGEST_ANSWER = 4_096
 _MARK = {"type": "ephemeral"}
+_NO_ID = re.compile(r"[^a-zA-Z0-9_-]")
 _THINKING = frozenset({"thinking", "redacted_thinking"})
 _FINISHES: Mapping[str, Finish] = {
     "end_turn": "stop",
@@ -71,6 +73,13 @@ class AnthropicWire:
             body["system"] = [{"type": "text", "text": text, **({} if request.stable == 0 else {"cache_control": _MARK})}]
         chosen = {"temperature": options.temperature, "stop_sequences": list(options.stop) or None}
         body.update({name: value for name, value in chosen.items() if value is not None})
+        if request.tools:
+            body["tools"] = [
+                {"name": tool.name, "description": tool.description, "input_schema": tool.parameters} for tool in request.tools
+            ]
+            body.update(_choice(options.tool_choice))
+        if request.schema is not None:
+            body["output_config"] = {"format": {"type": "json_schema", "schema": request.schema}}
         body.update(options.extra)
         return WireRequest("/messages", {"content-type": "application/json"}, json.dumps(body).encode())
 
@@ -220,6 +229,18 @@ class AnthropicDecoder:
         return events
 
 
+def _choice(choice: str) -> Json:
+    if choice == "auto":
+        return {}
+    kinds: Mapping[str, Json] = {"none": {"type": "none"}, "required": {"type": "any"}}
+    return {"tool_choice": kinds.get(choice, {"type": "tool", "name": choice})}
+
+
+def _call_id(call_id: str) -> str:
+    """An id as this API takes it: other models' have points and colons."""
+    return _NO_ID.sub("_", call_id)
+
+
 def _stable(request: Request) -> int:
     """How many of the messages that are no system prompt begin the next prompt as well."""
     count = len(request.messages) if request.stable is None else request.stable
@@ -260,7 +281,8 @@ def _block(part: Part) -> Json | None:
         case Thinking(_, {"vendor": "anthropic", "redacted": data}):
             return {"type": "redacted_thinking", "data": data}
         case ToolCall(call_id, name, arguments):
-            return {"type": "tool_use", "id": call_id, "name": name, "input": arguments_object(arguments)}
+            return {"type": "tool_use", "id": _call_id(call_id), "name": name, "input": arguments_object(arguments)}
         case ToolResult(call_id, text, _, failed):
-            return {"type": "tool_result", "tool_use_id": call_id, "content": text, **({"is_error": True} if failed else {})}
+            result = {"type": "tool_result", "tool_use_id": _call_id(call_id), "content": text or "(empty)"}
+            return {**result, "is_error": True} if failed else result
     return None

@@ -7,9 +7,11 @@ from dataclasses import dataclass, field
 from typing import Protocol
 
 from anaphora.calls import Purpose
+from anaphora.codec import Json
 from anaphora.events import ProviderEvent
 from anaphora.message import Message, Options
 from anaphora.providers.card import ModelCard
+from anaphora.tool import Tool
 
 
 @dataclass(frozen=True, slots=True)
@@ -17,7 +19,7 @@ class Request:
     """One call: which model, what it sees, what the user set, and what it is for. All but answers are asked in the background.
 
     So many messages are ``stable``: the next prompt of the conversation begins with them as well. None: all of them. ``room`` is
-    what the context window leaves for the answer, in tokens; None is unknown.
+    what the context window leaves for the answer, in tokens; None is unknown. ``schema`` is the JSON schema of the answer.
     """
 
     model: str
@@ -26,6 +28,8 @@ class Request:
     purpose: Purpose = "answer"
     stable: int | None = None
     room: int | None = None
+    tools: tuple[Tool, ...] = ()
+    schema: Json | None = None
 
 
 class Counter(Protocol):

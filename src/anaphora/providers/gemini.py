@@ -21,6 +21,7 @@ from anaphora.providers.chunks import broken_off, json_value
 from anaphora.providers.failures import Answerer, from_error_object, unreadable
 from anaphora.providers.json_arguments import arguments_object
 from anaphora.providers.wire import Counts, Question, WireRequest, named_models
+from anaphora.tool import Tool
 
 _FINISHES: Mapping[str, Finish] = {
     "STOP": "stop",
@@ -70,6 +71,8 @@ class GeminiWire:
             "seed": options.seed,
             "stopSequences": list(options.stop) or None,
             "thinkingConfig": {"includeThoughts": True} if self._card.thinking else None,
+            "responseMimeType": None if request.schema is None else "application/json",
+            "responseJsonSchema": request.schema,
         }
         config = {name: value for name, value in chosen.items() if value is not None}
         body: Json = {"contents": _contents([message for message in request.messages if message.role != "system"])}
@@ -77,6 +80,9 @@ class GeminiWire:
             body["systemInstruction"] = {"parts": [{"text": "\n\n".join(system)}]}
         if config:
             body["generationConfig"] = config
+        if request.tools:
+            body["tools"] = [{"functionDeclarations": [_declared(tool) for tool in request.tools]}]
+            body.update(_choice(options.tool_choice))
         body.update(options.extra)
         path = f"/models/{request.model.removeprefix('models/')}:streamGenerateContent?alt=sse"
         return WireRequest(path, {"content-type": "application/json"}, json.dumps(body).encode())
@@ -190,6 +196,18 @@ class GeminiDecoder:
         elif isinstance(text, str) and text:
             events.append(TextDelta(text))
         return events
+
+
+def _declared(tool: Tool) -> Json:
+    parameters = {"parametersJsonSchema": tool.parameters} if tool.parameters.get("properties") else {}
+    return {"name": tool.name, "description": tool.description, **parameters}
+
+
+def _choice(choice: str) -> Json:
+    if choice == "auto":
+        return {}
+    one = {} if choice in {"none", "required"} else {"allowedFunctionNames": [choice]}
+    return {"toolConfig": {"functionCallingConfig": {"mode": "NONE" if choice == "none" else "ANY", **one}}}
 
 
 def _contents(messages: Sequence[Message]) -> list[Json]:

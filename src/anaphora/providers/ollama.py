@@ -19,7 +19,7 @@ from anaphora.providers.base import Request
 from anaphora.providers.chunks import broken_off, json_chunk
 from anaphora.providers.failures import Answerer, from_error_object, unreadable
 from anaphora.providers.json_arguments import arguments_object
-from anaphora.providers.wire import Counts, Question, WireRequest, named_models
+from anaphora.providers.wire import Counts, Question, WireRequest, function_tool, named_models
 
 # Every token of a window takes memory, so a model that could have a huge one does not get it unasked.
 LARGEST_WINDOW = 16_384
@@ -64,6 +64,11 @@ class OllamaWire:
             "shift": False,
             "options": {name: value for name, value in chosen.items() if value is not None},
         }
+        # It cannot be told which tool to call, only that there are none.
+        if request.tools and options.tool_choice != "none":
+            body["tools"] = [function_tool(tool) for tool in request.tools]
+        if request.schema is not None:
+            body["format"] = request.schema
         body.update(options.extra)
         return WireRequest("/api/chat", {"content-type": "application/json"}, json.dumps(body).encode())
 

@@ -9,7 +9,8 @@ from __future__ import annotations
 
 import base64
 import json
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from hashlib import sha256
 from typing import Any, Literal, get_args
 
 from anaphora.codec import Json
@@ -19,7 +20,10 @@ from anaphora.providers.base import Request
 from anaphora.providers.chunks import broken_off, json_chunk
 from anaphora.providers.failures import Answerer, from_error_object
 from anaphora.providers.text_frame import TextFrame
-from anaphora.providers.wire import Question, WireDecoder, WireRequest, named_models
+from anaphora.providers.vendors import Vendor
+from anaphora.providers.wire import Question, WireDecoder, WireRequest, function_tool, named_models
+from anaphora.schema.strict import strict_form
+from anaphora.tool import Tool
 
 _FINISHES: Mapping[str, Finish] = {
     **{name: name for name in get_args(Finish)},
@@ -37,15 +41,15 @@ _VENDOR_DETAILS = ("timings", "system_fingerprint", "provider", "service_tier")
 
 
 class OpenAIWire:
-    """The dialect. ``who`` names the provider in errors, ``max_tokens_field`` is how the answer's limit is written."""
+    """The dialect. ``who`` names the provider in errors, ``vendor`` says what is particular to it."""
 
     framing: Literal["events", "lines"] = "events"
     embeddings = "/embeddings"
     sets_window = False
 
-    def __init__(self, who: Answerer, *, max_tokens_field: str = "max_tokens") -> None:
+    def __init__(self, who: Answerer, vendor: Vendor) -> None:
         self._who = who
-        self._max_tokens_field = max_tokens_field
+        self._vendor = vendor
 
     def headers(self, key: str) -> Mapping[str, str]:
         """The key."""
@@ -56,19 +60,42 @@ class OpenAIWire:
         options = request.options
         body: dict[str, Any] = {
             "model": request.model,
-            "messages": [item for message in request.messages for item in _encoded(message)],
+            "messages": [item for message in request.messages for item in _encoded(message, self._call_id)],
             "stream": True,
             "stream_options": {"include_usage": True},
         }
         chosen = {
             "temperature": options.temperature,
-            self._max_tokens_field: options.max_tokens,
+            self._vendor.max_tokens_field: options.max_tokens,
             "seed": options.seed,
             "stop": list(options.stop) or None,
         }
         body.update({name: value for name, value in chosen.items() if value is not None})
+        body.update(self._tools(request))
         body.update(options.extra)
         return WireRequest("/chat/completions", {"content-type": "application/json"}, json.dumps(body).encode())
+
+    def _call_id(self, call_id: str) -> str:
+        # Mistral takes nine letters and digits, and nothing else.
+        return sha256(call_id.encode()).hexdigest()[:9] if self._vendor.short_call_ids else call_id
+
+    def _tools(self, request: Request) -> Json:
+        """What may be called, and the schema of the answer."""
+        body: Json = {}
+        choice = request.options.tool_choice
+        if request.tools:
+            body["tools"] = [self._tool(tool) for tool in request.tools]
+            named = {"type": "function", "function": {"name": choice}}
+            body.update({} if choice == "auto" else {"tool_choice": choice if choice in {"none", "required"} else named})
+        if request.schema is not None:
+            strict = strict_form(request.schema) if self._vendor.strict_schemas else None
+            schema = {"name": "answer", "schema": strict or request.schema, **({"strict": True} if strict else {})}
+            body["response_format"] = {"type": "json_schema", "json_schema": schema}
+        return body
+
+    def _tool(self, tool: Tool) -> Json:
+        strict = strict_form(tool.parameters) if self._vendor.strict_schemas else None
+        return function_tool(tool, strict, **({"strict": True} if strict else {}))
 
     def decoder(self) -> WireDecoder:
         """A reader for one answer."""
@@ -301,17 +328,17 @@ def _count(value: Any) -> int:
     return value if isinstance(value, int) and value > 0 else 0
 
 
-def _encoded(message: Message) -> Iterable[dict[str, Any]]:
+def _encoded(message: Message, call_id: Callable[[str], str]) -> Iterable[dict[str, Any]]:
     if message.role == "tool":
         for part in message.parts:
             if isinstance(part, ToolResult):
-                yield {"role": "tool", "tool_call_id": part.call_id, "content": part.text}
+                yield {"role": "tool", "tool_call_id": call_id(part.call_id), "content": part.text}
         return
     body: dict[str, Any] = {"role": message.role, "content": _content(message)}
     if message.tool_calls:
         body["content"] = body["content"] or None
         body["tool_calls"] = [
-            {"id": call.id, "type": "function", "function": {"name": call.name, "arguments": call.arguments}}
+            {"id": call_id(call.id), "type": "function", "function": {"name": call.name, "arguments": call.arguments}}
             for call in message.tool_calls
         ]
     yield body

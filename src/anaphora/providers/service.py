@@ -174,7 +174,7 @@ class Service:
             case "ollama":
                 return OllamaWire(who, self._options.context_window or card.context_window)
             case "openai":
-                return OpenAIWire(who, max_tokens_field=self._vendor.max_tokens_field)
+                return OpenAIWire(who, self._vendor)
 
     async def _asked(self, question: Question) -> Json:
         return await self.ask(question.path, question.body)

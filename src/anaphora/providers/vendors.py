@@ -25,6 +25,8 @@ class Vendor:
     first_byte: float | None = None
     is_free: bool = False
     exact_tokens: bool = False
+    strict_schemas: bool = False
+    short_call_ids: bool = False
 
 
 VENDORS: dict[str, Vendor] = {
@@ -37,13 +39,14 @@ VENDORS: dict[str, Vendor] = {
             "gpt-5.4-mini",
             max_tokens_field="max_completion_tokens",
             exact_tokens=True,
+            strict_schemas=True,
         ),
         Vendor("anthropic", "https://api.anthropic.com/v1", "ANTHROPIC_API_KEY", "claude-haiku-5-5", "anthropic"),
         Vendor("gemini", "https://generativelanguage.googleapis.com/v1beta", "GEMINI_API_KEY", "gemini-3.8-flash", "gemini"),
         Vendor("groq", "https://api.groq.com/openai/v1", "GROQ_API_KEY", "openai/gpt-oss-120b"),
         Vendor("together", "https://api.together.xyz/v1", "TOGETHER_API_KEY", "openai/gpt-oss-120b"),
         Vendor("openrouter", "https://openrouter.ai/api/v1", "OPENROUTER_API_KEY", "openrouter/auto"),
-        Vendor("mistral", "https://api.mistral.ai/v1", "MISTRAL_API_KEY", "mistral-medium-latest"),
+        Vendor("mistral", "https://api.mistral.ai/v1", "MISTRAL_API_KEY", "mistral-medium-latest", short_call_ids=True),
         Vendor("deepseek", "https://api.deepseek.com", "DEEPSEEK_API_KEY", "deepseek-chat"),
         Vendor("xai", "https://api.x.ai/v1", "XAI_API_KEY"),
         Vendor("cerebras", "https://api.cerebras.ai/v1", "CEREBRAS_API_KEY"),

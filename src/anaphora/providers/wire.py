@@ -9,6 +9,7 @@ from typing import Any, Literal, Protocol
 from anaphora.codec import Json
 from anaphora.events import ProviderEvent
 from anaphora.providers.base import Request
+from anaphora.tool import Tool
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,6 +79,12 @@ class Wire(Protocol):
     def window(self, model: str, answer: Json) -> int | None:
         """The context window in the answer to one of these questions."""
         ...
+
+
+def function_tool(tool: Tool, parameters: Json | None = None, **more: Any) -> Json:
+    """A tool as OpenAI and Ollama write it."""
+    function = {"name": tool.name, "description": tool.description, "parameters": parameters or tool.parameters, **more}
+    return {"type": "function", "function": function}
 
 
 def named_models(items: Any, *, name: str, window: Sequence[str] = ()) -> dict[str, int | None]:

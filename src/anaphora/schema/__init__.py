@@ -1,0 +1,1 @@
+"""Python type hints as JSON schemas, and JSON as values of these types."""

@@ -1,0 +1,28 @@
+"""Checks a value against a JSON schema that came from outside, with the jsonschema library."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from anaphora.codec import Json
+from anaphora.errors import ConfigError, MissingExtra
+from anaphora.schema.values import NotOfType
+
+
+def check(value: Any, schema: Json) -> None:
+    """Raises NotOfType if the value does not match, ConfigError if the schema is none. None as a value checks only the schema."""
+    try:
+        import jsonschema
+    except ImportError as error:
+        raise MissingExtra('a JSON schema needs an extra package to be checked: pip install "anaphora[schema]"') from error
+    kind = jsonschema.validators.validator_for(schema, default=jsonschema.Draft202012Validator)
+    try:
+        kind.check_schema(schema)
+    except jsonschema.SchemaError as error:
+        raise ConfigError(f"the JSON schema is not valid: {error.message}.") from error
+    if value is None:
+        return
+    mismatch = jsonschema.exceptions.best_match(kind(schema).iter_errors(value))
+    if mismatch is not None:
+        where = mismatch.json_path.removeprefix("$").lstrip(".")
+        raise NotOfType(f"{where}: {mismatch.message}" if where else mismatch.message)

@@ -1,0 +1,70 @@
+"""The shape that an answer is asked for in: its schema, and how an answer is read."""
+
+from __future__ import annotations
+
+import datetime as dt
+import json
+from dataclasses import dataclass
+from typing import Any, TypedDict
+
+from anaphora.codec import Json
+from anaphora.errors import ConfigError
+from anaphora.schema.check import check
+from anaphora.schema.hints import schema_of
+from anaphora.schema.strict import without_nulls
+from anaphora.schema.values import converted, parsed_json
+
+_KINDS: dict[str, Any] = {
+    "text": str,
+    "str": str,
+    "int": int,
+    "number": float,
+    "float": float,
+    "bool": bool,
+    "date": dt.date,
+    "list": list[str],
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Shape:
+    """A JSON schema, and the type of which an answer is made: None is whatever JSON it is."""
+
+    schema: Json
+    hint: Any = None
+
+    @property
+    def instruction(self) -> str:
+        """What a model is told that has no mode for schemas."""
+        return f"Answer with one JSON value that matches this JSON schema, and with nothing else:\n{json.dumps(self.schema)}"
+
+    def read(self, text: str) -> Any:
+        """The value in an answer. Raises NotOfType."""
+        value = parsed_json(text)
+        if self.hint is not None:
+            return converted(self.hint, value)
+        value = without_nulls(value, self.schema)
+        check(value, self.schema)
+        return value
+
+
+def shape_of(into: Any) -> Shape:
+    """The shape of a dataclass, a TypedDict, a pydantic model, any other type hint, or a JSON schema. Raises ConfigError."""
+    if isinstance(into, Shape):
+        return into
+    if isinstance(into, dict):
+        check(None, into)
+        return Shape(into)
+    return Shape(schema_of(into), into)
+
+
+def shape_in_words(text: str) -> Shape:
+    """The shape that ``name, age int, tags list`` describes: names, each with a kind (text if none). Raises ConfigError."""
+    members: dict[str, Any] = {}
+    for one in text.split(","):
+        name, _, kind = one.strip().partition(" ")
+        kind = kind.strip().lower() or "text"
+        if not name.isidentifier() or kind not in _KINDS:
+            raise ConfigError(f"{one.strip()!r} is not a name and a kind. Kinds: {', '.join(_KINDS)}. For example: name, age int")
+        members[name] = _KINDS[kind]
+    return shape_of(TypedDict("Answer", members))  # type: ignore[operator]

@@ -1,0 +1,130 @@
+"""Runs the tools that a message asks for: all at once, each within its limits; what goes wrong becomes a result."""
+
+from __future__ import annotations
+
+import inspect
+import json
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from difflib import get_close_matches
+
+import anyio
+import anyio.to_thread
+
+from anaphora.message import ToolCall, ToolResult, repaired_text
+from anaphora.tool import Caller, Tool, ToolFailed
+
+# Written down before a tool is run: what the model is told if the program dies meanwhile.
+UNFINISHED = "(no result: it was started, but the program ended before it did. It may or may not have done its work.)"
+STOPPED = "(no result: the user stopped it. It may or may not have done its work.)"
+REFUSED = "(not run: the user said no.)"
+NOBODY_TO_ASK = "(not run: it acts in the world, and there is nobody who could allow it.)"
+Confirm = Callable[[ToolCall], bool | Awaitable[bool]]
+
+
+@dataclass(slots=True)
+class Round:
+    """The calls of one message and what became of them. ``changed`` is awaited whenever there is something new to keep.
+
+    ``bad`` counts the calls that could not even be made.
+    """
+
+    calls: Sequence[ToolCall]
+    tools: Mapping[str, Tool]
+    caller: Caller
+    confirm: Confirm | None
+    changed: Callable[[], Awaitable[None]]
+    started: Callable[[ToolCall], None]
+    ended: Callable[[ToolResult], None]
+    most: int
+    results: dict[str, ToolResult] = field(default_factory=dict)
+    bad: int = 0
+    _asking: anyio.Lock = field(default_factory=anyio.Lock)
+
+    @property
+    def parts(self) -> tuple[ToolResult, ...]:
+        """The results so far, in the order of the calls."""
+        return tuple(self.results[call.id] for call in self.calls if call.id in self.results)
+
+    async def run(self) -> None:
+        """Run them all. What is cancelled is told as stopped."""
+        try:
+            async with anyio.create_task_group() as group:
+                for call in self.calls:
+                    group.start_soon(self._one, call)
+        except anyio.get_cancelled_exc_class():
+            for call in self.calls:
+                found = self.results.get(call.id)
+                if found is not None and found.text == UNFINISHED:
+                    self.results[call.id] = replace(found, text=STOPPED)
+            raise
+        except BaseExceptionGroup as group:
+            raise group.exceptions[0] from None
+
+    async def _one(self, call: ToolCall) -> None:
+        tool = self.tools.get(call.name)
+        try:
+            if tool is None:
+                raise _Bad(self._unknown(call.name))
+            arguments = _arguments(call)
+            if tool.acting and not await self._is_allowed(call):
+                return await self._end(call, NOBODY_TO_ASK if self.confirm is None else REFUSED, failed=True)
+            self.results[call.id] = ToolResult(call.id, UNFINISHED, call.name, failed=True)
+            await self.changed()
+            self.started(call)
+            with anyio.fail_after(tool.seconds) as limit:
+                text = await tool.run(arguments, self.caller)
+        except (_Bad, ToolFailed) as error:
+            self.bad += 1
+            await self._end(call, f"Error: {error}", failed=True)
+        except TimeoutError as error:
+            ran_out = tool is not None and limit.cancelled_caught
+            reason = f"it took longer than {tool.seconds:g} seconds" if tool and ran_out else error
+            await self._end(call, f"Error: {reason}", failed=True)
+        except Exception as error:  # noqa: BLE001 -- it is any function of the user's
+            await self._end(call, f"Error: {type(error).__name__}: {error}", failed=True)
+        else:
+            await self._end(call, text, failed=False, most=tool.most)
+
+    async def _end(self, call: ToolCall, text: str, *, failed: bool, most: int | None = None) -> None:
+        result = ToolResult(call.id, shortened(repaired_text(text), min(most or self.most, self.most)), call.name, failed)
+        self.results[call.id] = result
+        await self.changed()
+        self.ended(result)
+
+    async def _is_allowed(self, call: ToolCall) -> bool:
+        if self.confirm is None:
+            return False
+        # One question at a time: whoever is asked is a person.
+        async with self._asking:
+            if inspect.iscoroutinefunction(self.confirm):
+                return bool(await self.confirm(call))
+            answer = await anyio.to_thread.run_sync(self.confirm, call, abandon_on_cancel=True)
+            return bool(await answer if inspect.isawaitable(answer) else answer)
+
+    def _unknown(self, name: str) -> str:
+        near = get_close_matches(name, self.tools, n=1)
+        return f"there is no tool {name!r}. " + (f"Did you mean {near[0]}?" if near else f"There are: {', '.join(self.tools)}.")
+
+
+class _Bad(Exception):
+    """A call that cannot be made."""
+
+
+def shortened(text: str, most: int) -> str:
+    """The text with its middle left out, if it has more than so many characters."""
+    if len(text) <= most:
+        return text
+    head = most * 2 // 3
+    return f"{text[:head]}\n… ({len(text) - most} characters left out) …\n{text[len(text) - (most - head) :]}"
+
+
+def _arguments(call: ToolCall) -> dict[str, object]:
+    try:
+        value = json.loads(call.arguments or "{}")
+    except (ValueError, RecursionError) as error:
+        reason = str(error) if isinstance(error, json.JSONDecodeError) else "it is nested too deeply, or has a number too long"
+        raise _Bad(f"the arguments are not valid JSON: {reason}") from None
+    if not isinstance(value, dict):
+        raise _Bad("the arguments must be a JSON object.")
+    return value

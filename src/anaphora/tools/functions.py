@@ -1,0 +1,137 @@
+"""Python functions as tools: their hints become the schema, their docstring the description."""
+
+from __future__ import annotations
+
+import dataclasses
+import inspect
+import json
+import re
+from collections.abc import Callable
+from functools import partial
+from typing import Any, get_type_hints, overload
+
+import anyio.to_thread
+
+from anaphora.codec import Json
+from anaphora.errors import ConfigError
+from anaphora.schema.hints import Field, object_schema
+from anaphora.schema.values import NotOfType, converted_fields
+from anaphora.tool import Caller, Tool, ToolFailed
+
+# What all providers take.
+_NAME = re.compile(r"[a-zA-Z_][a-zA-Z0-9_-]{0,63}")
+Function = Callable[..., Any]
+
+
+@overload
+def tool(function: Function, /) -> Tool: ...
+@overload
+def tool(
+    *, name: str | None = None, acting: bool = False, seconds: float = 60.0, most: int = 20_000
+) -> Callable[[Function], Tool]: ...
+def tool(
+    function: Function | None = None,
+    /,
+    *,
+    name: str | None = None,
+    acting: bool = False,
+    seconds: float = 60.0,
+    most: int = 20_000,
+) -> Tool | Callable[[Function], Tool]:
+    """Make a function a tool; also as a decorator, with or without options (see Tool for ``acting``, ``seconds``, ``most``).
+
+    A synchronous function is run in a thread of its own, so it must not mind which. Raises ConfigError for a parameter that JSON
+    cannot be.
+    """
+    if function is None:
+        return partial(_made, name=name, acting=acting, seconds=seconds, most=most)
+    return _made(function, name=name, acting=acting, seconds=seconds, most=most)
+
+
+def _made(function: Function, *, name: str | None, acting: bool, seconds: float, most: int) -> Tool:
+    called: str = name or getattr(function, "__name__", "") or type(function).__name__
+    if not _NAME.fullmatch(called):
+        raise ConfigError(f"{called!r} is no name for a tool: up to 64 letters, digits, _ and -. Give one with tool(name=…).")
+    fields, caller = _fields(function, called)
+    description, texts = _documented(function)
+    return Tool(
+        called,
+        description,
+        object_schema(fields, texts),
+        partial(_run, function, fields, caller),
+        acting=acting,
+        seconds=seconds,
+        most=most,
+    )
+
+
+def _fields(function: Function, name: str) -> tuple[list[Field], str]:
+    """The parameters, and which of them is given the Caller.
+
+    Raises ConfigError for one that cannot be given by name, or has no hint that can be read.
+    """
+    try:
+        hints = get_type_hints(function if inspect.isroutine(function) else type(function).__call__, include_extras=True)
+        signature = inspect.signature(function)
+    except (NameError, TypeError, ValueError) as error:
+        raise ConfigError(f"the tool {name}: its type hints cannot be read: {error}.") from error
+    fields: list[Field] = []
+    caller = ""
+    for parameter in signature.parameters.values():
+        if parameter.kind in {parameter.POSITIONAL_ONLY, parameter.VAR_POSITIONAL, parameter.VAR_KEYWORD}:
+            raise ConfigError(f"the tool {name}: {parameter} cannot be given by name, as a model gives it.")
+        if parameter.name not in hints:
+            raise ConfigError(f"the tool {name}: {parameter.name} has no type hint, so no model knows what to give.")
+        if hints[parameter.name] is Caller:
+            caller = parameter.name
+        else:
+            fields.append(Field(parameter.name, hints[parameter.name], parameter.default is parameter.empty))
+    return fields, caller
+
+
+def _documented(function: Function) -> tuple[str, dict[str, str]]:
+    """What the docstring says: of the whole, and of each parameter, in whichever of the usual styles."""
+    text = inspect.getdoc(function)
+    if not text:
+        return "", {}
+    import docstring_parser
+
+    parsed = docstring_parser.parse(text)
+    whole = "\n\n".join(filter(None, (parsed.short_description, parsed.long_description)))
+    return whole, {one.arg_name: " ".join((one.description or "").split()) for one in parsed.params}
+
+
+async def _run(function: Function, fields: list[Field], takes_caller: str, arguments: Json, caller: Caller) -> str:
+    """Call it with what the model gave. Raises ToolFailed where that is wrong, and whatever the function raises."""
+    try:
+        values = converted_fields(fields, arguments)
+    except NotOfType as error:
+        raise ToolFailed(f"the arguments are wrong: {error}") from None
+    if takes_caller:
+        values[takes_caller] = caller
+    call = partial(function, **values)
+    if inspect.iscoroutinefunction(function) or inspect.iscoroutinefunction(getattr(function, "__call__", None)):  # noqa: B004 -- of an object
+        return result_text(await call())
+    result = await anyio.to_thread.run_sync(call, abandon_on_cancel=True)
+    return result_text(await result if inspect.isawaitable(result) else result)
+
+
+def result_text(result: Any) -> str:
+    """What a model is told of a result: a text as it is, everything else as JSON."""
+    if result is None:
+        return "(done)"
+    if isinstance(result, str):
+        return result
+    return json.dumps(_plain(result), ensure_ascii=False, default=str)
+
+
+def _plain(result: Any) -> Any:
+    if hasattr(result, "model_dump") and not isinstance(result, type):
+        return result.model_dump(mode="json")
+    if dataclasses.is_dataclass(result) and not isinstance(result, type):
+        return {one.name: _plain(getattr(result, one.name)) for one in dataclasses.fields(result)}
+    if isinstance(result, dict):
+        return {str(key): _plain(value) for key, value in result.items()}
+    if isinstance(result, list | tuple | set | frozenset):
+        return [_plain(one) for one in result]
+    return result
