@@ -16,7 +16,7 @@ __version__ = "0.1.0"
 _HOMES = {
     "Chatbot": "anaphora.sync",
     "Conversation": "anaphora.sync",
-    "Reply": "anaphora.sync",
+    "Reply": "anaphora.sync_reply",
     "AsyncChatbot": "anaphora.chatbot",
     "AsyncConversation": "anaphora.conversation",
     "AsyncReply": "anaphora.reply",
@@ -66,7 +66,7 @@ if TYPE_CHECKING:
     from anaphora.stores.inmemory import InMemoryStore as InMemoryStore
     from anaphora.sync import Chatbot as Chatbot
     from anaphora.sync import Conversation as Conversation
-    from anaphora.sync import Reply as Reply
+    from anaphora.sync_reply import Reply as Reply
 
 __all__ = [  # noqa: PLE0604 -- the names of the table above
     "__version__",

@@ -4,34 +4,44 @@ from __future__ import annotations
 
 import random
 import time
+from collections.abc import AsyncGenerator, AsyncIterator, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass, field, replace
+from typing import Any
 
 import anyio
 
+from anaphora.codec import Json
 from anaphora.context.plan import Budget, Context
 from anaphora.context.prefix import cache_loss
+from anaphora.context.remembered import Remembered
 from anaphora.errors import (
     ConfigError,
     ConnectionFailed,
     ContextTooLong,
     CostLimitReached,
+    InvalidAnswer,
     LocalModelError,
     PromptTooLong,
     ProviderError,
     ProviderTimeout,
     RateLimited,
+    RequestRejected,
     ServerFailed,
     StreamInterrupted,
     UnreadableAnswer,
 )
-from anaphora.events import AnswerDraft, Ended, Planned, Retrying, Warned
-from anaphora.message import Image, Message, Options, Usage, text_message
-from anaphora.model import Model
+from anaphora.events import AnswerDraft, Ended, Planned, ProviderEvent, Retrying, TextDelta, Warned
+from anaphora.guards.gate import Gate, Refused
+from anaphora.message import Image, Message, Options, Text, Usage, text_message
+from anaphora.model import Model, schemas_text
 from anaphora.providers.retry import Retries, next_delay
 from anaphora.reply import Mailbox
+from anaphora.schema.shape import Shape
+from anaphora.schema.values import NotOfType
 from anaphora.setup import Setup
 from anaphora.stores.base import Scope
+from anaphora.tool import Tool
 from anaphora.transcript import Entry
 from anaphora.upkeep import Upkeep
 
@@ -55,28 +65,48 @@ def estimated_usage(model: Model, context: Context, said: Message) -> Usage:
     return Usage(context.report.tokens, 0, model.estimate.count(said) + thought, thought)
 
 
+@dataclass(frozen=True, slots=True)
+class Wish:
+    """What the user set for an answer, and the shape that it is to have."""
+
+    options: Options = field(default_factory=Options)
+    shape: Shape | None = None
+
+
 @dataclass(slots=True)
 class Answering:
     """One answer in the making: what came of it (``draft``), how it ended, what the model was sent.
 
-    ``setup.model`` is the model that is asked just now. With ``show`` the words go to the mailbox as they come.
+    ``setup.model`` is the model that is asked just now, ``tools`` what it is offered. With ``show`` the words go to the mailbox
+    as they come. ``value`` is what the answer was read into; ``refusal`` is what the user is told if a guard refused it.
     """
 
     setup: Setup
     scope: Scope
-    options: Options
+    wish: Wish
     mailbox: Mailbox
     upkeep: Upkeep
     show: bool
+    tools: tuple[Tool, ...] = ()
     draft: AnswerDraft = field(default_factory=AnswerDraft)
     first: float | None = None
     ended: Ended | None = None
     context: Context | None = None
     budget: Budget | None = None
     cache_loss: str = ""
+    value: Any = None
+    refusal: str | None = None
+    _at: Entry | None = None
+    _remembered: Remembered | None = None
+    _correction: tuple[Message, ...] = ()
+    _no_schema_mode: bool = False
 
-    async def plan(self, user: Entry) -> Context:
-        """What the model will see; if it cannot even be prepared, what the next one will. Raises AnaphoraError."""
+    async def plan(self, user: Entry, at: Entry | None = None) -> Context:
+        """What the model will see, for the next step of a turn too, which goes on ``at`` the results of tools.
+
+        If it cannot even be prepared, what the next one will. Raises AnaphoraError.
+        """
+        self._at, self.draft, self.ended, self._correction = at or user, AnswerDraft(), None, ()
         try:
             return await self._plan(user)
         except _THEIR_FAULTS as error:
@@ -92,9 +122,18 @@ class Answering:
                 f"{self.setup.model} cannot see pictures: choose a model that can (anaphora models lists them). "
                 'If it can after all: models={"PROVIDER:MODEL": {"images": True}}.'
             )
-        user = await self.setup.measured(self.scope, user)
-        self.budget = await self.setup.model.budget(self.options.max_tokens)
+        await self.setup.measured(self.scope, user)
+        self.tools = await self._offered()
+        self.budget = await self.setup.budget(self.wish.options.max_tokens, self.wish.shape)
         return await self._planned(user, self.budget)
+
+    async def _offered(self) -> tuple[Tool, ...]:
+        """The tools. One that is demanded is offered to every model. Raises ConfigError if there is none of that name."""
+        choice = self.wish.options.tool_choice
+        named = [tool for tool in self.setup.tools if tool.name == choice]
+        if choice not in {"auto", "none"} and not (named or (choice == "required" and self.setup.tools)):
+            raise ConfigError(f"there is no tool {choice!r}: tool_choice is auto, none, required or the name of a tool.")
+        return self.setup.tools if choice not in {"auto", "none"} else await self.setup.offered()
 
     async def run(self, user: Entry, context: Context) -> None:
         """Ask until an answer is whole. Raises the error that ended hope."""
@@ -107,6 +146,28 @@ class Answering:
                 context = await self._next_model(user, error)
             else:
                 await self._learn(context)
+                if self.wish.shape is not None and not self.draft.message().tool_calls and self.refusal is None:
+                    await self._read(user, context, self.wish.shape)
+                return
+
+    async def _read(self, user: Entry, context: Context, shape: Shape) -> None:
+        """Make of the answer what was asked for; if it is not of that shape, ask once more. Raises InvalidAnswer."""
+        for is_last in (False, True):
+            text = self.draft.message().text
+            try:
+                self.value = shape.read(text)
+            except NotOfType as error:
+                reason = (
+                    "it was cut at the longest answer allowed" if self.ended and self.ended.finish == "length" else str(error)
+                )
+                if is_last:
+                    raise InvalidAnswer(text, reason) from None
+                self.mailbox.put(Warned(f"the answer was not of the shape that was asked for ({reason}); it is asked for again"))
+                again = f"This is not what was asked for: {reason}. {shape.instruction}"
+                self._correction = (text_message("assistant", text or "(nothing)"), text_message("user", again))
+                await self._begin_anew(context)
+                await self._attempts(user, context)
+            else:
                 return
 
     async def _next_model(self, user: Entry, error: ProviderError) -> Context:
@@ -117,6 +178,7 @@ class Answering:
         while True:
             model, *others = self.setup.fallbacks
             self.setup = replace(self.setup, model=model, fallbacks=tuple(others), retries=Retries(attempts=0))
+            self._remembered, self._no_schema_mode = None, False
             try:
                 await self.setup.calibrate(self.scope.owner)
                 context = await self._plan(user)
@@ -129,8 +191,10 @@ class Answering:
                 return context
 
     async def _planned(self, user: Entry, budget: Budget) -> Context:
-        context = await self.setup.context(self.scope, user.id, budget, self.upkeep.notes)
+        at = self._at or user
+        context = await self.setup.context(self.scope, at.id, budget, self.upkeep.notes, self._remembered)
         await self.setup.spending.check(self.scope, self.setup.model, sent=self._most_sent(context), answer=budget.answer)
+        self._remembered = context.remembered
         self.context = context.after(self.upkeep.sent)
         self.mailbox.put(Planned(self.context.report))
         return self.context
@@ -147,6 +211,10 @@ class Answering:
                 self.setup.model.learn_window(error)
                 context, trimmed = await self._shorter(user, context, error), True
             except ProviderError as error:
+                if isinstance(error, RequestRejected) and self._schema() is not None:
+                    # Not every model takes every schema, whatever the catalog says; in words it can always be said.
+                    self._no_schema_mode = True
+                    continue
                 delay = None if self._shown() else next_delay(error, attempt, self.setup.retries, jitter=random.random())
                 if delay is None:
                     raise
@@ -162,16 +230,18 @@ class Answering:
         model, draft, mailbox = self.setup.model, self.draft, self.mailbox
         self.ended = None
         before, self.upkeep.sent = self.upkeep.sent, replace(context.sent, model=str(model))
-        options = self.options
+        options = self.wish.options
         if self.setup.max_cost is not None and self.budget is not None:
             # The limit of the cost was checked for an answer of at most this length.
             options = replace(options, max_tokens=self.budget.answer)
         report, margin = context.report, self.budget.margin if self.budget else 0
         room = max(report.context_window - report.tokens - margin, 1)
-        request = model.request(context.messages, options, stable=context.stable, room=None if report.assumed else room)
+        stable = context.stable if not self._correction else 0
+        request = model.request(self._messages(context), options, stable=stable, room=None if report.assumed else room)
+        request = replace(request, tools=self.tools, schema=self._schema())
         asked = time.monotonic()
         async with aclosing(model.provider.stream(request)) as events:
-            async for event in events:
+            async for event in self._guarded(events):
                 if isinstance(event, Ended):
                     self.ended = event
                     continue
@@ -189,12 +259,48 @@ class Answering:
             self.cache_loss = cache_loss(before, self.upkeep.sent, cached, was=self.upkeep.cached, pause=pause)
         self.upkeep.asked, self.upkeep.cached = asked, cached
 
+    async def _guarded(self, events: AsyncIterator[ProviderEvent]) -> AsyncGenerator[ProviderEvent, None]:
+        """What a provider says as far as the guards let it through; after a refusal, that it has ended."""
+        gate = Gate(self.setup.guards)
+        try:
+            async for event in events:
+                if not gate or not isinstance(event, TextDelta | Ended):
+                    yield event
+                    continue
+                await (gate.end() if isinstance(event, Ended) else gate.feed(event.text))
+                if gate.passed:
+                    yield TextDelta(gate.passed)
+                if isinstance(event, Ended):
+                    yield event
+        except Refused as refused:
+            self.refusal = refused.refusal.text
+            if gate.passed:
+                yield TextDelta(gate.passed)
+            yield Ended("content_filter")
+
+    def _schema(self) -> Json | None:
+        """The schema, where the model has a mode for it. Beside tools it is asked for in words: not all can do both."""
+        is_plain = not self.tools or bool(self._correction)
+        return self.wish.shape.schema if self.wish.shape and is_plain and self._has_schema_mode() else None
+
+    def _has_schema_mode(self) -> bool:
+        return self.setup.model.card.json_schema is True and not self._no_schema_mode
+
+    def _messages(self, context: Context) -> Sequence[Message]:
+        """What is sent: the context, with what the answer is to look like if that must be said in words."""
+        messages = [*context.messages, *self._correction]
+        if self.wish.shape and not self._correction and self._schema() is None:
+            newest = max(index for index, message in enumerate(messages) if message.role == "user")
+            words = Text(f"\n\n{self.wish.shape.instruction}")
+            messages[newest] = replace(messages[newest], parts=(*messages[newest].parts, words))
+        return messages
+
     async def _learn(self, context: Context) -> None:
         """Take from the whole answer how the model counts; a count that is far too low says that the prompt was cut off."""
         model = self.setup.model
         usage = self.ended.usage if self.ended else None
         has_pictures = any(isinstance(part, Image) for message in context.messages for part in message.parts)
-        if usage is None or has_pictures:
+        if usage is None or has_pictures or self._correction or self.wish.shape:
             # What a picture counts is each vendor's own affair, and teaches nothing about words.
             return
         if model.estimate.is_cut(context.report.tokens, usage.input_tokens):
@@ -202,7 +308,7 @@ class Answering:
             smaller = "its context window is smaller than it says, and the beginning was cut off"
             self.mailbox.put(Warned(f"{read}: {smaller}. Set context_window (--context-window) to its real size."))
             return
-        model.learn(context.messages, usage)
+        model.learn([*context.messages, text_message("system", schemas_text(self.tools))], usage)
         if not context.report.exact:
             await self.setup.store.keep_estimate(self.scope.owner, str(model), model.estimate)
 
@@ -239,6 +345,7 @@ class Answering:
         if error.prompt_tokens and error.context_window:
             target = int(sent * min((error.context_window - budget.answer) / error.prompt_tokens, 0.9))
         smaller = replace(budget, context_window=max(target, 0) + budget.answer + budget.margin)
+        self._remembered = None
         try:
             return await self._planned(user, smaller)
         except ContextTooLong:

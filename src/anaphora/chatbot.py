@@ -20,6 +20,7 @@ from anaphora.conversation import AsyncConversation
 from anaphora.embedding import Embedder, VectorIndex
 from anaphora.errors import ConfigError, MissingExtra, ProviderError, StoreError, StoreUnusable
 from anaphora.fact_list import AsyncFactList
+from anaphora.guards.guard import Check, Guard, chosen_guards
 from anaphora.message import Options, valid_text
 from anaphora.model import Model
 from anaphora.options import AnswerOptions, chosen_options
@@ -30,12 +31,16 @@ from anaphora.registry import open_provider, open_store, parse_model, parse_mode
 from anaphora.setup import Setup
 from anaphora.stores.base import Scope, Store, checked_query, new_conversation_id
 from anaphora.stores.inmemory import InMemoryStore
+from anaphora.tool import Tool
+from anaphora.tools.built_in import chosen_tools
+from anaphora.tools.calling import Confirm
 from anaphora.transcript import ConversationInfo, Hit, Transcript
 from anaphora.transfer.files import replacing
 from anaphora.transfer.full import FullWriter
 from anaphora.transfer.reading import Damaged, Imported, Progress, read_conversations
 
 DEFAULT_MODEL = "local"
+MOST_STEPS = 8
 
 Part = TypeVar("Part")
 
@@ -56,6 +61,10 @@ class ChatbotOptions(AnswerOptions, total=False):
     ``summary``, ``recall`` and ``facts`` say what is remembered beyond the window; False is not at all. Recall and facts reach
     over all conversations of the same owner, so give every person an ``owner`` of their own.
 
+    ``tools`` are functions with type hints and a docstring, or names of built-in ones (anaphora.tools), that the model may call
+    in at most ``max_steps`` rounds (8). Those that act in the world are run if ``confirm``, called with the ToolCall, gives True;
+    without it they are not. ``guards`` pass, change or refuse what is said (anaphora.guards).
+
     None is not set, for every option.
     """
 
@@ -75,6 +84,10 @@ class ChatbotOptions(AnswerOptions, total=False):
     titles: bool | None
     max_cost: float | None
     models: Mapping[str, Mapping[str, Any]] | None
+    tools: Sequence[Callable[..., Any] | Tool | str] | None
+    confirm: Confirm | None
+    max_steps: int | None
+    guards: Sequence[Guard | Check] | None
 
 
 class AsyncChatbot(AsyncConversation):
@@ -102,6 +115,10 @@ class AsyncChatbot(AsyncConversation):
             fallbacks=tuple(fallbacks),
             max_cost=_dollars(options.get("max_cost")),
             cards=cards,
+            tools=chosen_tools(options.get("tools") or ()),
+            confirm=options.get("confirm"),
+            max_steps=_steps(options.get("max_steps")),
+            guards=chosen_guards(options.get("guards") or ()),
             store=kept,
             memory=memory,
             retries=options.get("retries") or Retries(),
@@ -245,6 +262,12 @@ def _dollars(value: Any) -> float | None:
     if value is not None and (isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value < float("inf")):
         raise ConfigError(f"max_cost must be a number of dollars from 0, not {value!r}.")
     return None if value is None else float(value)
+
+
+def _steps(value: Any) -> int:
+    if value is not None and (type(value) is not int or value < 1):
+        raise ConfigError(f"max_steps must be a whole number from 1, not {value!r}.")
+    return value or MOST_STEPS
 
 
 def _memory(options: ChatbotOptions) -> Memory:

@@ -4,147 +4,43 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import AsyncGenerator, Callable, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import Sequence
 from dataclasses import replace
-from functools import partial
-from typing import Any, Literal, Unpack
+from typing import Literal
 
 import anyio
 import anyio.to_thread
 
 from anaphora.calls import Spent
 from anaphora.context.plan import Context
-from anaphora.errors import AnaphoraError, ConfigError, ConversationBusy, InvalidMessage
-from anaphora.images import ImageSource, image_of
-from anaphora.message import Options, Usage, checked_text, valid_text
-from anaphora.options import AnswerOptions, chosen_options
-from anaphora.reply import Answer, AsyncReply, Mailbox
+from anaphora.errors import AnaphoraError, ConfigError, InvalidMessage
+from anaphora.message import Options, Usage, valid_text
+from anaphora.saying import Saying
 from anaphora.setup import Setup
 from anaphora.stores.base import Draft, Scope, checked_query, new_conversation_id
-from anaphora.transcript import START, ConversationInfo, Entry, Hit, Transcript, first_title
+from anaphora.transcript import ConversationInfo, Entry, Hit, Transcript, first_title
 from anaphora.transfer.full import full_text
 from anaphora.transfer.markdown import markdown_text
 from anaphora.transfer.plain import plain_text, read_plain, write_plain
-from anaphora.turn import Ask, Turn
-from anaphora.upkeep import Upkeep
 
-Images = Sequence[ImageSource]
-Starter = Callable[[Mailbox], Turn]
-# Said for the user, where a provider cannot be handed the beginning of its answer.
-GO_ON = "Please go on exactly where you stopped."
 Form = Literal["json", "plain", "markdown"]
 
 
-class AsyncConversation:
+class AsyncConversation(Saying):
     """One transcript and its verbs. Get it from a bot: ``bot.conversation("trip to Kyoto")``."""
 
     def __init__(self, setup: Setup, scope: Scope, *, options: Options, wait: float) -> None:
-        self.id = scope.conversation
+        super().__init__(setup, scope, options=options, wait=wait)
         self._all: dict[str, AsyncConversation] = {}
-        self._setup = setup
-        self._scope = scope
-        self._options = options
-        self._wait = wait
-        self._turns: list[Turn] = []
-        self._upkeep = Upkeep()
-
-    async def say(self, text: str, *, images: Images = (), key: str | None = None, **options: Unpack[AnswerOptions]) -> Answer:
-        """Say something and wait for the whole answer. Raises what went wrong; the transcript keeps the words all the same.
-
-        ``images`` are shown with it: paths, bytes or ``Image`` values. With a ``key`` of the caller's own it is said once,
-        however often it is asked: a second call gives the first's answer, or tries again if there is none.
-        """
-        return await AsyncReply(self.starter(text, images=images, key=key, buffered=True, **options)).answer()
-
-    def stream(self, text: str, *, images: Images = (), key: str | None = None, **options: Unpack[AnswerOptions]) -> AsyncReply:
-        """Like ``say``, as it comes."""
-        return AsyncReply(self.starter(text, images=images, key=key, **options))
-
-    async def candidates(self, text: str, n: int, *, images: Images = (), **options: Unpack[AnswerOptions]) -> list[Answer]:
-        """Say something and have it answered ``n`` times: siblings in the tree. The conversation goes on from the first.
-
-        Raises what went wrong; the answers that came by then are kept.
-        """
-        if n < 1:
-            raise ConfigError(f"n must be a whole number from 1, not {n!r}.")
-        answers = [await self.say(text, images=images, **options)]
-        first = (await self.info()).head
-        try:
-            while len(answers) < n:
-                answers.append(await self.retry(**options))
-        finally:
-            with anyio.CancelScope(shield=True):
-                await self._setup.store.move_head(self._scope, first)
-        return answers
-
-    async def retry(self, **options: Unpack[AnswerOptions]) -> Answer:
-        """Answer the last message anew, also one whose answer failed. The old answer stays in the transcript."""
-        return await AsyncReply(await self.retry_starter(buffered=True, **options)).answer()
-
-    async def retry_stream(self, **options: Unpack[AnswerOptions]) -> AsyncReply:
-        """Like ``retry``, as it comes."""
-        return AsyncReply(await self.retry_starter(**options))
-
-    def starter(
-        self, text: str, *, images: Images = (), key: str | None = None, buffered: bool = False, **options: Unpack[AnswerOptions]
-    ) -> Starter:
-        """What begins the turn once there is a mailbox to put its events into. Raises InvalidMessage and ConfigError."""
-        shown = tuple(map(image_of, images))
-        return partial(self._begin, self._ask(options, text=checked_text(text), images=shown, key=key, buffered=buffered))
-
-    async def retry_starter(self, *, buffered: bool = False, **options: Unpack[AnswerOptions]) -> Starter:
-        """The same for a retry. Raises InvalidMessage if there is nothing to answer."""
-        await self._settled()
-        message = await self._last_asked()
-        if message is None or not message.text.strip():
-            raise InvalidMessage("there is no message yet to answer anew.")
-        return partial(self._begin, self._ask(options, again=message, buffered=buffered))
-
-    async def go_on(self, **options: Unpack[AnswerOptions]) -> Answer:
-        """Have an answer that was cut short gone on with; one of which nothing came is asked for again."""
-        return await AsyncReply(await self.go_on_starter(buffered=True, **options)).answer()
-
-    async def go_on_stream(self, **options: Unpack[AnswerOptions]) -> AsyncReply:
-        """Like ``go_on``, as it comes."""
-        return AsyncReply(await self.go_on_starter(**options))
-
-    async def go_on_starter(self, *, buffered: bool = False, **options: Unpack[AnswerOptions]) -> Starter:
-        """The same for going on. Raises InvalidMessage if there is nothing to answer."""
-        await self._settled()
-        asked = await self.unanswered()
-        answers = [] if asked is None else await self._setup.store.children(self._scope, asked.id)
-        cut = next((entry for entry in reversed(answers) if entry.status == "interrupted" and entry.text), None)
-        if asked is not None and cut is None:
-            return await self.retry_starter(buffered=buffered, **options)
-        if cut is None and (await self.info()).head is None:
-            raise InvalidMessage("there is no answer yet to go on with.")
-        return partial(self._begin, self._ask(options, text=GO_ON, below=cut, buffered=buffered))
 
     async def undo(self) -> Entry | None:
         """Go back to before the last message of the user, which is given back; None at the very start. Nothing is deleted."""
         await self._settled()
         async with self._writing():
-            asked = await self._last_on_branch()
+            asked = await self._asked.last_on_branch()
             if asked is not None:
                 await self._setup.store.move_head(self._scope, asked.parent)
             return asked
-
-    async def edit(self, message: Entry, text: str, **options: Unpack[AnswerOptions]) -> Answer:
-        """Say something else instead of an earlier message, on a branch of its own; the old one stays."""
-        return await AsyncReply(self.edit_starter(message, text, buffered=True, **options)).answer()
-
-    def edit_stream(self, message: Entry, text: str, **options: Unpack[AnswerOptions]) -> AsyncReply:
-        """Like ``edit``, as it comes."""
-        return AsyncReply(self.edit_starter(message, text, **options))
-
-    def edit_starter(self, message: Entry, text: str, *, buffered: bool = False, **options: Unpack[AnswerOptions]) -> Starter:
-        """The same for an edit. Raises InvalidMessage if it is no message of the user."""
-        if not isinstance(message, Entry):
-            raise InvalidMessage(f"a message of bot.history must be given to edit, not {message!r}.")
-        if message.role != "user":
-            raise InvalidMessage(f"only the user's own messages can be edited, not one of the {message.role}.")
-        return partial(self._begin, self._ask(options, text=checked_text(text), instead=message, buffered=buffered))
 
     async def branches(self) -> Sequence[Entry]:
         """The last message of every branch, oldest first."""
@@ -230,7 +126,7 @@ class AsyncConversation:
 
     async def context(self) -> Context:
         """What the model would see now, with a report. Raises ContextTooLong."""
-        budget = await self._setup.model.budget(self._options.max_tokens)
+        budget = await self._setup.budget(self._options.max_tokens)
         await self._settled()
         context = await self._setup.context(self._scope, (await self.info()).head, budget, self._upkeep.notes)
         return context.after(self._upkeep.sent)
@@ -294,25 +190,6 @@ class AsyncConversation:
                 await store.describe(self._scope, title=first_title(self.id, messages[0].message.text))
         return len(messages)
 
-    @asynccontextmanager
-    async def _writing(self) -> AsyncGenerator[None, None]:
-        """Be the one writer. Raises ConversationBusy."""
-        lease = await self._setup.store.acquire(self._scope, seconds=60.0)
-        try:
-            yield
-        finally:
-            with anyio.CancelScope(shield=True):
-                await self._setup.store.release(lease)
-
-    def _ask(self, options: AnswerOptions, **what: Any) -> Ask:
-        return Ask(**what, options=chosen_options(self._options, options), wait=self._wait)
-
-    def _begin(self, ask: Ask, mailbox: Mailbox) -> Turn:
-        self._turns = [turn for turn in self._turns if not turn.ended.is_set()]
-        turn = Turn(self._setup, self._scope, ask, mailbox, self._upkeep, after=self._turns[-1] if self._turns else None)
-        self._turns.append(turn)
-        return turn
-
     async def stop(self) -> None:
         """Stop all answers that still run, keeping what came."""
         turns = list(self._turns)
@@ -346,44 +223,6 @@ class AsyncConversation:
         self._setup.model.forget_counts()
         if self._setup.vectors is not None:
             self._setup.vectors.forget()
-
-    async def _settled(self) -> None:
-        """Wait until turns that were left early are stored."""
-        with anyio.CancelScope(shield=True):
-            for turn in list(self._turns):
-                if turn.stopping:
-                    await turn.done.wait()
-
-    async def unanswered(self) -> Entry | None:
-        """The newest message of the user below the head that got no whole answer: its call failed, or broke, or crashed.
-
-        None also while it is being answered elsewhere.
-        """
-        head = (await self.info()).head
-        for entry in reversed(await self._setup.store.children(self._scope, head)):
-            if entry.role == "user":
-                answers = await self._setup.store.children(self._scope, entry.id)
-                if any(answer.status == "pending" for answer in answers):
-                    try:
-                        # Whoever wrote it may have died; then it is interrupted from now on.
-                        async with self._writing():
-                            answers = await self._setup.store.children(self._scope, entry.id)
-                    except ConversationBusy:
-                        return None
-                if not any(answer.status in {"complete", "stopped"} and answer.message.parts for answer in answers):
-                    return entry
-                break
-        return None
-
-    async def _last_asked(self) -> Entry | None:
-        """The user's message that a retry answers: one without an answer, else the branch's last."""
-        unanswered = await self.unanswered()
-        return await self._last_on_branch() if unanswered is None else unanswered
-
-    async def _last_on_branch(self) -> Entry | None:
-        """The newest message of the user above the head."""
-        branch = await self._setup.store.branch(self._scope, (await self.info()).head, reach=START)
-        return next((entry for entry in reversed(branch) if entry.role == "user"), None)
 
 
 def _id_of(message: Entry | str) -> str:

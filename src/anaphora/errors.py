@@ -8,6 +8,7 @@ AnaphoraError
 ├ InvalidMessage            the text cannot be sent (empty, not valid Unicode)
 ├ ContextTooLong            one part alone does not fit into the context: .part .tokens .limit
 ├ InvalidAnswer             an answer is not of the shape that was asked for: .text .reason
+├ GuardFailed               a guard raised an error, or said nothing that it may say
 ├ CostLimitReached          the next call may cost more than is left: .spent .most .limit
 ├ TranscriptFileError       a file to load is unreadable or malformed: .path .line
 ├ ProviderError             .provider .status .request_id .retry_after .retryable
@@ -81,6 +82,10 @@ class InvalidAnswer(AnaphoraError):
         super().__init__(f"the answer is not of the shape that was asked for: {reason}. Ask again, or a better model.")
         self.text = text
         self.reason = reason
+
+
+class GuardFailed(AnaphoraError):
+    """A guard raised an error of its own; what it should have looked at is not passed on."""
 
 
 class CostLimitReached(AnaphoraError):

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from anaphora.errors import ProviderError
-from anaphora.message import Finish, Message, Part, Status, Text, Thinking, ToolCall, Usage, repaired_text
+from anaphora.message import Finish, Message, Part, Status, Text, Thinking, ToolCall, ToolResult, Usage, repaired_text
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,10 +74,33 @@ class Warned:
 
 
 @dataclass(frozen=True, slots=True)
-class Finished:
-    """The last event: the answer as it was stored. ``seconds`` is the whole call, ``first_seconds`` until the first word.
+class ToolStarted:
+    """A tool is run now."""
 
-    ``cache_loss`` says why much less came from the provider's cache than before, if it did.
+    call: ToolCall
+
+
+@dataclass(frozen=True, slots=True)
+class ToolEnded:
+    """A tool has given its result, or was not run: the text says why."""
+
+    result: ToolResult
+
+
+@dataclass(frozen=True, slots=True)
+class Refused:
+    """A guard refused the message or the answer; ``text`` is what the user is told."""
+
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Finished:
+    """The last event: the answer as it was stored. ``seconds`` is the whole turn, ``first_seconds`` until the first word.
+
+    ``usage`` is that of all its calls, ``steps`` are the messages before the answer, if tools were called: what the model said,
+    and what they gave. ``value`` is what the answer was read into. ``cache_loss`` says why much less came from the provider's
+    cache than before, if it did.
     """
 
     message: Message
@@ -89,9 +112,11 @@ class Finished:
     first_seconds: float | None = None
     details: Mapping[str, Any] = field(default_factory=dict)
     cache_loss: str = ""
+    steps: tuple[Message, ...] = ()
+    value: Any = None
 
 
-Event = TextDelta | ThinkingDelta | ToolCallDelta | Planned | Retrying | Warned | Finished
+Event = TextDelta | ThinkingDelta | ToolCallDelta | ToolStarted | ToolEnded | Planned | Retrying | Warned | Refused | Finished
 
 
 class _Texts(list[str]):

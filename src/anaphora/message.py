@@ -13,7 +13,7 @@ from typing import Any, Literal
 from anaphora.errors import InvalidMessage
 
 Role = Literal["system", "user", "assistant", "tool"]
-Status = Literal["pending", "complete", "stopped", "interrupted", "failed"]
+Status = Literal["pending", "complete", "stopped", "interrupted", "failed", "refused"]
 Finish = Literal["stop", "length", "tool_calls", "content_filter"]
 
 _UNSEEN = "[a picture that you cannot see] "

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import json
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
 from anaphora.calls import Purpose
@@ -12,9 +13,15 @@ from anaphora.message import Message, Options, Usage, described, text_message
 from anaphora.providers.base import ModelInfo, Provider, Request
 from anaphora.providers.card import ModelCard
 from anaphora.tokens import Estimate
+from anaphora.tool import Tool
 from anaphora.transcript import Size
 
 _KEPT_COUNTS = 32
+
+
+def schemas_text(tools: Sequence[Tool]) -> str:
+    """What a provider makes of tools for the model, as far as it is known: their schemas."""
+    return "".join(json.dumps([tool.name, tool.description, tool.parameters]) for tool in tools)
 
 
 class Model:
@@ -42,6 +49,11 @@ class Model:
         """Ask once more at the next occasion, if nobody could say how large the window is: a server may have been away."""
         if self._info is not None and self._info.context_window is None:
             self._info = None
+
+    @property
+    def card(self) -> ModelCard:
+        """What is known of it so far."""
+        return self._info.card if self._info else ModelCard()
 
     async def system_prompt(self, text: str | None) -> Prompt:
         """The system prompt with its size; None takes the one this model does best with."""
@@ -76,6 +88,11 @@ class Model:
             self._counted[text] = (await self.text_size(text)).tokens
         return self._counted[text]
 
+    async def schema_tokens(self, tools: Sequence[Tool], instruction: str = "") -> int:
+        """About the tokens that tools and a schema take in a prompt."""
+        text = f"{schemas_text(tools)}{instruction}"
+        return await self.text_tokens(text) if text else 0
+
     def forget_counts(self) -> None:
         """Let go of the texts that were counted last."""
         self._counted.clear()
@@ -101,7 +118,7 @@ class Model:
         room: int | None = None,
     ) -> Request:
         """A call to this model (``stable`` and ``room`` as in Request). What it takes not is not sent."""
-        card = self._info.card if self._info else ModelCard()
+        card = self.card
         if card.sampling is False:
             options = replace(options, temperature=None)
         if card.images is False:
@@ -116,7 +133,7 @@ class Model:
         """The usage with what it cost, as the provider says or by its prices."""
         return usage if usage is None or usage.cost is not None else replace(usage, cost=await self.cost(usage))
 
-    def learn(self, sent: Sequence[Message], usage: Usage) -> None:
+    def learn(self, sent: Iterable[Message], usage: Usage) -> None:
         """Correct the estimate by what a whole answer reported."""
         self.estimate = self.estimate.learned(sent, usage.input_tokens)
 

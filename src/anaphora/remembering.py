@@ -42,8 +42,10 @@ class View:
 
     @property
     def newest(self) -> Entry | None:
-        """The message that is to be answered, if it is the last."""
-        return self.window[-1] if self.window[-1].role == "user" else None
+        """The message that is to be answered: the last, or the one for which tools were called."""
+        if self.window[-1].role not in {"user", "tool"}:
+            return None
+        return next((entry for entry in reversed(self.window) if entry.role == "user"), None)
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,13 +6,13 @@ from collections import deque
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass, field
 from types import TracebackType
-from typing import Protocol, Self
+from typing import Any, Protocol, Self
 
 import anyio
 
 from anaphora.context.report import Report
 from anaphora.errors import ProviderError, StoreError
-from anaphora.events import Event, Finished, Planned, Retrying, TextDelta, Warned, joined
+from anaphora.events import Event, Finished, Planned, Refused, Retrying, TextDelta, Warned, joined
 from anaphora.message import Finish, Message, Status, Usage
 
 
@@ -20,7 +20,9 @@ from anaphora.message import Finish, Message, Status, Usage
 class Answer:
     """A finished answer. ``usage`` is None if the provider reported none; times are in seconds.
 
-    ``cache_loss`` says why much less came from the provider's cache than before, if it did.
+    ``value`` is what it was read into, if it was asked ``into`` something. ``steps`` are the messages before it, if tools were
+    called: what the model said, and what they gave. ``cache_loss`` says why much less came from the provider's cache than
+    before, if it did.
     """
 
     message: Message
@@ -34,6 +36,8 @@ class Answer:
     retried: tuple[ProviderError, ...] = field(default=())
     warnings: tuple[str, ...] = field(default=())
     cache_loss: str = ""
+    steps: tuple[Message, ...] = field(default=())
+    value: Any = None
 
     @property
     def text(self) -> str:
@@ -122,6 +126,8 @@ class Mailbox:
                     tuple(self._retried),
                     tuple(self._warnings),
                     event.cache_loss,
+                    event.steps,
+                    event.value,
                 )
 
 
@@ -156,7 +162,7 @@ class AsyncReply:
 
     @property
     def events(self) -> AsyncEvents:
-        """Everything that happens: the plan, text, thinking, tool calls, retries, the end."""
+        """Everything that happens: the plan, text, thinking, tool calls and their results, retries, the end."""
         return AsyncEvents(self)
 
     @property
@@ -231,7 +237,7 @@ class AsyncTexts(AsyncIterator[str]):
 
     async def __anext__(self) -> str:
         while (event := await self._reply._next()) is not None:  # noqa: SLF001 -- one class in two halves
-            if type(event) is TextDelta:
+            if isinstance(event, TextDelta | Refused):
                 return event.text
         raise StopAsyncIteration
 

@@ -6,14 +6,19 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from anaphora.context.plan import Budget, Context, Memory, Prompt, plan
+from anaphora.context.remembered import Remembered
 from anaphora.context.window import cut, following, reach
 from anaphora.embedding import Embedder, VectorIndex
+from anaphora.guards.guard import Guard
 from anaphora.model import Model
 from anaphora.providers.card import ModelCard
 from anaphora.providers.retry import Retries
 from anaphora.remembering import Rememberer, View
+from anaphora.schema.shape import Shape
 from anaphora.spending import Spending
 from anaphora.stores.base import Scope, Store
+from anaphora.tool import Tool
+from anaphora.tools.calling import Confirm
 from anaphora.transcript import START, Entry, Extent
 
 _TOO_SMALL = "{model} is too small to {do}: name another model for it ({option}; memory_model in the settings)"
@@ -35,7 +40,8 @@ class Setup:
 
     The ``fallbacks`` are asked in their order where the model fails. ``max_cost`` is what one conversation may cost, in
     dollars; ``cards`` are what the user knows of models. ``summariser`` and ``extractor`` write summaries and find facts;
-    None is the model that answers.
+    None is the model that answers. ``tools`` may be called, those that act if ``confirm`` says yes, in at most ``max_steps``
+    rounds; ``guards`` look at what is said.
     """
 
     model: Model
@@ -51,11 +57,25 @@ class Setup:
     fallbacks: tuple[Model, ...] = ()
     max_cost: float | None = None
     cards: Mapping[str, ModelCard] = field(default_factory=dict)
+    tools: tuple[Tool, ...] = ()
+    confirm: Confirm | None = None
+    max_steps: int = 8
+    guards: tuple[Guard, ...] = ()
 
     @property
     def spending(self) -> Spending:
         """Who asks beside the conversation, and records what calls took."""
         return Spending(self.store, self.max_cost, self.cards)
+
+    async def offered(self) -> tuple[Tool, ...]:
+        """The tools that the model is told of: none where it is known to call none."""
+        return () if (await self.model.prepare()).card.tools is False else self.tools
+
+    async def budget(self, max_tokens: int | None, shape: Shape | None = None) -> Budget:
+        """The room for a prompt beside the schemas that go with it. Raises ContextTooLong."""
+        budget = await self.model.budget(max_tokens)
+        schemas = await self.model.schema_tokens(await self.offered(), shape.instruction if shape else "")
+        return replace(budget, tools=schemas)
 
     async def calibrate(self, owner: str) -> None:
         """Take up what was learned earlier of how this model counts."""
@@ -88,10 +108,18 @@ class Setup:
             return None
         return self.extractor or self.model
 
-    async def context(self, scope: Scope, message_id: str | None, budget: Budget, notes: Sequence[str] = ()) -> Context:
+    async def context(
+        self,
+        scope: Scope,
+        message_id: str | None,
+        budget: Budget,
+        notes: Sequence[str] = (),
+        remembered: Remembered | None = None,
+    ) -> Context:
         """What the model sees of the branch that ends at a message. Only as much is read as may go in.
 
-        ``notes`` go into the report. Raises ContextTooLong.
+        ``notes`` go into the report. What is ``remembered`` already is not looked for again: within a turn it stays as it is.
+        Raises ContextTooLong.
         """
         system = await self.system_prompt(scope)
         memory, about_summaries, about_facts = await self._memory(scope, message_id)
@@ -101,10 +129,13 @@ class Setup:
             return plan(branch, system=system, memory=memory, budget=budget)
         view = View(scope, branch[cut(branch, memory.limits(room)) :], room)
         small = (await self.model.prepare()).small
-        beside = await Rememberer(self.store, self.model, memory, self.vectors, small=small).remembered(view)
+        rememberer = Rememberer(self.store, self.model, memory, self.vectors, small=small)
+        beside = remembered or await rememberer.remembered(view)
+        if self.tools and not await self.offered():
+            about_facts.append(f"{self.model} cannot call tools: it is not told of any")
         # Who sees everything misses no summary.
         said = (*(about_summaries if view.start else ()), *about_facts, *notes)
-        beside = replace(beside, notes=beside.notes + said)
+        beside = beside if remembered else replace(beside, notes=beside.notes + said)
         return plan(branch, system=system, memory=memory, budget=budget, remembered=beside)
 
     async def sight(self, scope: Scope, message_id: str, budget: Budget) -> Sight:

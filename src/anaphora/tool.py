@@ -42,3 +42,4 @@ class Tool:
     acting: bool = False
     seconds: float = 60.0
     most: int = 20_000
+    takes_caller: bool = False

@@ -7,18 +7,20 @@ from __future__ import annotations
 
 import time
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 
 import anyio
 
-from anaphora.answering import Answering, estimated_usage
-from anaphora.calls import Call
+from anaphora.answering import Answering, Wish
+from anaphora.asked import Asked, is_answer
 from anaphora.errors import ConfigError, ConversationBusy, InvalidMessage, MessageEnded, ProviderError, StoreError
-from anaphora.events import Finished, TextDelta
-from anaphora.message import Image, Message, Options, Status, Text, Usage
+from anaphora.events import Finished, Refused, TextDelta
+from anaphora.guards.guard import Refusal, guarded
+from anaphora.message import Image, Message, Text, text_message
 from anaphora.reply import Mailbox
 from anaphora.setup import Setup
+from anaphora.steps import Steps
 from anaphora.stores.base import Change, Draft, Lease, Scope, busy
 from anaphora.tasks import Post, alongside, spawn
 from anaphora.title import retitle
@@ -36,6 +38,8 @@ _QUIET_SECONDS = 0.5
 class Ask:
     """What the turn is about: new words below the head, or (``again``) a user message that is already there.
 
+    That is gone on with ``at`` results of tools, if there are any.
+
     ``instead`` of a message: the new words become its sibling, on a branch of their own; ``below`` one: they follow it,
     wherever the head is. ``key``: said once, however often
     it is asked.
@@ -47,10 +51,11 @@ class Ask:
     text: str = ""
     images: tuple[Image, ...] = ()
     again: Entry | None = None
+    at: Entry | None = None
     instead: Entry | None = None
     below: Entry | None = None
     key: str | None = None
-    options: Options = field(default_factory=Options)
+    wish: Wish = field(default_factory=Wish)
     buffered: bool = False
     wait: float = 0.0
 
@@ -74,10 +79,9 @@ class Turn:
         self._cancel = anyio.CancelScope()
         self._background = anyio.CancelScope()
         self._title = anyio.CancelScope()
-        self._answered: Entry | None = None
-        self._answering = Answering(setup, scope, ask.options, mailbox, upkeep, show=not ask.buffered)
+        self._answering = Answering(setup, scope, ask.wish, mailbox, upkeep, show=not ask.buffered)
         self._begun = time.monotonic()
-        self._pending: Entry | None = None
+        self._steps = Steps(self._answering, self._begun)
         self._lost: ConversationBusy | None = None
         self._post: Post = spawn(self._run)
 
@@ -120,13 +124,14 @@ class Turn:
         """What is due after an answer was given, and may delay nobody."""
         answer, setup = self._mailbox.answer, self._answering.setup
         context, budget = self._answering.context, self._answering.budget
-        if context is None or budget is None or self._answered is None or answer is None:
+        last = self._steps.last
+        if context is None or budget is None or last is None or answer is None or answer.status not in {"complete", "stopped"}:
             return
         # Whatever fails here, the answer is given and stored.
         with self._background, suppress(Exception):
             if (await setup.model.prepare()).one_at_a_time:
                 await anyio.sleep(_QUIET_SECONDS)
-            await self._upkeep.run(setup, self._scope, self._answered.id, budget)
+            await self._upkeep.run(setup, self._scope, last.id, budget)
             if setup.titles and answer.status == "complete":
                 with self._title:
                     await retitle(setup.spending, setup.model, self._scope, (*context.messages, answer.message))
@@ -167,28 +172,14 @@ class Turn:
             await anyio.sleep(_BUSY_POLL_SECONDS)
 
     async def _answer(self) -> None:
-        store, answering = self._setup.store, self._answering
         with anyio.CancelScope(shield=True):
             await self._setup.calibrate(self._scope.owner)
             user = self._ask.again or await self._append_user()
         if self._ask.key is not None and await self._already_answered(user):
             return
-        context = await answering.plan(user)
-        draft = Draft(user.id, Message("assistant", ()), status="pending", model=str(answering.setup.model))
-        self._pending = pending = await store.append(self._scope, draft)
-        outcome: Exception | None = None
-        stopped = True
-        try:
-            await answering.run(user, context)
-            stopped = False
-        except Exception as error:
-            # Also a provider that breaks its contract must not break the transcript.
-            outcome, stopped = error, False
-            raise
-        finally:
-            self._pending = None
-            with anyio.CancelScope(shield=True):
-                await self._finish(pending, outcome, stopped=stopped)
+        if user.status == "pending" and (user := await self._guarded(user)).status == "refused":
+            return
+        await self._steps.run(user, self._ask.at)
 
     async def _append_user(self) -> Entry:
         """The user's words, durable before anything else; connecting and counting exactly come after."""
@@ -201,43 +192,60 @@ class Turn:
             parent = self._ask.instead.parent
         if self._ask.below is not None:
             parent = self._ask.below.id
-        user = await store.append(self._scope, Draft(parent, message, size=size, key=self._ask.key))
-        if user.message != message:
+        is_guarded = any("message" in guard.on for guard in self._setup.guards)
+        draft = Draft(parent, message, "pending" if is_guarded else "complete", size, key=self._ask.key)
+        user = await store.append(self._scope, draft)
+        if user.message != message and not is_guarded:
             raise InvalidMessage(f"the key {self._ask.key!r} belongs to another message: take a new one for each.")
-        if not info.title:
+        if not info.title and not is_guarded:
             await store.describe(self._scope, title=first_title(self._scope.conversation, self._ask.text))
+        return user
+
+    async def _guarded(self, user: Entry) -> Entry:
+        """The message as the guards let it be said; refused, it is answered with what they say. Raises GuardFailed."""
+        store = self._setup.store
+        said = await guarded(self._setup.guards, "message", self._ask.text)
+        if isinstance(said, Refusal):
+            await store.change(self._scope, user.id, Change(user.message, "refused", user.size))
+            message = text_message("assistant", said.text)
+            await store.append(self._scope, Draft(user.id, message, "refused", Size(self._setup.model.estimate.count(message))))
+            self._mailbox.put(Refused(said.text))
+            self._mailbox.put(Finished(message, "refused", seconds=time.monotonic() - self._begun))
+            return replace(user, status="refused")
+        message = replace(user.message, parts=(*self._ask.images, Text(said)))
+        size = Size(self._setup.model.estimate.count(message))
+        with anyio.CancelScope(shield=True):
+            user = await store.change(self._scope, user.id, Change(message, "complete", size))
+            if not (await store.info(self._scope)).title:
+                await store.describe(self._scope, title=first_title(self._scope.conversation, said))
         return user
 
     async def _already_answered(self, user: Entry) -> bool:
         """Give the answer that is there, if this message was said and answered before."""
-        answers = await self._setup.store.children(self._scope, user.id)
-        answer = next((entry for entry in answers if entry.status in {"complete", "stopped"} and entry.message.parts), None)
+        below = await Asked(self._setup.store, self._scope, _nothing_pending).below(user.id)
+        answer = next((entry for entry in below if is_answer(entry)), None)
         if answer is None:
             return False
         if answer.text and not self._ask.buffered:
             self._mailbox.put(TextDelta(answer.text))
-        self._mailbox.put(Finished(answer.message, answer.status, usage=answer.usage, model=answer.model))
+        shape = self._ask.wish.shape
+        value = shape.read(answer.text) if shape else None
+        self._mailbox.put(Finished(answer.message, answer.status, usage=answer.usage, model=answer.model, value=value))
         return True
 
     async def _keep(self, lease: Lease) -> None:
         """While the turn runs: hold the lease, and write down what there is of the answer."""
-        written: Message | None = None
         renewed = time.monotonic()
         while True:
             await anyio.sleep(_FLUSH_SECONDS)
             with anyio.CancelScope(shield=True):
                 try:
-                    message = self._answering.draft.message()
-                    if self._pending is not None and message != written:
-                        # Measured as well as can be at once: a crash may make this its last state.
-                        size = Size(self._answering.setup.model.estimate.count(message))
-                        await self._setup.store.change(self._scope, self._pending.id, Change(message, "pending", size))
-                        written = message
+                    await self._steps.keep()
                     if time.monotonic() - renewed > _LEASE_SECONDS / 3:
                         await self._setup.store.renew(lease, seconds=_LEASE_SECONDS)
                         renewed = time.monotonic()
                 except (ConversationBusy, MessageEnded) as error:
-                    if isinstance(error, MessageEnded) and self._pending is None:
+                    if isinstance(error, MessageEnded) and not self._steps.is_pending:
                         # Its own end was stored first.
                         continue
                     # Another writer took over, as after a night in a laptop bag. What came is kept, and no more is asked for.
@@ -248,65 +256,10 @@ class Turn:
                     # The end of the turn writes once more and tells.
                     continue
 
-    async def _finish(self, pending: Entry, error: Exception | None, *, stopped: bool) -> None:
-        answering = self._answering
-        model, message = answering.setup.model, answering.draft.message()
-        status = _final_status(error, stopped=stopped, any_words=bool(message.parts))
-        ended = answering.ended if status == "complete" else None
-        usage = await model.priced(ended.usage) if ended else None
-        size = await model.size(message)
-        change = Change(
-            message,
-            status,
-            size=size,
-            usage=usage,
-            model=str(model),
-            head=status == "complete" or (status == "stopped" and bool(message.parts)),
-            call=await self._call(usage, message),
-        )
-        try:
-            await self._store_end(pending, change)
-            self._answered = pending if change.head else None
-        finally:
-            now, first = time.monotonic(), answering.first
-            self._mailbox.put(
-                Finished(
-                    message,
-                    status,
-                    usage=usage,
-                    finish=ended.finish if ended else None,
-                    model=(ended.model if ended else "") or str(model),
-                    seconds=now - self._begun,
-                    first_seconds=None if first is None else first - self._begun,
-                    details=ended.details if ended else {},
-                    cache_loss=answering.cache_loss if ended else "",
-                )
-            )
-
-    async def _call(self, usage: Usage | None, message: Message) -> Call | None:
-        """What the answer took, as it is recorded. What was cut short is paid for too, so it is estimated."""
-        answering = self._answering
-        is_estimated = usage is None
-        if usage is None and answering.draft and answering.context is not None:
-            usage = estimated_usage(answering.setup.model, answering.context, message)
-        return await self._setup.spending.call(self._scope, answering.setup.model, "answer", usage, estimated=is_estimated)
-
-    async def _store_end(self, pending: Entry, change: Change) -> None:
-        try:
-            await self._setup.store.change(self._scope, pending.id, change)
-        except MessageEnded:
-            # Whoever took the conversation over has ended this answer; the whole of it is kept beside that.
-            draft = Draft(pending.parent, change.message, change.status, change.size, change.usage, change.model)
-            await self._setup.store.append(self._scope, draft)
-
     def _report_nothing(self) -> None:
         """Stopped before an answer was even asked for."""
         self._mailbox.put(Finished(Message("assistant", ()), "stopped", seconds=time.monotonic() - self._begun))
 
 
-def _final_status(error: Exception | None, *, stopped: bool, any_words: bool) -> Status:
-    if stopped:
-        return "stopped"
-    if error is None:
-        return "complete"
-    return "interrupted" if any_words else "failed"
+async def _nothing_pending() -> bool:
+    return True

@@ -92,7 +92,7 @@ def test_the_report_says_everything_that_went_in():
     assert "1 fact, 1 summary" in text
     assert "2 passages" in text
     assert "We go by train (it says train)" in text
-    assert list(report.parts) == ["system", "memory", "window", "tail", "room"]
+    assert list(report.parts) == ["system", "tools", "memory", "window", "tail", "room"]
     assert sum(report.parts.values()) == report.budget
 
 

@@ -18,10 +18,11 @@ from anaphora.providers.card import ModelCard
 from anaphora.providers.gemini import GeminiWire
 from anaphora.providers.ollama import OllamaWire
 from anaphora.providers.openai import OpenAIWire
+from anaphora.providers.vendors import VENDORS
 from anaphora.providers.wire import Wire
 
 WIRES: dict[str, Callable[[], Wire]] = {
-    "openai": lambda: OpenAIWire(WHO),
+    "openai": lambda: OpenAIWire(WHO, VENDORS["groq"]),
     "anthropic": lambda: AnthropicWire(WHO, ModelCard()),
     "gemini": lambda: GeminiWire(WHO, ModelCard()),
     "ollama": lambda: OllamaWire(WHO, 8_192),

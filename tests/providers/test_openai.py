@@ -13,12 +13,13 @@ from anaphora.events import ProviderEvent, TextDelta
 from anaphora.message import Image, Message, Options, Text, Thinking, ToolCall, ToolResult, Usage, text_message
 from anaphora.providers.base import Request
 from anaphora.providers.openai import OpenAIDecoder, OpenAIWire
+from anaphora.providers.vendors import VENDORS
 
 LOOK = (ToolCall("a", "look", '{"at":"map"}'), ToolCall("b", "look", '{"at":"list"}'))
 
 
 def decoded(data: bytes, *, size: int | None = None) -> list[ProviderEvent]:
-    return dialects.decoded(OpenAIWire(WHO), data, size=size)
+    return dialects.decoded(OpenAIWire(WHO, VENDORS["groq"]), data, size=size)
 
 
 def sse(*chunks: Any) -> bytes:
@@ -272,7 +273,7 @@ def test_no_json_at_all_breaks_the_decoder(value: Any):
 
 
 def test_nothing_is_sent_that_the_user_did_not_set():
-    body = json.loads(OpenAIWire(WHO).encode(Request("m", (text_message("user", "hi"),))).body)
+    body = json.loads(OpenAIWire(WHO, VENDORS["groq"]).encode(Request("m", (text_message("user", "hi"),))).body)
     assert body == {
         "model": "m",
         "messages": [{"role": "user", "content": "hi"}],
@@ -283,7 +284,7 @@ def test_nothing_is_sent_that_the_user_did_not_set():
 
 def test_what_the_user_set_is_sent_under_the_services_own_names():
     options = Options(temperature=0.0, max_tokens=5, seed=1, stop=("x",), extra={"top_k": 3, "stream_options": None})
-    body = json.loads(OpenAIWire(WHO, max_tokens_field="max_completion_tokens").encode(Request("m", (), options)).body)
+    body = json.loads(OpenAIWire(WHO, VENDORS["openai"]).encode(Request("m", (), options)).body)
     assert (body["temperature"], body["max_completion_tokens"], body["seed"], body["stop"], body["top_k"]) == (
         0.0,
         5,
@@ -302,7 +303,7 @@ def test_every_part_is_encoded_as_the_dialect_wants_it():
         Message("assistant", (Thinking("hm"), ToolCall("a", "f", '{"x":1}'))),
         Message("tool", (ToolResult("a", "one"), ToolResult("b", "two"))),
     )
-    body = json.loads(OpenAIWire(WHO).encode(Request("m", messages)).body)
+    body = json.loads(OpenAIWire(WHO, VENDORS["groq"]).encode(Request("m", messages)).body)
     system, user, assistant, first, second = body["messages"]
     assert system == {"role": "system", "content": "S"}
     assert user["content"][1]["image_url"]["url"] == "data:image/png;base64,iVBORw=="

@@ -17,12 +17,13 @@ from anaphora.cli.opening import Opened, open_model, resume
 from anaphora.cli.past import form_of
 from anaphora.cli.sanitize import sanitized
 from anaphora.cli.usage import table
-from anaphora.conversation import GO_ON
 from anaphora.images import image_of
 from anaphora.message import Image
 from anaphora.providers.vendors import VENDORS
+from anaphora.saying import GO_ON
 from anaphora.stores.base import new_conversation_id
-from anaphora.sync import Chatbot, Conversation, Reply
+from anaphora.sync import Chatbot, Conversation
+from anaphora.sync_reply import Reply
 from anaphora.transcript import Entry
 from anaphora.transfer.files import replacing
 from anaphora.transfer.markdown import date_text

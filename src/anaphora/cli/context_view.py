@@ -10,7 +10,7 @@ from anaphora.cli.sanitize import sanitized
 from anaphora.context.report import Report
 
 # The parts of a report, each with its letter in the bar and its colour (of the 16 that every terminal has).
-_PARTS = {"system": ("s", 35), "memory": ("m", 33), "window": ("w", 32), "tail": ("t", 36), "room": ("·", 90)}
+_PARTS = {"system": ("s", 35), "tools": ("f", 31), "memory": ("m", 33), "window": ("w", 32), "tail": ("t", 36), "room": ("·", 90)}
 _LONGEST_NAME = 14
 
 

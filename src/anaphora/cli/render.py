@@ -15,7 +15,7 @@ from anaphora.cli.keys import silent_keys
 from anaphora.cli.sanitize import sanitized
 from anaphora.events import Planned, Retrying, TextDelta, ThinkingDelta, Warned
 from anaphora.reply import Answer
-from anaphora.sync import Reply
+from anaphora.sync_reply import Reply
 
 if TYPE_CHECKING:
     from rich.segment import Segment

@@ -48,7 +48,8 @@ class Memory:
 class Budget:
     """The room there is, in tokens: the model's window without the room for the answer and a margin for errors in counting.
 
-    ``error`` is the share by which estimates were wrong lately, if that is known.
+    ``error`` is the share by which estimates were wrong lately, if that is known. ``tools`` is what must be sent beside the
+    messages: the schemas of tools, and of the answer.
     """
 
     context_window: int
@@ -57,11 +58,12 @@ class Budget:
     assumed: bool = False
     exact: bool = False
     error: float | None = None
+    tools: int = 0
 
     @property
     def prompt(self) -> int:
-        """What may be sent."""
-        return self.context_window - self.answer - self.margin
+        """What may be sent in messages."""
+        return self.context_window - self.answer - self.margin - self.tools
 
 
 def budget_for(context_window: int | None, *, max_tokens: int | None, exact: bool, longest: int | None = None) -> Budget:
@@ -100,6 +102,11 @@ class Context:
     sent: Sent
     stable: int
 
+    @property
+    def remembered(self) -> Remembered:
+        """What went in beside the window."""
+        return self.report.remembered
+
     def after(self, before: Sent | None) -> Context:
         """The same with a report that says how much of the call before this one is repeated."""
         return self if before is None else replace(self, report=replace(self.report, prefix=unchanged(before, self.sent)))
@@ -132,7 +139,8 @@ def plan(
     if system.text:
         messages, sizes = (text_message("system", system.text), *messages), (system.tokens, *sizes)
     report = Report(
-        budget=budget.prompt,
+        budget=budget.prompt + budget.tools,
+        tools_tokens=budget.tools,
         context_window=budget.context_window,
         assumed=budget.assumed,
         exact=budget.exact,
@@ -147,7 +155,9 @@ def plan(
     )
     # What is quoted with the newest message is gone from the next prompt.
     newest = max((index for index, message in enumerate(messages) if message.role == "user"), default=0)
-    stable = newest if beside.tail.text else len(messages)
+    # Between the steps of a turn it is not: the next call has all of it.
+    is_between = bool(branch) and branch[-1].role == "tool"
+    stable = newest if beside.tail.text and not is_between else len(messages)
     return Context(messages, report, Sent(messages, sizes, report.cut, beside.preamble.text), stable)
 
 
@@ -177,7 +187,8 @@ def _left(first: Entry, beside: Remembered) -> Left:
 def _too_long(pieces: Sequence[Piece], system: Prompt, limit: int) -> ContextTooLong:
     """Which part is to blame: the system prompt, the newest user message, its tool results, or the history asked for."""
     if system.tokens >= limit:
-        return ContextTooLong("the system prompt", tokens=system.tokens, limit=limit)
+        part = "the system prompt" if limit > 0 else "the system prompt, with the schemas of tools,"
+        return ContextTooLong(part, tokens=system.tokens, limit=limit)
     room = limit - system.tokens
     newest = max((index for index, piece in enumerate(pieces) if piece.starts_turn), default=0)
     if pieces[newest].tokens > room:

@@ -30,7 +30,7 @@ class Report:
     """Sizes in tokens. ``cut`` is the id of the first message of the window; ``exact`` whether a tokenizer counted.
 
     ``error`` is the share by which estimates were wrong lately. ``remembered`` has the facts, summaries and passages that went
-    in; ``prefix`` how much of the call before this one is repeated, None if there was none.
+    in; ``tools_tokens`` are schemas; ``prefix`` how much of the call before this one is repeated, None if there was none.
     """
 
     budget: int
@@ -46,12 +46,14 @@ class Report:
     remembered: Remembered = field(default_factory=Remembered)
     error: float | None = None
     prefix: Prefix | None = None
+    tools_tokens: int = 0
 
     @property
     def parts(self) -> dict[str, int]:
         """The tokens of each part, in the order in which they are sent, and the room that is left."""
         return {
             "system": self.system_tokens,
+            "tools": self.tools_tokens,
             "memory": self.remembered.preamble.tokens,
             "window": self.window_tokens,
             "tail": self.remembered.tail.tokens,
@@ -61,7 +63,7 @@ class Report:
     @property
     def tokens(self) -> int:
         """All that is sent."""
-        return self.system_tokens + self.window_tokens + self.remembered.tokens
+        return self.system_tokens + self.tools_tokens + self.window_tokens + self.remembered.tokens
 
     @property
     def room(self) -> int:
@@ -78,6 +80,8 @@ class Report:
             ("budget", f"{self.budget} tokens, {about}{self.tokens} used, {self.room} left{wrong}"),
             ("system prompt", f"{self.system_tokens} tokens"),
         ]
+        if self.tools_tokens:
+            lines.append(("tools", f"{self.tools_tokens} tokens of schemas"))
         has = self.remembered
         if has.preamble.tokens:
             lines.append(

@@ -76,7 +76,7 @@ def class_fields(hint: Any) -> list[Field] | None:
     if dataclasses.is_dataclass(hint):
         hints = _hints(hint)
         return [Field(one.name, hints[one.name], _has_no_default(one)) for one in dataclasses.fields(hint) if one.init]
-    if typing.is_typeddict(hint):
+    if is_typed_dict(hint):
         required = hint.__required_keys__
         return [Field(name, one, name in required) for name, one in _hints(hint).items()]
     if isinstance(hint, type) and issubclass(hint, tuple) and hasattr(hint, "_fields"):
@@ -84,6 +84,11 @@ def class_fields(hint: Any) -> list[Field] | None:
         defaults = getattr(hint, "_field_defaults", {})
         return [Field(name, hints.get(name, Any), name not in defaults) for name in hint._fields]
     return None
+
+
+def is_typed_dict(hint: Any) -> bool:
+    """Whether it is a TypedDict, of typing or of typing_extensions."""
+    return isinstance(hint, type) and hasattr(hint, "__required_keys__") and hasattr(hint, "__total__")
 
 
 def without_extras(hint: Any) -> tuple[Any, str]:

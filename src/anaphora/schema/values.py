@@ -13,13 +13,12 @@ import json
 import math
 import re
 import types
-import typing
 import uuid
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import PurePath
 from typing import Any, Literal, Union, get_args, get_origin
 
-from anaphora.schema.hints import LISTS, Field, class_fields, is_pydantic, without_extras
+from anaphora.schema.hints import LISTS, Field, class_fields, is_pydantic, is_typed_dict, without_extras
 
 _DURATION = re.compile(r"(-)?P(?:(\d+)D)?(?:T(?:(\d+)H)?(?:(\d+)M)?(?:(\d+(?:\.\d+)?)S)?)?")
 _MOST_DIGITS = 400
@@ -129,7 +128,7 @@ def _tuple(inside: Sequence[Any], value: Any, where: str) -> Any:
 
 def _object(hint: Any, fields: Sequence[Field], value: Any, where: str) -> Any:
     found = converted_fields(fields, value, where)
-    if typing.is_typeddict(hint):
+    if is_typed_dict(hint):
         return found
     try:
         return hint(**found)

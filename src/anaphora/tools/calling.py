@@ -26,19 +26,21 @@ Confirm = Callable[[ToolCall], bool | Awaitable[bool]]
 class Round:
     """The calls of one message and what became of them. ``changed`` is awaited whenever there is something new to keep.
 
-    ``bad`` counts the calls that could not even be made.
+    A result is ``checked`` by guards, and has at ``most`` so many characters. ``bad`` counts the calls that could not be made.
     """
 
     calls: Sequence[ToolCall]
     tools: Mapping[str, Tool]
     caller: Caller
     confirm: Confirm | None
-    changed: Callable[[], Awaitable[None]]
+    changed: Callable[[Sequence[ToolResult]], Awaitable[None]]
     started: Callable[[ToolCall], None]
     ended: Callable[[ToolResult], None]
+    checked: Callable[[str], Awaitable[str]]
     most: int
     results: dict[str, ToolResult] = field(default_factory=dict)
     bad: int = 0
+    stopped: bool = False
     _asking: anyio.Lock = field(default_factory=anyio.Lock)
 
     @property
@@ -53,6 +55,7 @@ class Round:
                 for call in self.calls:
                     group.start_soon(self._one, call)
         except anyio.get_cancelled_exc_class():
+            self.stopped = True
             for call in self.calls:
                 found = self.results.get(call.id)
                 if found is not None and found.text == UNFINISHED:
@@ -70,7 +73,7 @@ class Round:
             if tool.acting and not await self._is_allowed(call):
                 return await self._end(call, NOBODY_TO_ASK if self.confirm is None else REFUSED, failed=True)
             self.results[call.id] = ToolResult(call.id, UNFINISHED, call.name, failed=True)
-            await self.changed()
+            await self.changed(self.parts)
             self.started(call)
             with anyio.fail_after(tool.seconds) as limit:
                 text = await tool.run(arguments, self.caller)
@@ -87,9 +90,10 @@ class Round:
             await self._end(call, text, failed=False, most=tool.most)
 
     async def _end(self, call: ToolCall, text: str, *, failed: bool, most: int | None = None) -> None:
-        result = ToolResult(call.id, shortened(repaired_text(text), min(most or self.most, self.most)), call.name, failed)
+        text = await self.checked(shortened(repaired_text(text), min(most or self.most, self.most)))
+        result = ToolResult(call.id, text, call.name, failed)
         self.results[call.id] = result
-        await self.changed()
+        await self.changed(self.parts)
         self.ended(result)
 
     async def _is_allowed(self, call: ToolCall) -> bool:

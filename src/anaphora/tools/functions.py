@@ -62,6 +62,7 @@ def _made(function: Function, *, name: str | None, acting: bool, seconds: float,
         acting=acting,
         seconds=seconds,
         most=most,
+        takes_caller=bool(caller),
     )
 
 

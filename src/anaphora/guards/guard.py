@@ -1,0 +1,90 @@
+"""What a guard is: a function that is given a text and passes it (None), changes it (a text) or refuses it (a Refusal)."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Awaitable, Callable, Collection, Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal, get_args
+
+import anyio.to_thread
+
+from anaphora.errors import ConfigError, GuardFailed
+
+Side = Literal["message", "answer", "result"]
+Sees = Literal["sentence", "whole"]
+
+
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """What the user is told instead."""
+
+    text: str
+
+
+Verdict = str | Refusal | None
+Check = Callable[[str], Verdict | Awaitable[Verdict]]
+
+
+@dataclass(frozen=True, slots=True)
+class Guard:
+    """A check, and what is shown to it: the user's ``message``, the model's ``answer``, the ``result`` of a tool.
+
+    An answer it ``sees`` by sentences, each before anyone else does, or whole, when it has ended.
+    """
+
+    check: Check
+    on: frozenset[Side]
+    sees: Sees = "whole"
+
+    @property
+    def name(self) -> str:
+        """What its function is called."""
+        return getattr(self.check, "__name__", type(self.check).__name__)
+
+    async def verdict(self, text: str) -> Verdict:
+        """What it says of a text. Raises GuardFailed if it raises, or says something else: what is unchecked is not passed on."""
+        try:
+            if inspect.iscoroutinefunction(self.check):
+                said = await self.check(text)
+            else:
+                said = await anyio.to_thread.run_sync(self.check, text, abandon_on_cancel=True)
+                said = await said if inspect.isawaitable(said) else said
+        except Exception as error:
+            raise GuardFailed(
+                f"the guard {self.name} failed, so nothing was passed on: {type(error).__name__}: {error}"
+            ) from error
+        if said is None or isinstance(said, str | Refusal):
+            return said
+        raise GuardFailed(f"the guard {self.name} must give None, a text or a Refusal, not {said!r}.")
+
+
+def guard(*, on: Collection[Side] | Side = ("message", "answer"), sees: Sees = "whole") -> Callable[[Check], Guard]:
+    """Make a function a guard, as a decorator. Raises ConfigError."""
+    sides = frozenset((on,) if isinstance(on, str) else on)
+    if not sides or not sides <= set(get_args(Side)):
+        raise ConfigError(f"a guard is on {', '.join(get_args(Side))}, not {on!r}.")
+    if sees not in get_args(Sees):
+        raise ConfigError(f"a guard sees an answer by sentence or whole, not {sees!r}.")
+    return lambda check: Guard(check, sides, sees)
+
+
+def chosen_guards(guards: Iterable[Any]) -> tuple[Guard, ...]:
+    """Guards, and functions made guards of message and answer. Raises ConfigError."""
+    found: list[Guard] = []
+    for one in guards:
+        if not isinstance(one, Guard) and not callable(one):
+            raise ConfigError(f"a guard is a function or a Guard, not {one!r}.")
+        found.append(one if isinstance(one, Guard) else guard()(one))
+    return tuple(found)
+
+
+async def guarded(guards: Sequence[Guard], side: Side, text: str) -> str | Refusal:
+    """What the guards of a side make of a text, one after the other. Raises GuardFailed."""
+    for one in guards:
+        if side in one.on:
+            verdict = await one.verdict(text)
+            if isinstance(verdict, Refusal):
+                return verdict
+            text = text if verdict is None else verdict
+    return text
