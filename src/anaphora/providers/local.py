@@ -20,11 +20,13 @@ from weakref import WeakValueDictionary
 
 import anyio.to_thread
 
-from anaphora.errors import LocalModelError, MissingExtra, ProviderError
+from anaphora.codec import Json
+from anaphora.errors import LocalModelError, MissingExtra, ProviderError, StreamInterrupted
 from anaphora.events import Ended, ProviderEvent, TextDelta
 from anaphora.message import Message, Options
 from anaphora.providers.base import Counter, Deadlines, ModelInfo, ModelRef, ProviderOptions, Request
 from anaphora.providers.card import FREE
+from anaphora.providers.forced_call import call_events, call_request, is_demanded
 from anaphora.providers.hub import HubModel, fetch_from_hub, fetched_from_hub, hub_model
 from anaphora.providers.repetition import REPETITION_SPAN, runs_in_circles
 from anaphora.providers.service import Service
@@ -128,16 +130,39 @@ class LocalProvider:
         await self.prepare(request.model)
         if self._inner is None:
             raise LocalModelError("local: the model was closed.", provider=self.name)
-        options = request.options if self._source else _default_options(request.options)
+        if self._info is not None and self._info.card.tools is False:
+            if is_demanded(request):
+                for called in await self._called(self._inner, request):
+                    yield called
+                return
+            request = replace(request, tools=())
+        is_free = request.schema is None and self._source is None
+        options = _default_options(request.options) if is_free else request.options
         tail = ""
         async with aclosing(self._inner.stream(replace(request, model="local", options=options))) as events:
             async for event in events:
                 yield event
-                if self._source is None and isinstance(event, TextDelta):
+                if is_free and isinstance(event, TextDelta):
                     tail = (tail + event.text)[-REPETITION_SPAN:]
                     if runs_in_circles(tail):
                         yield Ended("length", model="local", details={"stopped": "repetition"})
                         return
+
+    async def _called(self, inner: Service, request: Request) -> Sequence[ProviderEvent]:
+        """The call that a grammar makes the model write. Raises StreamInterrupted if it has no end."""
+        text, usage = "", None
+        options = replace(
+            request.options, temperature=0.0 if request.options.temperature is None else request.options.temperature
+        )
+        asked = call_request(replace(request, model="local", options=options))
+        async with aclosing(inner.stream(asked)) as events:
+            async for event in events:
+                text += event.text if isinstance(event, TextDelta) else ""
+                usage = event.usage if isinstance(event, Ended) else usage
+        found = call_events(text, usage)
+        if found is None:
+            raise StreamInterrupted("local: the model began to call a tool and did not end. Ask again.", provider="local")
+        return found
 
     async def aclose(self) -> None:
         """Close the connections; the server stops with the last one who uses it."""
@@ -173,8 +198,14 @@ class LocalProvider:
             system=DEFAULT_SYSTEM if is_default else "",
             small=is_default or await _is_small(inner),
             one_at_a_time=True,
-            card=replace(FREE, images=False),
+            card=replace(FREE, images=False, json_schema=True, tools=_calls_tools(props)),
         )
+
+
+def _calls_tools(props: Json) -> bool:
+    """Whether the model was taught to call tools: its chat template has a place for them."""
+    can = props.get("chat_template_caps")
+    return isinstance(can, dict) and can.get("supports_tools") is True
 
 
 async def _is_small(inner: Service) -> bool:
