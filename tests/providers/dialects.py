@@ -96,3 +96,52 @@ KINDS = {"ollama": "application/x-ndjson"}
 def streamed(name: str, text: str) -> bytes:
     """The whole response."""
     return head(kind=KINDS.get(name, "text/event-stream")) + ANSWERS[name](text)
+
+
+Call = tuple[str, dict[str, Any]]
+
+
+def _openai_calls(calls: list[Call]) -> bytes:
+    deltas = [
+        {"index": number, "id": f"c{number}x", "function": {"name": name, "arguments": json.dumps(arguments)}}
+        for number, (name, arguments) in enumerate(calls)
+    ]
+    chunks = [{"model": "m", "choices": [{"index": 0, "delta": {"tool_calls": [delta]}}]} for delta in deltas]
+    return _events(*chunks, {"model": "m", "choices": [{"index": 0, "delta": {}, "finish_reason": "tool_calls"}]})
+
+
+def _anthropic_calls(calls: list[Call]) -> bytes:
+    usage = {"input_tokens": 10, "output_tokens": 1}
+    blocks: list[dict[str, Any]] = []
+    for number, (name, arguments) in enumerate(calls):
+        text = json.dumps(arguments)
+        block = {"type": "tool_use", "id": f"toolu_{number}", "name": name, "input": {}}
+        blocks.append({"type": "content_block_start", "index": number, "content_block": block})
+        for piece in (text[:5], text[5:]):
+            delta = {"type": "input_json_delta", "partial_json": piece}
+            blocks.append({"type": "content_block_delta", "index": number, "delta": delta})
+        blocks.append({"type": "content_block_stop", "index": number})
+    return _events(
+        {"type": "message_start", "message": {"model": "m", "usage": usage}},
+        *blocks,
+        {"type": "message_delta", "delta": {"stop_reason": "tool_use"}, "usage": {"output_tokens": 5}},
+        {"type": "message_stop"},
+    )
+
+
+def _gemini_calls(calls: list[Call]) -> bytes:
+    parts = [{"functionCall": {"name": name, "args": arguments}} for name, arguments in calls]
+    chunk = {"candidates": [{"content": {"parts": parts}, "finishReason": "STOP"}], "modelVersion": "m"}
+    return _events(chunk)
+
+
+def _ollama_calls(calls: list[Call]) -> bytes:
+    made = [{"function": {"name": name, "arguments": arguments}} for name, arguments in calls]
+    lines = ({"model": "m", "message": {"content": "", "tool_calls": made}}, {"model": "m", "done": True, "done_reason": "stop"})
+    return "".join(f"{json.dumps(line)}\n" for line in lines).encode()
+
+
+def streamed_calls(service: str, calls: list[Call]) -> bytes:
+    """The HTTP response in which a service streams calls of tools."""
+    made = {"anthropic": _anthropic_calls, "gemini": _gemini_calls, "ollama": _ollama_calls}.get(service, _openai_calls)
+    return head(kind=KINDS.get(service, "text/event-stream")) + made(calls)
