@@ -24,6 +24,7 @@ from anaphora.guards.guard import Check, Guard, chosen_guards
 from anaphora.message import Options, valid_text
 from anaphora.model import Model
 from anaphora.options import AnswerOptions, chosen_options
+from anaphora.persona import MEMORY, Persona, load_persona, persona_file
 from anaphora.providers.base import Deadlines, ModelInfo, Provider, ProviderOptions
 from anaphora.providers.card import ModelCard, own_cards
 from anaphora.providers.retry import Retries
@@ -63,7 +64,8 @@ class ChatbotOptions(AnswerOptions, total=False):
 
     ``tools`` are functions with type hints and a docstring, or names of built-in ones (anaphora.tools), that the model may call
     in at most ``max_steps`` rounds (8). Those that act in the world are run if ``confirm``, called with the ToolCall, gives True;
-    without it they are not. ``guards`` pass, change or refuse what is said (anaphora.guards).
+    without it they are not. ``guards`` pass, change or refuse what is said (anaphora.guards). ``persona`` is the name of one that
+    comes with the package, the path of a file (.md), or a Persona; whatever else is set holds over what it says.
 
     None is not set, for every option.
     """
@@ -88,6 +90,7 @@ class ChatbotOptions(AnswerOptions, total=False):
     confirm: Confirm | None
     max_steps: int | None
     guards: Sequence[Guard | Check] | None
+    persona: Persona | str | os.PathLike[str] | None
 
 
 class AsyncChatbot(AsyncConversation):
@@ -100,6 +103,7 @@ class AsyncChatbot(AsyncConversation):
 
     def __init__(self, model: str | Provider | None = None, **options: Unpack[ChatbotOptions]) -> None:
         _check_names(options)
+        model, options = _with_persona(model, options)
         system = options.get("system")
         store = options.get("store")
         owner = options.get("owner") or "me"
@@ -317,6 +321,23 @@ def _store(store: Store | str | os.PathLike[str] | None) -> Store:
     if store is None:
         return InMemoryStore()
     return open_store(store) if isinstance(store, str | os.PathLike) else store
+
+
+def _with_persona(model: str | Provider | None, options: ChatbotOptions) -> tuple[str | Provider | None, ChatbotOptions]:
+    """The model and the options with what a persona says where they say nothing. Raises ConfigError."""
+    chosen = options.get("persona")
+    if chosen is None:
+        return model, options
+    if not isinstance(chosen, Persona):
+        name = os.fspath(chosen)
+        chosen = persona_file(Path(name).expanduser()) if name.endswith(".md") else load_persona(name)
+    said: ChatbotOptions = {"system": chosen.prompt, "temperature": chosen.temperature, "max_tokens": chosen.max_tokens}
+    if chosen.memory is not None:
+        off: dict[str, Literal[False]] = {name: False for name in MEMORY if name not in chosen.memory}
+        said = cast("ChatbotOptions", {**said, **off})
+    own = {name: value for name, value in options.items() if value is not None}
+    tools = [*chosen.tools, *(options.get("tools") or ())]
+    return model or chosen.model, cast("ChatbotOptions", {**said, **own, "tools": list(dict.fromkeys(tools))})
 
 
 def _check_names(options: ChatbotOptions) -> None:

@@ -3,26 +3,33 @@
 ---
 description: explains step by step
 temperature: 0.3
+tools: calculate, now
+memory: none
+inherits: tutor
 ---
 You are a patient tutor. ...
+
+``memory`` names what is remembered beyond the window (summary, recall, facts), or is ``none``. What a persona ``inherits`` from
+stands before its own prompt, and its values hold where it says none of its own.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, fields
 from difflib import get_close_matches
 from importlib.resources import files
 from pathlib import Path
 
 from anaphora.errors import ConfigError
 
-_KEYS = {"description", "model", "temperature", "max_tokens"}
+MEMORY = ("summary", "recall", "facts")
+_KEYS = ("description", "model", "temperature", "max_tokens", "tools", "memory", "inherits")
 
 
 @dataclass(frozen=True, slots=True)
 class Persona:
-    """A system prompt and what goes with it."""
+    """A system prompt and what goes with it. ``tools`` are names of built-in ones; ``memory`` None is as it is without it."""
 
     name: str
     prompt: str
@@ -30,25 +37,41 @@ class Persona:
     model: str | None = None
     temperature: float | None = None
     max_tokens: int | None = None
+    tools: tuple[str, ...] = ()
+    memory: tuple[str, ...] | None = None
+    inherits: str = ""
+
+    def below(self, parent: Persona) -> Persona:
+        """This persona as an heir."""
+        own = {one.name: getattr(self, one.name) for one in fields(self)}
+        merged = {name: getattr(parent, name) if value in {None, ""} else value for name, value in own.items() if name != "tools"}
+        prompt = "\n\n".join(filter(None, (parent.prompt, self.prompt)))
+        tools = tuple(dict.fromkeys((*parent.tools, *self.tools)))
+        return Persona(**{**merged, "name": self.name, "prompt": prompt, "tools": tools, "inherits": ""})
 
 
 def load_persona(name: str, folder: Path | None = None) -> Persona:
-    """The persona of that name, from the user's ``folder`` first, then from this package. Raises ConfigError."""
-    known = dict(_sources(folder))
-    if name not in known:
-        near = get_close_matches(name, known, n=1, cutoff=0.5)
-        hint = f"Did you mean {near[0]}?" if near else f"There are: {', '.join(sorted(known))}."
-        raise ConfigError(f"there is no persona {name!r}. {hint}")
-    return parse_persona(name, known[name])
+    """The persona of that name, from the user's ``folder`` first, then from this package, with what it inherits.
+
+    Raises ConfigError.
+    """
+    own, package = dict(_own(folder)), dict(_packaged())
+    return _inherited(name, own, package, ())
+
+
+def persona_file(path: Path) -> Persona:
+    """The persona in a file; what it inherits from stands beside it, or in this package. Raises ConfigError."""
+    own = {path.stem: _read(path)} if not path.parent.is_dir() else {**dict(_own(path.parent)), path.stem: _read(path)}
+    return _inherited(path.stem, own, dict(_packaged()), ())
 
 
 def persona_names(folder: Path | None = None) -> list[str]:
     """All names, sorted."""
-    return sorted(dict(_sources(folder)))
+    return sorted({**dict(_packaged()), **dict(_own(folder))})
 
 
 def parse_persona(name: str, source: str) -> Persona:
-    """A persona from the text of its file. Raises ConfigError with the line."""
+    """A persona from the text of its file, without what it inherits. Raises ConfigError with the line."""
     values: dict[str, str] = {}
     prompt = source
     if source.startswith("---\n"):
@@ -58,7 +81,7 @@ def parse_persona(name: str, source: str) -> Persona:
         for number, line in enumerate(head.splitlines(), 2):
             key, colon, value = line.partition(":")
             if not colon or key.strip() not in _KEYS:
-                raise ConfigError(f"persona {name}, line {number}: use one of {', '.join(sorted(_KEYS))}, then a colon.")
+                raise ConfigError(f"persona {name}, line {number}: use one of {', '.join(_KEYS)}, then a colon.")
             values[key.strip()] = value.strip()
     try:
         return Persona(
@@ -68,19 +91,56 @@ def parse_persona(name: str, source: str) -> Persona:
             values.get("model"),
             float(values["temperature"]) if "temperature" in values else None,
             int(values["max_tokens"]) if "max_tokens" in values else None,
+            _listed(values.get("tools", "")),
+            _memory(values["memory"]) if "memory" in values else None,
+            values.get("inherits", ""),
         )
     except ValueError as error:
         raise ConfigError(f"persona {name}: {error}.") from error
 
 
-def _sources(folder: Path | None) -> Iterator[tuple[str, str]]:
-    """Names and texts; later ones win."""
+def _listed(text: str) -> tuple[str, ...]:
+    return tuple(filter(None, (one.strip() for one in text.split(","))))
+
+
+def _memory(text: str) -> tuple[str, ...]:
+    named = _listed(text)
+    if named == ("none",):
+        return ()
+    if not named or not set(named) <= set(MEMORY):
+        raise ValueError(f"memory is none, or some of {', '.join(MEMORY)}, not {text!r}")
+    return named
+
+
+def _inherited(name: str, own: Mapping[str, str], package: Mapping[str, str], heirs: tuple[str, ...]) -> Persona:
+    """A persona below all that it inherits from. One that inherits from its own name means the package's."""
+    known = {**package, **own} if name not in heirs else package
+    if name not in known or heirs.count(name) > 1:
+        near = get_close_matches(name, known, n=1, cutoff=0.5)
+        hint = f"Did you mean {near[0]}?" if near else f"There are: {', '.join(sorted({**package, **own}))}."
+        raise ConfigError(f"there is no persona {name!r}{f', from which {heirs[-1]} inherits' if heirs else ''}. {hint}")
+    persona = parse_persona(name, known[name])
+    if not persona.inherits:
+        return persona
+    if len(heirs) > len({**package, **own}):
+        raise ConfigError(f"the persona {name} inherits from itself, by way of {', '.join(heirs[1:])}.")
+    return persona.below(_inherited(persona.inherits, own, package, (*heirs, name)))
+
+
+def _packaged() -> Iterator[tuple[str, str]]:
     for item in files("anaphora").joinpath("personas").iterdir():
         if item.name.endswith(".md"):
             yield item.name.removesuffix(".md"), item.read_text(encoding="utf-8")
+
+
+def _own(folder: Path | None) -> Iterator[tuple[str, str]]:
     if folder is not None and folder.is_dir():
         for path in sorted(folder.glob("*.md")):
-            try:
-                yield path.stem, path.read_text(encoding="utf-8")
-            except (OSError, UnicodeDecodeError) as error:
-                raise ConfigError(f"the persona file {path} cannot be read: {error}") from error
+            yield path.stem, _read(path)
+
+
+def _read(path: Path) -> str:
+    try:
+        return path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigError(f"the persona file {path} cannot be read: {error}") from error

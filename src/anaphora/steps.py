@@ -213,7 +213,7 @@ class Steps:
 
     async def _caller(self, answered: Entry, is_wanted: bool) -> Caller:
         scope = self.answering.scope
-        branch = await self.answering.setup.store.branch(scope, answered.id) if is_wanted else ()
+        branch = await self.answering.setup.store.branch(scope, answered.parent) if is_wanted else ()
         return Caller(scope.owner, scope.conversation, tuple(one.message for one in branch), self._search)
 
     async def _changed(self, parts: Sequence[ToolResult]) -> None:
