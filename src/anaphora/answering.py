@@ -130,10 +130,15 @@ class Answering:
     async def _offered(self) -> tuple[Tool, ...]:
         """The tools. One that is demanded is offered to every model. Raises ConfigError if there is none of that name."""
         choice = self.wish.options.tool_choice
-        named = [tool for tool in self.setup.tools if tool.name == choice]
-        if choice not in {"auto", "none"} and not (named or (choice == "required" and self.setup.tools)):
-            raise ConfigError(f"there is no tool {choice!r}: tool_choice is auto, none, required or the name of a tool.")
-        return self.setup.tools if choice not in {"auto", "none"} else await self.setup.offered()
+        if choice in {"auto", "none"}:
+            tools = await self.setup.offered()
+        else:
+            tools = await self.setup.all_tools()
+            if not tools or (choice != "required" and choice not in {tool.name for tool in tools}):
+                raise ConfigError(f"there is no tool {choice!r}: tool_choice is auto, none, required or the name of a tool.")
+        for problem in filter(None, [server.news() for server in self.setup.servers]):
+            self.mailbox.put(Warned(problem))
+        return tools
 
     async def run(self, user: Entry, context: Context) -> None:
         """Ask until an answer is whole. Raises the error that ended hope."""

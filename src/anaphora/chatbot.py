@@ -35,6 +35,8 @@ from anaphora.stores.inmemory import InMemoryStore
 from anaphora.tool import Tool
 from anaphora.tools.built_in import chosen_tools
 from anaphora.tools.calling import Confirm
+from anaphora.tools.mcp import MCPServer
+from anaphora.tools.mcp_config import ServerConfig, server_configs
 from anaphora.transcript import ConversationInfo, Hit, Transcript
 from anaphora.transfer.files import replacing
 from anaphora.transfer.full import FullWriter
@@ -65,7 +67,8 @@ class ChatbotOptions(AnswerOptions, total=False):
     ``tools`` are functions with type hints and a docstring, or names of built-in ones (anaphora.tools), that the model may call
     in at most ``max_steps`` rounds (8). Those that act in the world are run if ``confirm``, called with the ToolCall, gives True;
     without it they are not. ``guards`` pass, change or refuse what is said (anaphora.guards). ``persona`` is the name of one that
-    comes with the package, the path of a file (.md), or a Persona; whatever else is set holds over what it says.
+    comes with the package, the path of a file (.md), or a Persona; whatever else is set holds over what it says. ``mcp`` are MCP
+    servers whose tools may be called too: a file in the usual shape, or what is in one.
 
     None is not set, for every option.
     """
@@ -91,6 +94,7 @@ class ChatbotOptions(AnswerOptions, total=False):
     max_steps: int | None
     guards: Sequence[Guard | Check] | None
     persona: Persona | str | os.PathLike[str] | None
+    mcp: str | os.PathLike[str] | Mapping[str, Any] | None
 
 
 class AsyncChatbot(AsyncConversation):
@@ -120,6 +124,7 @@ class AsyncChatbot(AsyncConversation):
             max_cost=_dollars(options.get("max_cost")),
             cards=cards,
             tools=chosen_tools(options.get("tools") or ()),
+            servers=tuple(map(MCPServer, _servers(options.get("mcp")))),
             confirm=options.get("confirm"),
             max_steps=_steps(options.get("max_steps")),
             guards=chosen_guards(options.get("guards") or ()),
@@ -227,6 +232,8 @@ class AsyncChatbot(AsyncConversation):
         for one in (self._setup.model, *self._setup.fallbacks, self._setup.summariser, self._setup.extractor):
             if one is not None:
                 await one.provider.aclose()
+        for server in self._setup.servers:
+            await server.aclose()
         if self._setup.embedder is not None:
             await self._setup.embedder.aclose()
         if self._owns_store:
@@ -266,6 +273,10 @@ def _dollars(value: Any) -> float | None:
     if value is not None and (isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value < float("inf")):
         raise ConfigError(f"max_cost must be a number of dollars from 0, not {value!r}.")
     return None if value is None else float(value)
+
+
+def _servers(source: str | os.PathLike[str] | Mapping[str, Any] | None) -> tuple[ServerConfig, ...]:
+    return () if source is None else server_configs(source)
 
 
 def _steps(value: Any) -> int:

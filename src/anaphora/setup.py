@@ -19,6 +19,7 @@ from anaphora.spending import Spending
 from anaphora.stores.base import Scope, Store
 from anaphora.tool import Tool
 from anaphora.tools.calling import Confirm
+from anaphora.tools.mcp import MCPServer, server_tools
 from anaphora.transcript import START, Entry, Extent
 
 _TOO_SMALL = "{model} is too small to {do}: name another model for it ({option}; memory_model in the settings)"
@@ -40,8 +41,8 @@ class Setup:
 
     The ``fallbacks`` are asked in their order where the model fails. ``max_cost`` is what one conversation may cost, in
     dollars; ``cards`` are what the user knows of models. ``summariser`` and ``extractor`` write summaries and find facts;
-    None is the model that answers. ``tools`` may be called, those that act if ``confirm`` says yes, in at most ``max_steps``
-    rounds; ``guards`` look at what is said.
+    None is the model that answers. ``tools``, and those of ``servers``, may be called, those that act if ``confirm`` says yes,
+    in at most ``max_steps`` rounds; ``guards`` look at what is said.
     """
 
     model: Model
@@ -58,6 +59,7 @@ class Setup:
     max_cost: float | None = None
     cards: Mapping[str, ModelCard] = field(default_factory=dict)
     tools: tuple[Tool, ...] = ()
+    servers: tuple[MCPServer, ...] = ()
     confirm: Confirm | None = None
     max_steps: int = 8
     guards: tuple[Guard, ...] = ()
@@ -67,9 +69,13 @@ class Setup:
         """Who asks beside the conversation, and records what calls took."""
         return Spending(self.store, self.max_cost, self.cards)
 
+    async def all_tools(self) -> tuple[Tool, ...]:
+        """Our own, and those of servers."""
+        return (*self.tools, *await server_tools(self.servers)) if self.servers else self.tools
+
     async def offered(self) -> tuple[Tool, ...]:
         """The tools that the model is told of: none where it is known to call none."""
-        return () if (await self.model.prepare()).card.tools is False else self.tools
+        return () if (await self.model.prepare()).card.tools is False else await self.all_tools()
 
     async def budget(self, max_tokens: int | None, shape: Shape | None = None) -> Budget:
         """The room for a prompt beside the schemas that go with it. Raises ContextTooLong."""
@@ -131,8 +137,9 @@ class Setup:
         small = (await self.model.prepare()).small
         rememberer = Rememberer(self.store, self.model, memory, self.vectors, small=small)
         beside = remembered or await rememberer.remembered(view)
-        if self.tools and not await self.offered():
+        if (self.tools or self.servers) and (await self.model.prepare()).card.tools is False:
             about_facts.append(f"{self.model} cannot call tools: it is not told of any")
+        about_facts += [server.problem for server in self.servers if server.problem]
         # Who sees everything misses no summary.
         said = (*(about_summaries if view.start else ()), *about_facts, *notes)
         beside = beside if remembered else replace(beside, notes=beside.notes + said)

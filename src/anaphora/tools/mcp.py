@@ -1,0 +1,240 @@
+"""Tools of MCP servers (https://modelcontextprotocol.io), by the official package, which is loaded only when there are any.
+
+Each server is held by a task of its own. One that fails takes nothing with it: its tools say so when they are called, and it is
+tried again then. A tool of a server may act in the world, unless the server says that it only reads.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import time
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from functools import partial
+from tempfile import TemporaryFile
+from typing import Any
+
+import anyio
+
+from anaphora.codec import Json
+from anaphora.errors import MissingExtra
+from anaphora.tasks import spawn
+from anaphora.tool import Caller, Tool, ToolFailed
+from anaphora.tools.mcp_config import ServerConfig
+
+_CONNECT_SECONDS = 30.0
+_CALL_SECONDS = 120.0
+_CLOSE_SECONDS = 5.0
+_PAUSE_SECONDS = 60.0
+# Longer descriptions than this are no descriptions.
+_LONGEST_TEXT = 2_000
+_NO_NAME = re.compile(r"[^a-zA-Z0-9_-]")
+_CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
+
+
+class MCPServer:
+    """A connection to one server, made when it is first needed and made anew when it broke."""
+
+    def __init__(self, config: ServerConfig) -> None:
+        self.config = config
+        self.problem = ""
+        self._tools: tuple[Tool, ...] | None = None
+        self._told = ""
+        self._again = 0.0
+        self._client: Any = None
+        self._stop = anyio.Event()
+        self._ended: anyio.Event | None = None
+        self._lock = anyio.Lock()
+
+    async def tools(self) -> tuple[Tool, ...]:
+        """Its tools, asked for once: what a model is told of stays as it is.
+
+        Empty if it cannot be reached; ``problem`` says why, and it is tried again after a while.
+        """
+        if self._tools is None and time.monotonic() >= self._again:
+            self._again = time.monotonic() + _PAUSE_SECONDS
+            try:
+                client = await self._connected()
+                with anyio.fail_after(_CONNECT_SECONDS):
+                    self._tools = await self._listed(client)
+                self.problem = ""
+            except MissingExtra:
+                raise
+            except Exception as error:  # noqa: BLE001 -- whatever a server does must not stop the others
+                self.problem = f"the MCP server {self.config.name} cannot be used: {_reason(error)}"
+                await self.aclose()
+        return self._tools or ()
+
+    def news(self) -> str:
+        """The problem, the first time that it is asked for."""
+        told, self._told = self._told, self.problem
+        return "" if told == self.problem else self.problem
+
+    async def aclose(self) -> None:
+        """End it."""
+        ended, self._ended = self._ended, None
+        self._stop.set()
+        self._client = None
+        if ended is not None:
+            with anyio.move_on_after(_CLOSE_SECONDS, shield=True):
+                await ended.wait()
+
+    async def _listed(self, client: Any) -> tuple[Tool, ...]:
+        found: list[Tool] = []
+        cursor: str | None = None
+        while True:
+            page = await client.list_tools(cursor=cursor)
+            found += [_tool(self, one) for one in page.tools]
+            cursor = page.next_cursor
+            if not cursor:
+                return tuple(found)
+
+    async def call(self, name: str, arguments: Json, _caller: Caller) -> str:
+        """Call one of its tools. Raises ToolFailed."""
+        try:
+            client = await self._connected()
+            result = await client.call_tool(name, dict(arguments))
+        except MissingExtra:
+            raise
+        except Exception as error:  # noqa: BLE001 -- the model is told, and nobody else
+            # It is made anew at the next call.
+            await self.aclose()
+            raise ToolFailed(f"the MCP server {self.config.name} failed: {_reason(error)}") from None
+        text = _content_text(result)
+        if result.is_error:
+            raise ToolFailed(text)
+        return text
+
+    async def _connected(self) -> Any:
+        async with self._lock:
+            if self._client is None or self._ended is None or self._ended.is_set():
+                await self._connect()
+            return self._client
+
+    async def _connect(self) -> None:
+        ready, self._stop, self._ended = anyio.Event(), anyio.Event(), anyio.Event()
+        failures: list[BaseException] = []
+        spawn(partial(self._hold, ready, self._stop, self._ended, failures))
+        with anyio.fail_after(_CONNECT_SECONDS):
+            await ready.wait()
+        if failures:
+            raise failures[0]
+
+    async def _hold(self, ready: anyio.Event, stop: anyio.Event, ended: anyio.Event, failures: list[BaseException]) -> None:
+        """Keep the connection until it is to end: who opens it must close it."""
+        try:
+            with TemporaryFile("w+", encoding="utf-8", errors="replace") as errors:
+                try:
+                    async with _client(self.config, errors) as client:
+                        self._client = client
+                        ready.set()
+                        await stop.wait()
+                except BaseException as error:
+                    failures.append(_with_last_words(error, errors))
+                    if not isinstance(error, Exception):
+                        raise
+        except Exception as error:  # noqa: BLE001 -- nobody would hear it
+            failures.append(error)
+        finally:
+            ready.set()
+            ended.set()
+
+
+async def server_tools(servers: Sequence[MCPServer]) -> tuple[Tool, ...]:
+    """The tools of all servers, in the order of the servers. Raises MissingExtra."""
+    found: dict[int, tuple[Tool, ...]] = {}
+
+    async def ask(number: int) -> None:
+        found[number] = await servers[number].tools()
+
+    if servers:
+        _mcp()
+    async with anyio.create_task_group() as group:
+        for number in range(len(servers)):
+            group.start_soon(ask, number)
+    return tuple(tool for number in sorted(found) for tool in found[number])
+
+
+def _mcp() -> Any:
+    try:
+        import mcp
+    except ImportError as error:
+        raise MissingExtra('MCP servers need an extra package: pip install "anaphora[mcp]"') from error
+    return mcp
+
+
+def _client(config: ServerConfig, errors: Any) -> Any:
+    mcp = _mcp()
+    name = {"client_info": mcp.types.Implementation(name="anaphora", version="0.1.0")}
+    if config.command:
+        parameters = mcp.StdioServerParameters(
+            command=config.command, args=list(config.args), env=dict(config.env) or None, cwd=config.cwd
+        )
+        return mcp.Client(mcp.stdio_client(parameters, errlog=errors), read_timeout_seconds=_CALL_SECONDS, **name)
+    if config.is_sse:
+        from mcp.client.sse import sse_client
+
+        return mcp.Client(sse_client(config.url, headers=dict(config.headers)), read_timeout_seconds=_CALL_SECONDS, **name)
+    import httpx2
+    from mcp.client.streamable_http import streamable_http_client
+
+    http = httpx2.AsyncClient(headers=dict(config.headers), timeout=httpx2.Timeout(30.0, read=_CALL_SECONDS))
+    return mcp.Client(streamable_http_client(config.url, http_client=http), read_timeout_seconds=_CALL_SECONDS, **name)
+
+
+def _tool(server: MCPServer, told: Any) -> Tool:
+    """A tool as a server describes it. Its name begins with the server's, so that no two are alike."""
+    notes = told.annotations
+    only_reads = notes is not None and notes.read_only_hint is True
+    schema: Mapping[str, Any] = told.input_schema or {}
+    return Tool(
+        _NO_NAME.sub("_", f"{server.config.name}__{told.name}")[:64],
+        _CONTROL.sub("", told.description or told.title or told.name)[:_LONGEST_TEXT],
+        {"type": "object", "properties": {}, **schema},
+        partial(server.call, told.name),
+        acting=not only_reads,
+        seconds=_CALL_SECONDS,
+    )
+
+
+def _content_text(result: Any) -> str:
+    """What a result says in words; pictures and sounds are only named."""
+    parts = [_block_text(block) for block in result.content]
+    if not any(parts) and result.structured_content is not None:
+        parts = [json.dumps(result.structured_content, ensure_ascii=False)]
+    return "\n".join(filter(None, parts)) or "(done)"
+
+
+def _block_text(block: Any) -> str:
+    match block.type:
+        case "text":
+            return str(block.text)
+        case "resource":
+            return str(getattr(block.resource, "text", f"(a resource: {block.resource.uri})"))
+        case "resource_link":
+            return f"(a resource: {block.uri})"
+        case kind:
+            return f"({kind}: {getattr(block, 'mime_type', '')})"
+
+
+def _reason(error: BaseException) -> str:
+    """The first of the errors that are wrapped in groups, in a sentence."""
+    while isinstance(error, BaseExceptionGroup):
+        error = error.exceptions[0]
+    if isinstance(error, TimeoutError):
+        return "it did not answer in time"
+    if isinstance(error, FileNotFoundError):
+        return f"there is no program {error.filename!r}" if error.filename else str(error)
+    return " ".join(str(error).split())[:300] or type(error).__name__
+
+
+def _with_last_words(error: BaseException, errors: Any) -> BaseException:
+    """The error with what the server's program said last on its standard error."""
+    said = ""
+    with suppress(OSError, ValueError):
+        errors.seek(max(os.fstat(errors.fileno()).st_size - 2_000, 0))
+        lines = [line.strip() for line in errors.read().splitlines() if line.strip()]
+        said = lines[-1][:200] if lines else ""
+    return RuntimeError(f"{_reason(error)} ({said})") if said and isinstance(error, Exception) else error
