@@ -6,6 +6,8 @@ import os
 import time
 from collections.abc import Sequence
 from dataclasses import replace
+from functools import partial
+from pathlib import Path
 from typing import Literal
 
 import anyio
@@ -13,7 +15,10 @@ import anyio.to_thread
 
 from anaphora.calls import Spent
 from anaphora.context.plan import Context
-from anaphora.errors import AnaphoraError, ConfigError, InvalidMessage
+from anaphora.documents.extract import extracted
+from anaphora.documents.pieces import pieces_of
+from anaphora.documents.shelf import Document, Shelf
+from anaphora.errors import AnaphoraError, ConfigError, DocumentError, InvalidMessage
 from anaphora.message import Options, Usage, valid_text
 from anaphora.saying import Saying
 from anaphora.setup import Setup
@@ -72,6 +77,7 @@ class AsyncConversation(Saying):
         # Its messages are numbered anew; from the same ones as here facts have been learned.
         about = replace(about, learned=sum(entry.order <= info.learned for entry in branch))
         await self._setup.store.restore(self._scope.owner, about, branch)
+        await self._shelf.copy_to(Shelf(self._setup.store, Scope(self._scope.owner, fork.id)))
         return fork
 
     def sibling(self, name: str) -> AsyncConversation:
@@ -86,12 +92,34 @@ class AsyncConversation(Saying):
         """The messages of this conversation that have all these words, newest first. Raises InvalidMessage if there are none."""
         return await self._setup.store.search(self._scope.owner, checked_query(text, limit, self.id))
 
-    async def forget(self, message: Entry | str, *, answers: bool = False) -> None:
-        """Blank a message for good, with all that was made of it; its place in the tree stays.
+    async def read(self, source: str | os.PathLike[str] | bytes, *, name: str | None = None) -> Document:
+        """Read a file, so that it can be asked about: text, Markdown, code; PDF, HTML and Word with ``anaphora[docs]``.
+
+        One that is read again takes the place of what it was. What is given as bytes needs a ``name``. Raises DocumentError.
+        """
+        key, called, data = await anyio.to_thread.run_sync(_contents, source, name)
+        pages, is_markdown = await anyio.to_thread.run_sync(extracted, called, data)
+        pieces = await anyio.to_thread.run_sync(partial(pieces_of, pages, markdown=is_markdown))
+        return await self._shelf.put(key, called, pieces, self._setup.model)
+
+    async def documents(self) -> Sequence[Document]:
+        """The documents that were read here, in that order."""
+        return await self._shelf.documents()
+
+    @property
+    def _shelf(self) -> Shelf:
+        return Shelf(self._setup.store, self._scope)
+
+    async def forget(self, message: Entry | Document | str, *, answers: bool = False) -> None:
+        """Blank a message for good, with all that was made of it; its place in the tree stays. A document is removed.
 
         With ``answers`` everything that was said below it goes too: every answer, and what followed.
         Raises NotFound and ConversationBusy.
         """
+        if isinstance(message, Document):
+            await self._shelf.forget(message.id)
+            self._forgotten()
+            return
         await self._settled()
         async with self._writing():
             await self._stop_background()
@@ -107,6 +135,7 @@ class AsyncConversation(Saying):
         """Remove this conversation and everything in it. Raises NotFound and ConversationBusy."""
         await self._settled()
         await self._stop_background()
+        await self._shelf.clear()
         await self._setup.store.delete(self._scope)
         self._forgotten()
 
@@ -223,6 +252,20 @@ class AsyncConversation(Saying):
         self._setup.model.forget_counts()
         if self._setup.vectors is not None:
             self._setup.vectors.forget()
+
+
+def _contents(source: str | os.PathLike[str] | bytes, name: str | None) -> tuple[str, str, bytes]:
+    """What stands for a file in a store, what it is called, and what is in it. Raises DocumentError."""
+    if isinstance(source, bytes):
+        if not name:
+            raise DocumentError("bytes need a name, for example name='notes.md'.")
+        return name, name, source
+    path = Path(os.path.expanduser(source))  # noqa: PTH111 -- pathlib's raises for a user who does not exist
+    try:
+        return str(path.resolve()), name or path.name, path.read_bytes()
+    except (OSError, ValueError) as error:
+        reason = error.strerror if isinstance(error, OSError) else str(error)
+        raise DocumentError(f"the file {path} cannot be read: {reason}.") from error
 
 
 def _id_of(message: Entry | str) -> str:

@@ -10,6 +10,7 @@ AnaphoraError
 ├ InvalidAnswer             an answer is not of the shape that was asked for: .text .reason
 ├ GuardFailed               a guard raised an error, or said nothing that it may say
 ├ CostLimitReached          the next call may cost more than is left: .spent .most .limit
+├ DocumentError             a document cannot be read
 ├ TranscriptFileError       a file to load is unreadable or malformed: .path .line
 ├ ProviderError             .provider .status .request_id .retry_after .retryable
 │ ├ ConnectionFailed        no connection (DNS, refused, TLS)
@@ -104,6 +105,10 @@ class CostLimitReached(AnaphoraError):
 
 def _dollars(amount: float) -> str:
     return f"${amount:.4f}" if amount >= 0.001 or amount == 0 else f"${amount:.6f}"
+
+
+class DocumentError(AnaphoraError):
+    """A document cannot be read: it is missing, damaged, protected, empty or of a kind that nobody knows."""
 
 
 class TranscriptFileError(AnaphoraError):

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import anyio
 
+from anaphora.context.excerpts import Excerpt
 from anaphora.context.facts import aside_tokens, lasting, matching, recent
 from anaphora.context.own_words import own_words
 from anaphora.context.plan import Memory
@@ -15,6 +16,7 @@ from anaphora.context.relevance import NEIGHBOURS, cue_words, rank
 from anaphora.context.remembered import Aside, Remembered, preamble_text, tail_text
 from anaphora.context.summary import chain, within
 from anaphora.derived import Candidate, Cue, Fact
+from anaphora.documents.reading import Reading
 from anaphora.embedding import VectorIndex
 from anaphora.errors import AnaphoraError, StoreUnusable
 from anaphora.model import Model
@@ -50,7 +52,7 @@ class View:
 
 @dataclass(frozen=True, slots=True)
 class Rememberer:
-    """A memory with what it needs: the store, a model to count with, and the vectors if there are any.
+    """A memory with what it needs: the store, a model to count with, the documents, and the vectors if there are any.
 
     A ``small`` model is told only the facts that have words of the question: others would lead it astray.
     """
@@ -58,6 +60,7 @@ class Rememberer:
     store: Store
     model: Model
     memory: Memory
+    reading: Reading
     vectors: VectorIndex | None = None
     small: bool = False
 
@@ -90,15 +93,25 @@ class Rememberer:
         if memory.recall and view.newest:
             found, trouble = await self._passages(memory.recall, view, view.newest)
             notes += trouble
+        documents, excerpts = await self.reading.whole(), await self._excerpts(view)
         return Remembered(
             facts=tuple(held),
             summaries=tuple(shown),
             recent=tuple(new),
             passages=tuple(found),
-            preamble=await self._aside(preamble_text(held, shown)),
-            tail=await self._aside(tail_text(new, found, view.scope.conversation)),
+            documents=tuple(documents),
+            excerpts=tuple(excerpts),
+            preamble=await self._aside(preamble_text(held, shown, documents)),
+            tail=await self._aside(tail_text(new, found, view.scope.conversation, excerpts)),
             notes=notes,
         )
+
+    async def _excerpts(self, view: View) -> Sequence[Excerpt]:
+        """The pieces of larger documents that matter to the newest message."""
+        if view.newest is None or not self.reading.large:
+            return ()
+        before = next((entry.created for entry in reversed(view.window) if entry.role == "assistant"), 0.0)
+        return await self.reading.excerpts(_shortened(own_words(view.newest.message)), since=before)
 
     async def _passages(self, recall: Recall, view: View, asked: Entry) -> tuple[Sequence[Passage], tuple[str, ...]]:
         """What is quoted of the past, and what went wrong."""

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field, replace
 from anaphora.context.plan import Budget, Context, Memory, Prompt, plan
 from anaphora.context.remembered import Remembered
 from anaphora.context.window import cut, following, reach
+from anaphora.documents.reading import Reading
 from anaphora.embedding import Embedder, VectorIndex
 from anaphora.guards.guard import Guard
 from anaphora.model import Model
@@ -130,12 +131,14 @@ class Setup:
         system = await self.system_prompt(scope)
         memory, about_summaries, about_facts = await self._memory(scope, message_id)
         room = budget.prompt - system.tokens
+        reading = await Reading.of(self.store, scope, room)
+        memory = replace(memory, reserved=reading.reserved)
         branch = await self._end_of_branch(scope, message_id, reach(memory.limits(room)))
         if not branch:
             return plan(branch, system=system, memory=memory, budget=budget)
         view = View(scope, branch[cut(branch, memory.limits(room)) :], room)
         small = (await self.model.prepare()).small
-        rememberer = Rememberer(self.store, self.model, memory, self.vectors, small=small)
+        rememberer = Rememberer(self.store, self.model, memory, reading, self.vectors, small=small)
         beside = remembered or await rememberer.remembered(view)
         if (self.tools or self.servers) and (await self.model.prepare()).card.tools is False:
             about_facts.append(f"{self.model} cannot call tools: it is not told of any")
@@ -150,6 +153,7 @@ class Setup:
         system = await self.system_prompt(scope)
         memory, _, _ = await self._memory(scope, message_id)
         room = budget.prompt - system.tokens
+        memory = replace(memory, reserved=(await Reading.of(self.store, scope, room)).reserved)
         limits = memory.limits(room)
         branch = await self._end_of_branch(scope, message_id, reach(limits))
         first = cut(branch, limits)

@@ -15,6 +15,7 @@ from anaphora.chatbot import AsyncChatbot, ChatbotOptions
 from anaphora.context.plan import Context
 from anaphora.conversation import AsyncConversation, Form
 from anaphora.derived import Fact
+from anaphora.documents.shelf import Document
 from anaphora.door import door
 from anaphora.fact_list import AsyncFactList
 from anaphora.message import Usage
@@ -109,8 +110,20 @@ class Conversation:
         """
         return door.call(lambda: self._inner.search(text, limit=limit))
 
-    def forget(self, message: Entry | str, *, answers: bool = False) -> None:
-        """Blank a message for good, with all that was made of it; its place in the tree stays.
+    def read(self, source: str | os.PathLike[str] | bytes, *, name: str | None = None) -> Document:
+        """Read a file, so that it can be asked about: text, Markdown, code; PDF, HTML and Word with ``anaphora[docs]``.
+
+        One that is read again takes the place of what it was. What is given as bytes needs a ``name``. Raises DocumentError.
+        """
+        return door.call(lambda: self._inner.read(source, name=name))
+
+    @property
+    def documents(self) -> Sequence[Document]:
+        """The documents that were read here, in that order."""
+        return door.call(self._inner.documents)
+
+    def forget(self, message: Entry | Document | str, *, answers: bool = False) -> None:
+        """Blank a message for good, with all that was made of it; its place in the tree stays. A document is removed.
 
         With ``answers`` everything that was said below it goes too: every answer, and what followed.
         Raises NotFound and ConversationBusy.

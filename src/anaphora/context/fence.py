@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 
 from anaphora.transcript import is_time
 
-_TAG = re.compile(r"<(?=\s{0,9}/?\s{0,9}(?:memory|conversation|known)\b)", re.IGNORECASE)
+_TAG = re.compile(r"<(?=\s{0,9}/?\s{0,9}(?:memory|conversation|known|document)\b)", re.IGNORECASE)
 
 
 def fenced(text: str, tag: str) -> str:

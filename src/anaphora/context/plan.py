@@ -24,12 +24,13 @@ _MOST_ANSWER = 4_096
 
 @dataclass(frozen=True, slots=True)
 class Memory:
-    """The policy that turns a transcript into a context. What is None is not done."""
+    """The policy that turns a transcript into a context. What is None is not done. ``reserved``: tokens for documents."""
 
     window: Window = field(default_factory=FitContext)
     summary: Summary | None = None
     recall: Recall | None = None
     facts: Facts | None = None
+    reserved: int = 0
 
     def limits(self, room: int) -> tuple[Limit, ...]:
         """What the window may hold where ``room`` tokens may be sent. The other parts have their shares kept free for them.
@@ -40,8 +41,8 @@ class Memory:
         return self.window.limits(room - self.standing(room) - recall)
 
     def standing(self, room: int) -> int:
-        """The tokens that summaries and facts may take."""
-        return sum(int(part.share * room) for part in (self.summary, self.facts) if part)
+        """The tokens that summaries, facts and documents may take."""
+        return sum(int(part.share * room) for part in (self.summary, self.facts) if part) + self.reserved
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,6 +9,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
+from anaphora.context.excerpts import Excerpt, excerpts_text, whole_text
 from anaphora.context.facts import fact_line
 from anaphora.context.fence import fenced, quoted
 from anaphora.context.recall import Passage, passage_line
@@ -32,12 +33,17 @@ class Aside:
 
 @dataclass(frozen=True, slots=True)
 class Remembered:
-    """What goes in beside the window, as values and as text; ``notes`` say what could not be done."""
+    """What goes in beside the window, as values and as text; ``notes`` say what could not be done.
+
+    ``documents`` go in whole, ``excerpts`` are pieces of others.
+    """
 
     facts: tuple[Fact, ...] = ()
     summaries: tuple[BlockSummary, ...] = ()
     recent: tuple[Fact, ...] = ()
     passages: tuple[Passage, ...] = ()
+    documents: tuple[Excerpt, ...] = ()
+    excerpts: tuple[Excerpt, ...] = ()
     preamble: Aside = Aside()
     tail: Aside = Aside()
     notes: tuple[str, ...] = ()
@@ -49,16 +55,16 @@ class Remembered:
 
     def without_tail(self) -> Remembered:
         """Only what stands before the window."""
-        return replace(self, recent=(), passages=(), tail=Aside())
+        return replace(self, recent=(), passages=(), excerpts=(), tail=Aside())
 
     def nothing(self) -> Remembered:
         """Only what could not be done."""
         return Remembered(notes=self.notes)
 
 
-def preamble_text(facts: Sequence[Fact], summaries: Sequence[BlockSummary]) -> str:
+def preamble_text(facts: Sequence[Fact], summaries: Sequence[BlockSummary], documents: Sequence[Excerpt] = ()) -> str:
     """What stands before the window; empty if there is nothing to say."""
-    parts = []
+    parts = [whole_text(documents)] if documents else []
     if facts:
         parts.append("About the user:\n" + "\n".join(map(fact_line, facts)))
     for summary in summaries:
@@ -67,9 +73,9 @@ def preamble_text(facts: Sequence[Fact], summaries: Sequence[BlockSummary]) -> s
     return fenced("\n\n".join([_PREAMBLE, *parts]), _TAG) if parts else ""
 
 
-def tail_text(facts: Sequence[Fact], passages: Sequence[Passage], conversation: str) -> str:
+def tail_text(facts: Sequence[Fact], passages: Sequence[Passage], conversation: str, excerpts: Sequence[Excerpt] = ()) -> str:
     """What goes with the newest message; empty if there is nothing to say."""
-    parts = []
+    parts = [excerpts_text(excerpts)] if excerpts else []
     if facts:
         parts.append("About the user:\n" + "\n".join(map(fact_line, facts)))
     here = [passage_line(passage) for passage in passages if passage.conversation == conversation]

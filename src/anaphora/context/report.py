@@ -84,15 +84,18 @@ class Report:
             lines.append(("tools", f"{self.tools_tokens} tokens of schemas"))
         has = self.remembered
         if has.preamble.tokens:
-            lines.append(
-                ("memory", f"{_counted(has.facts, 'fact')}, {_counted(has.summaries, 'summary')}, {has.preamble.tokens} tokens")
-            )
+            parts = [_counted(has.facts, "fact"), _counted(has.summaries, "summary")]
+            parts += [_counted(has.documents, "document")] * bool(has.documents)
+            lines.append(("memory", f"{', '.join(parts)}, {has.preamble.tokens} tokens"))
         lines.append(("window", f"{self.window_messages} messages, {self.window_tokens} tokens"))
         if has.tail.tokens:
-            found = f"{_counted(has.recent, 'fact')}, {_counted(has.passages, 'passage')}"
-            lines.append(("tail", f"{found}, {has.tail.tokens} tokens, with the newest message"))
+            parts = [_counted(has.recent, "fact"), _counted(has.passages, "passage")]
+            parts += [_counted(has.excerpts, "piece")] * bool(has.excerpts)
+            lines.append(("tail", f"{', '.join(parts)}, {has.tail.tokens} tokens, with the newest message"))
         lines.append(("left out", self._left()))
         lines += [("fact", fact.text) for fact in (*has.facts, *has.recent)]
+        lines += [("document", f"{one.document}, whole, {one.tokens} tokens") for one in has.documents]
+        lines += [("document", f"{one.document}: {one.place} ({one.reason})") for one in has.excerpts]
         lines += [("summary", f"messages {one.start + 1} to {one.end}, {one.size.tokens} tokens") for one in has.summaries]
         lines += [("recalled", f"{one.date} {one.speaker}: {_short(one.text)} ({one.reason})") for one in has.passages]
         if self.prefix is not None:

@@ -1,0 +1,102 @@
+"""What of documents goes into a context: small ones whole, before the window; of larger ones the pieces that matter."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from anaphora.context.fence import quoted, quoted_line
+from anaphora.context.relevance import collection, cue_words, rank, weigh, weight_of
+from anaphora.derived import Candidate, Candidates
+from anaphora.fulltext import searchable, stem, words
+from anaphora.message import Message, Text
+
+Similar = Mapping[str, float] | None
+# Of the budget, for all documents of a conversation together.
+DOCUMENT_SHARE = 0.3
+_MOST = 12
+_NEAR_THE_BEST = 0.3
+# Of what the question's words tell, so much must be in the best piece: otherwise it asks for something else.
+_FLOOR = 0.2
+_TELLING = 0.7
+# What the place and the line around a piece take, in tokens.
+AROUND = 16
+
+
+@dataclass(frozen=True, slots=True)
+class Excerpt:
+    """A piece of a document as it is quoted: where it stands, and why. An empty ``place`` is the whole document."""
+
+    document: str
+    place: str
+    text: str
+    reason: str
+    tokens: int = 0
+
+
+def piece_message(place: str, text: str) -> Message:
+    """A piece as a store keeps it. Where it stands is looked for too: a heading says what it is about."""
+    return Message("user", (Text(place), Text(text)))
+
+
+def piece_of(message: Message) -> tuple[str, str]:
+    """Where a piece stands, and its text."""
+    place, text = (*(part.text for part in message.parts if isinstance(part, Text)), "", "")[:2]
+    return place, text
+
+
+def matching_excerpts(
+    question: str, candidates: Candidates, *, room: int, similar: dict[str, float] | None = None
+) -> list[Excerpt]:
+    """The pieces that matter to a question within ``room`` tokens, in the order of their documents."""
+    ranked = rank(question, candidates, similar)
+    if not ranked or not _is_about(question, candidates, max(one.coverage for one in ranked[:_MOST]), similar):
+        return []
+    asked = {stem(word) for word in cue_words(question)}
+    chosen: dict[tuple[str, int], Candidate] = {}
+    left = room
+    for one in ranked:
+        cost = one.anchor.entry.tokens + AROUND
+        if one.offset or one.anchor.place in chosen or cost > left:
+            continue
+        if one.score < _NEAR_THE_BEST * ranked[0].score or len(chosen) == _MOST:
+            break
+        chosen[one.anchor.place] = one.anchor
+        left -= cost
+    return [_excerpt(chosen[place], asked) for place in sorted(chosen, key=lambda place: (chosen[place].title, place[1]))]
+
+
+def first_excerpts(candidates: Sequence[Candidate], *, room: int) -> list[Excerpt]:
+    """The beginning of documents, where nothing else is asked for."""
+    found: list[Excerpt] = []
+    for candidate in candidates:
+        room -= candidate.entry.tokens + AROUND
+        if room < 0:
+            break
+        place, text = piece_of(candidate.entry.message)
+        found.append(Excerpt(candidate.title, place, text, "it is the beginning", candidate.entry.tokens))
+    return found
+
+
+def whole_text(documents: Sequence[Excerpt]) -> str:
+    """Whole documents, as they stand before the window."""
+    return "\n\n".join(f"Document {quoted_line(one.document)}:\n{quoted(one.text)}" for one in documents)
+
+
+def excerpts_text(excerpts: Sequence[Excerpt]) -> str:
+    """Pieces, as they stand in the tail."""
+    lines = (f"[{quoted_line(one.document)}: {quoted_line(one.place)}]\n{quoted(one.text)}" for one in excerpts)
+    return "From the documents:\n" + "\n\n".join(lines)
+
+
+def _is_about(question: str, candidates: Candidates, coverage: float, similar: Similar) -> bool:
+    total = sum(weigh(question, candidates).values())
+    least = _TELLING * weight_of(1, collection(candidates))
+    return bool(similar) or (coverage >= _FLOOR and coverage * total >= least)
+
+
+def _excerpt(candidate: Candidate, asked: set[str]) -> Excerpt:
+    place, text = piece_of(candidate.entry.message)
+    said = dict.fromkeys(word for word in words(searchable(candidate.entry.message)) if stem(word) in asked)
+    reason = f"it says {', '.join(said)}" if said else "it means nearly the same"
+    return Excerpt(candidate.title, place, text, reason, candidate.entry.tokens)

@@ -1,0 +1,1 @@
+"""Documents: files that a conversation may be asked about."""

@@ -1,0 +1,178 @@
+"""Cuts a document into pieces by its headings and paragraphs. Pure.
+
+A piece never reaches over a heading, and says under which headings and on which line or page it begins.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+# So many words make a piece; a paragraph that is much longer is cut at the ends of its sentences.
+PIECE_WORDS = 160
+_LONGEST = 260
+_LONG_WORD = 12
+_HEADING = re.compile(r"(#{1,6})\s+(.*?)\s*#*\s*")
+_UNDERLINE = re.compile(r"(=+|-+)\s*")
+_FENCE = re.compile(r"\s*(```+|~~~+)")
+_SENTENCE = re.compile(r"(?<=[.!?。！？])\s+|(?<=[。！？])")
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """A page of a document, or all of it (``number`` 0), as Markdown or plain text."""
+
+    text: str
+    number: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Piece:
+    """A part of a document: its text, the headings over it, and where it begins ("line 12", "page 3")."""
+
+    text: str
+    headings: tuple[str, ...]
+    place: str
+
+    @property
+    def title(self) -> str:
+        """Where it is, in words."""
+        return ", ".join(filter(None, (" › ".join(self.headings), self.place)))
+
+
+@dataclass(frozen=True, slots=True)
+class _Block:
+    """A paragraph, a list, a table or a fenced block, and the line on which it begins."""
+
+    lines: Sequence[str]
+    line: int
+    headings: tuple[str, ...]
+
+    @property
+    def text(self) -> str:
+        return "\n".join(self.lines)
+
+
+def pieces_of(pages: Sequence[Page], *, markdown: bool) -> list[Piece]:
+    """All pieces of a document, in its order. With ``markdown`` headings are found."""
+    found: list[Piece] = []
+    headings: tuple[str, ...] = ()
+    for page in pages:
+        blocks = list(_blocks(page.text, headings, markdown=markdown))
+        found += _joined(blocks, page.number)
+        headings = blocks[-1].headings if blocks and markdown else headings
+    return found
+
+
+def _blocks(text: str, headings: tuple[str, ...], *, markdown: bool) -> Iterator[_Block]:
+    lines = text.splitlines()
+    open_lines: list[str] = []
+    begun, fence = 0, ""
+    for number, line in enumerate(lines, 1):
+        heading = _heading(lines, number - 1) if markdown and not fence else None
+        if (not line.strip() and not fence) or heading is not None:
+            if open_lines:
+                yield _Block(tuple(open_lines), begun, headings)
+            open_lines = []
+            headings = headings if heading is None else (*headings[: heading[0] - 1], heading[1])
+            continue
+        if (
+            markdown
+            and not fence
+            and open_lines == []
+            and _UNDERLINE.fullmatch(line)
+            and number > 1
+            and lines[number - 2].strip()
+        ):
+            continue
+        mark = _FENCE.match(line) if markdown else None
+        if mark:
+            fence = "" if fence and mark[1].startswith(fence) else fence or mark[1]
+        if not open_lines:
+            begun = number
+        open_lines.append(line.rstrip())
+    if open_lines:
+        yield _Block(tuple(open_lines), begun, headings)
+
+
+def _heading(lines: Sequence[str], place: int) -> tuple[int, str] | None:
+    """The level and the words of the heading that stands on a line."""
+    line = lines[place]
+    hashes = _HEADING.fullmatch(line)
+    if hashes:
+        return len(hashes[1]), hashes[2]
+    below = lines[place + 1] if place + 1 < len(lines) else ""
+    is_alone = place == 0 or not lines[place - 1].strip()
+    if is_alone and len(below) > 2 and line.strip() and _UNDERLINE.fullmatch(below):
+        return (1 if below[0] == "=" else 2), line.strip()
+    return None
+
+
+def _is_underline(lines: Sequence[str], place: int) -> bool:
+    """Whether a line only underlines the heading before it."""
+    return place > 0 and bool(_UNDERLINE.fullmatch(lines[place])) and _heading(lines, place - 1) is not None
+
+
+def _joined(blocks: Sequence[_Block], page: int) -> Iterator[Piece]:
+    """Neighbouring blocks below the same headings, together as long as a piece may be."""
+    waiting: list[_Block] = []
+    size = 0
+    for block in blocks:
+        words = _length(block.text)
+        if waiting and (block.headings != waiting[0].headings or size + words > PIECE_WORDS):
+            yield _piece(waiting, page)
+            waiting, size = [], 0
+        if words > _LONGEST:
+            yield from _cut(block, page)
+            continue
+        waiting.append(block)
+        size += words
+    if waiting:
+        yield _piece(waiting, page)
+
+
+def _piece(blocks: Sequence[_Block], page: int) -> Piece:
+    text = "\n\n".join(block.text for block in blocks)
+    return Piece(text, blocks[0].headings, _place(page, blocks[0].line))
+
+
+def _cut(block: _Block, page: int) -> Iterator[Piece]:
+    """A block that is too long: at line ends if it has many lines, else at the ends of sentences, else at words."""
+    parts: list[tuple[str, int]] = []
+    for number, line in enumerate(block.lines, block.line):
+        sentences = _SENTENCE.split(line) if _length(line) > PIECE_WORDS else [line]
+        parts += [(part, number) for sentence in sentences for part in _short(sentence)]
+    text, begun, size = "", block.line, 0
+    for part, number in parts:
+        words = _length(part)
+        if text and size + words > PIECE_WORDS:
+            yield Piece(text.strip("\n"), block.headings, _place(page, begun))
+            text, size = "", 0
+        if not text:
+            begun = number
+        text += part if not text else f"{chr(10) if len(block.lines) > 1 else ' '}{part}"
+        size += words
+    if text.strip():
+        yield Piece(text.strip("\n"), block.headings, _place(page, begun))
+
+
+def _short(sentence: str) -> Iterator[str]:
+    """A sentence without an end, in parts; one without blanks by its length."""
+    words = sentence.split()
+    if _length(sentence) <= PIECE_WORDS:
+        yield sentence
+    elif len(words) > PIECE_WORDS:
+        yield from (" ".join(words[start : start + PIECE_WORDS]) for start in range(0, len(words), PIECE_WORDS))
+    else:
+        most = PIECE_WORDS * _LONG_WORD
+        yield from (sentence[start : start + most] for start in range(0, len(sentence), most))
+
+
+def _length(text: str) -> int:
+    """About how many words a text has; one without blanks counts by its characters."""
+    return max(len(text.split()), len(text) // _LONG_WORD)
+
+
+def _place(page: int, line: int) -> str:
+    return f"page {page}" if page else f"line {line}"
