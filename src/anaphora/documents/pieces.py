@@ -62,7 +62,8 @@ def pieces_of(pages: Sequence[Page], *, markdown: bool) -> list[Piece]:
         blocks = list(_blocks(page.text, headings, markdown=markdown))
         found += _joined(blocks, page.number)
         headings = blocks[-1].headings if blocks and markdown else headings
-    return found
+    # Nothing but headings is a text too.
+    return found or [Piece(page.text.strip(), (), _place(page.number, 1)) for page in pages if page.text.strip()]
 
 
 def _blocks(text: str, headings: tuple[str, ...], *, markdown: bool) -> Iterator[_Block]:
@@ -77,14 +78,7 @@ def _blocks(text: str, headings: tuple[str, ...], *, markdown: bool) -> Iterator
             open_lines = []
             headings = headings if heading is None else (*headings[: heading[0] - 1], heading[1])
             continue
-        if (
-            markdown
-            and not fence
-            and open_lines == []
-            and _UNDERLINE.fullmatch(line)
-            and number > 1
-            and lines[number - 2].strip()
-        ):
+        if markdown and not fence and not open_lines and _is_underline(lines, number - 1):
             continue
         mark = _FENCE.match(line) if markdown else None
         if mark:
