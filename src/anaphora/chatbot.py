@@ -154,6 +154,10 @@ class AsyncChatbot(AsyncConversation):
         """The model that answers, as ``provider:model``."""
         return str(self._setup.model)
 
+    async def tools(self) -> Sequence[Tool]:
+        """What the model may call: our own tools, and those of MCP servers."""
+        return await self._setup.all_tools()
+
     def conversation(self, name: str | None = None) -> AsyncConversation:
         """The conversation of that name, begun if there is none; without a name the bot's own."""
         if name is None:

@@ -24,7 +24,8 @@ class Settings:
 
     ``recall`` not set is on in a chat and off for a single question, whose answer is not to depend on the past.
     ``max_cost`` is what a conversation may cost, in dollars; ``models`` what is known better than the catalog does, a table for
-    each ``provider:model``. ``memory_model`` writes summaries and finds facts instead of the model that answers.
+    each ``provider:model``. ``tools`` names built-in tools, with commas; ``mcp`` is a file of MCP servers. ``memory_model``
+    writes summaries and finds facts instead of the model that answers.
     """
 
     model: str | None = None
@@ -45,6 +46,8 @@ class Settings:
     memory_model: str | None = None
     embedder: str | None = None
     max_cost: float | None = None
+    tools: str | None = None
+    mcp: str | None = None
     models: Mapping[str, Any] = field(default_factory=dict)
 
 
@@ -131,6 +134,8 @@ _KINDS: dict[str, type] = {
     "memory_model": str,
     "embedder": str,
     "max_cost": float,
+    "tools": str,
+    "mcp": str,
     "models": dict,
 }
 _KIND_NAMES: dict[type, str] = {str: "text", float: "a number", int: "a whole number", bool: "true or false", dict: "a table"}

@@ -24,6 +24,7 @@ from anaphora.providers.base import Provider
 from anaphora.reply import Answer
 from anaphora.saying import Images
 from anaphora.sync_reply import Reply
+from anaphora.tool import Tool
 from anaphora.transcript import ConversationInfo, Entry, Hit
 from anaphora.transfer.reading import Imported, Progress
 
@@ -258,6 +259,11 @@ class Chatbot(Conversation):
     def model(self) -> str:
         """The model that answers, as ``provider:model``."""
         return self._bot.model
+
+    @property
+    def tools(self) -> Sequence[Tool]:
+        """What the model may call: our own tools, and those of MCP servers."""
+        return door.call(self._bot.tools)
 
     def conversation(self, name: str | None = None) -> Conversation:
         """The conversation of that name, begun if there is none; without a name the bot's own."""

@@ -1,44 +1,58 @@
-"""Files that go with a question: pictures as pictures, everything else as text."""
+"""What goes with a question: pictures, documents, and the shape that the answer is to have."""
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 from pathlib import Path
 
-from anaphora.errors import InvalidMessage
+from anaphora.documents.extract import extracted
+from anaphora.errors import ConfigError, InvalidMessage
 from anaphora.images import image_of, media_type
 from anaphora.message import Image
+from anaphora.schema.shape import Shape, shape_in_words, shape_of
 
-_MOST_BYTES = 10_000_000
 
-
-def attached(paths: Sequence[str]) -> tuple[list[Image], list[str]]:
-    """The pictures, and the texts. Raises InvalidMessage for what is neither, and for what cannot be read."""
+def attached(paths: Sequence[str]) -> tuple[list[Image], list[Path]]:
+    """The pictures, and the documents. Raises InvalidMessage for what cannot be read."""
     images: list[Image] = []
-    texts: list[str] = []
+    documents: list[Path] = []
     for name in paths:
         path = Path(name).expanduser()
-        try:
-            with path.open("rb") as file:
-                start = file.read(16)
-                is_image = media_type(start) is not None
-                data = b"" if is_image else start + file.read(_MOST_BYTES)
-        except OSError as error:
-            raise InvalidMessage(f"the file {name} cannot be read: {error.strerror or error}.") from error
-        if is_image:
+        if is_picture(path):
             images.append(image_of(path))
         else:
-            texts.append(_text(name, data))
-    return images, texts
+            documents.append(path)
+    return images, documents
 
 
-def _text(name: str, data: bytes) -> str:
-    if len(data) > _MOST_BYTES:
-        raise InvalidMessage(f"the file {name} has more than {_MOST_BYTES // 1_000_000} MB: no model reads that much.")
+def is_picture(path: Path) -> bool:
+    """Whether a file is a picture. Raises InvalidMessage if it cannot be read."""
     try:
-        text = data.decode("utf-8-sig")
-    except UnicodeDecodeError:
-        text = "\0"
-    if "\0" in text:
-        raise InvalidMessage(f"the file {name} is neither a picture (PNG, JPEG, GIF, WebP) nor text in UTF-8.")
-    return text
+        with path.open("rb") as file:
+            return media_type(file.read(16)) is not None
+    except (OSError, ValueError) as error:
+        reason = error.strerror if isinstance(error, OSError) else error
+        raise InvalidMessage(f"the file {path} cannot be read: {reason or error}.") from error
+
+
+def document_text(path: Path) -> str:
+    """All of a document, as it would be typed. Raises DocumentError."""
+    pages, _ = extracted(path.name, path.read_bytes())
+    return "\n\n".join(page.text for page in pages).rstrip("\n")
+
+
+def chosen_shape(text: str) -> Shape:
+    """A file with a JSON schema, or names and kinds. Raises ConfigError."""
+    path = Path(text).expanduser()
+    if "," not in text and (text.endswith(".json") or path.is_file()):
+        try:
+            schema = json.loads(path.read_text(encoding="utf-8"))
+        except OSError as error:
+            raise ConfigError(f"the schema {text} cannot be read: {error.strerror or error}.") from error
+        except (ValueError, RecursionError) as error:
+            raise ConfigError(f"the schema {text} is not valid JSON: {error}.") from error
+        if not isinstance(schema, dict):
+            raise ConfigError(f"the schema {text} is not a JSON object.")
+        return shape_of(schema)
+    return shape_in_words(text)

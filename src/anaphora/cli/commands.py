@@ -7,20 +7,25 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from difflib import get_close_matches
 from itertools import islice
+from pathlib import Path
 
 from anaphora.calls import total, totals
 from anaphora.chatbot import ChatbotOptions
+from anaphora.cli.attaching import is_picture
 from anaphora.cli.choosing import chosen
-from anaphora.cli.listing import conversation_lines, hit_lines
+from anaphora.cli.listing import conversation_lines, hit_lines, one_line
 from anaphora.cli.memory_commands import context, forget, memories, remember
 from anaphora.cli.opening import Opened, open_model, resume
 from anaphora.cli.past import form_of
 from anaphora.cli.sanitize import sanitized
+from anaphora.cli.tools import tool_lines
 from anaphora.cli.usage import table
 from anaphora.images import image_of
 from anaphora.message import Image
+from anaphora.persona import load_persona, persona_names
 from anaphora.providers.vendors import VENDORS
 from anaphora.saying import GO_ON
+from anaphora.settings import config_folder
 from anaphora.stores.base import new_conversation_id
 from anaphora.sync import Chatbot, Conversation
 from anaphora.sync_reply import Reply
@@ -129,12 +134,17 @@ def _model(chat: Chat, name: str) -> None:
     if before.model.partition(":")[0] != name.partition(":")[0]:
         # What was said of the one service holds for no other: its address, and so where a key is sent; its window.
         options = ChatbotOptions(**{**options, "base_url": None, "context_window": None})
-    # The same store under another model: the conversation goes on.
-    chat.opened.bot = open_model(name, options, quiet=chat.opened.quiet)
+    _reopen(chat, name, options)
+    chat.say(f"{chat.bot.model} answers from now on.")
+
+
+def _reopen(chat: Chat, model: str, options: ChatbotOptions) -> None:
+    """The same store under another model or persona: the conversation goes on."""
+    before = chat.opened.bot
+    chat.opened.bot = open_model(model, options, quiet=chat.opened.quiet)
     chat.opened.options = options
     chat.opened.conversation = chat.opened.bot.conversation(chat.conversation.id)
     before.close()
-    chat.say(f"{chat.bot.model} answers from now on.")
 
 
 def _usage(chat: Chat, _: str) -> None:
@@ -243,10 +253,36 @@ def _export(chat: Chat, path: str) -> None:
 
 def _attach(chat: Chat, path: str) -> None:
     if not path:
-        chat.say("Which picture? /attach FILE shows it with your next message.")
+        for document in chat.conversation.documents:
+            chat.say(f"{one_line(document.name)}, {document.tokens} tokens")
+        chat.say("/attach FILE reads a document, or shows a picture with your next message. /forget NAME forgets a document.")
         return
-    chat.images.append(image_of(_path(path)))
-    chat.say(f"{path} goes with your next message.")
+    if is_picture(Path(_path(path))):
+        chat.images.append(image_of(_path(path)))
+        chat.say(f"{path} goes with your next message.")
+        return
+    document = chat.conversation.read(_path(path))
+    chat.say(f"Read: {one_line(document.name)}, {document.tokens} tokens. Ask about it.")
+
+
+def _tools(chat: Chat, _: str) -> None:
+    lines = tool_lines(chat.bot.tools)
+    for line in lines or ("There are no tools. Start with --tools calculate,now or --mcp FILE.",):
+        chat.say(line)
+
+
+def _persona(chat: Chat, name: str) -> None:
+    folder = config_folder() / "personas"
+    if not name:
+        for one in persona_names(folder):
+            chat.say(f"{one:16} {load_persona(one, folder).description}")
+        chat.say("/persona NAME goes on with one; what it says holds for this chat.")
+        return
+    persona = load_persona(name, folder)
+    # What was set for the last one must not hold for this.
+    options = ChatbotOptions(**{**chat.opened.options, "persona": persona, "system": None})
+    _reopen(chat, persona.model or chat.bot.model, options)
+    chat.say(f"{one_line(persona.description) or persona.name}. {chat.bot.model} answers.")
 
 
 def _quit(chat: Chat, _: str) -> None:
@@ -290,8 +326,10 @@ COMMANDS: dict[str, Command] = {
         Command("/usage", "", "show what this conversation has cost", _usage),
         Command("/remember", "[TEXT]", "keep a fact for all conversations; alone, your last message", remember),
         Command("/memories", "[all]", "show what is remembered, and where it comes from", memories),
-        Command("/forget", "NUMBER|last", "forget a memory, or the last question and its answer", forget),
-        Command("/attach", "FILE", "show a picture with the next message", _attach),
+        Command("/forget", "WHAT", "forget a memory (NUMBER), a document (NAME), or the last question", forget),
+        Command("/attach", "FILE", "read a document, or show a picture with the next message", _attach),
+        Command("/tools", "", "list what the model may call", _tools),
+        Command("/persona", "[NAME]", "list the personas, or go on with one", _persona),
         Command("/save", "FILE", "write the conversation as JSON", _save),
         Command("/load", "FILE", "go on from a JSON file", _load),
         Command("/export", "FILE", "write everything as JSON, or Markdown for reading", _export),
@@ -307,6 +345,7 @@ def choices(chat: Chat) -> dict[str, Choices | None]:
         "/forget": lambda: ((str(number), _short(fact.text)) for number, fact in enumerate(chat.bot.facts.list(), 1)),
         "/goto": lambda: ((str(number), _short(leaf.text)) for number, leaf in enumerate(chat.conversation.branches, 1)),
         "/model": lambda: ((f"{vendor.name}:{vendor.model}", vendor.name) for vendor in VENDORS.values()),
+        "/persona": lambda: ((one, "") for one in persona_names(config_folder() / "personas")),
         "/title": lambda: [(chat.conversation.info.title, "as it is")],
         "/edit": lambda: [(entry.text, "the last question") for entry in _last_asked(chat)],
     }

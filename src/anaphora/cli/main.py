@@ -34,6 +34,9 @@ examples:
   anaphora -c                                     go on with the newest conversation
   anaphora -m groq:openai/gpt-oss-120b,local      the second answers where the first fails
   anaphora search kyoto budget                    find what was said; anaphora --resume ID goes on with it
+  anaphora -f report.pdf "What does it cost?"     ask about a document
+  anaphora --tools calculate,now "How many days until June?"
+  anaphora --schema "name, age int" "Anna is 34"  the answer as JSON
   anaphora --json "Name three rivers"             for programs
 
 models are written provider:model, for example openai:gpt-5.4-mini, anthropic:claude-haiku-5-5, gemini:…, groq:…,
@@ -67,7 +70,7 @@ def parser() -> argparse.ArgumentParser:
         action="append",
         default=[],
         metavar="FILE",
-        help="a picture or a text to ask about; repeat it",
+        help="a picture or a document (text, Markdown, PDF, HTML, Word) to ask about; repeat it",
     )
     add("-n", dest="candidates", type=int, default=1, metavar="N", help="so many answers, to choose from")
     add("-s", "--system", metavar="TEXT", help="the system prompt")
@@ -90,6 +93,9 @@ def parser() -> argparse.ArgumentParser:
         metavar="DOLLARS",
         help="what the conversation may cost; no call that may pass it",
     )
+    add("--tools", metavar="NAMES", help="what the model may call: now,calculate,search_past,files:FOLDER; see anaphora tools")
+    add("--mcp", metavar="FILE", help="MCP servers whose tools it may call too")
+    add("--schema", metavar="SCHEMA", help='answer as JSON: a file with a JSON schema, or "name, age int, tags list"')
     add("--no-stream", dest="stream", action="store_const", const=False, help="show the answer only when it is whole")
     add("--json", action="store_true", help="print the answer as one JSON object")
     add("-q", "--quiet", action="store_true", help="print nothing but the answer")
@@ -139,10 +145,10 @@ def main(argv: Sequence[str] | None = None) -> int:
 def report(error: AnaphoraError) -> int:
     """Say what went wrong on standard error; gives the exit code."""
     from anaphora.cli.notice import wrapped
-    from anaphora.errors import ConfigError, InvalidMessage
+    from anaphora.errors import ConfigError, DocumentError, InvalidMessage
 
     print(wrapped(f"anaphora: {error}"), file=sys.stderr)
-    return USAGE if isinstance(error, (ConfigError, InvalidMessage)) else FAILED
+    return USAGE if isinstance(error, (ConfigError, InvalidMessage, DocumentError)) else FAILED
 
 
 def _run(arguments: argparse.Namespace) -> int:
@@ -151,12 +157,19 @@ def _run(arguments: argparse.Namespace) -> int:
     if arguments.json and not arguments.question and sys.stdin is not None and sys.stdin.isatty():
         print("anaphora: --json needs a question.", file=sys.stderr)
         return USAGE
-    from anaphora.cli.attaching import attached
+    from anaphora.cli.attaching import attached, chosen_shape, document_text
 
     piped = piped_text(sys.stdin)
     images, documents = attached(arguments.files)
-    question = _with_documents(" ".join(arguments.question), [*documents, piped] if piped else documents)
+    question = _with_piped(" ".join(arguments.question), piped)
+    if not question and not images and len(documents) == 1:
+        # The file is what is asked.
+        question, documents = document_text(documents[0]), []
+    shape = chosen_shape(arguments.schema) if arguments.schema else None
     wants_chat = not arguments.question and piped is None and not arguments.files
+    if wants_chat and shape is not None:
+        print("anaphora: --schema needs a question.", file=sys.stderr)
+        return USAGE
     if wants_chat and not all(stream is not None and stream.isatty() for stream in (sys.stdin, sys.stdout)):
         print("anaphora: a chat needs a terminal. Give a question, or run it in a terminal.", file=sys.stderr)
         return USAGE
@@ -165,23 +178,22 @@ def _run(arguments: argparse.Namespace) -> int:
     if not wants_chat:
         from anaphora.message import checked_text
 
-        checked_text(question or "?" * bool(images))
+        checked_text(question or "?" * bool(images or documents))
     opened = open_bot(arguments, chat=wants_chat)
     if wants_chat:
         from anaphora.cli.repl import chat
 
         return chat(opened)
-    question = question or ("What is in this picture?" if len(images) == 1 else "What is in these pictures?")
-    return ask_once(opened, Question(question, images, arguments.candidates), as_json=arguments.json)
+    question = question or ("What is in these documents?" if documents else "What is in this picture?")
+    return ask_once(opened, Question(question, images, arguments.candidates, documents, shape), as_json=arguments.json)
 
 
-def _with_documents(question: str, documents: list[str]) -> str:
-    """The question and what goes with it. Beside a question that is marked as documents: the user did not say it themselves."""
-    if not question and len(documents) == 1:
-        return documents[0]
+def _with_piped(question: str, piped: str | None) -> str:
+    """The question and what was piped. Beside a question that is marked as a document: the user did not say it themselves."""
+    if piped is None or not question:
+        return question or piped or ""
     # Nothing in it may end it.
-    whole = (text.replace("</document", "&lt;/document") for text in documents)
-    return "\n\n".join([question, *(f"<document>\n{text}\n</document>" for text in whole)]).strip()
+    return f"{question}\n\n<document>\n{piped.replace('</document', '&lt;/document')}\n</document>"
 
 
 def _leave_quietly(code: int) -> NoReturn:

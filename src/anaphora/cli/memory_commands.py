@@ -38,9 +38,15 @@ def forget(chat: Chat, which: str) -> None:
     if which.lower() == "last":
         _forget_last(chat)
         return
+    document = next((one for one in chat.conversation.documents if which and one.name == which), None)
+    if document is not None:
+        chat.conversation.forget(document)
+        chat.say(f"Forgotten: {one_line(document.name)}")
+        return
     facts = chat.bot.facts.list()
     if not which.isdecimal() or len(which) > 8:
-        chat.say("/forget NUMBER forgets a memory (/memories shows them); /forget last blanks your last question and its answer.")
+        chat.say("/forget NUMBER forgets a memory (/memories shows them), /forget NAME a document (/attach shows them);")
+        chat.say("/forget last blanks your last question and its answer.")
         return
     if not 0 < int(which) <= len(facts):
         chat.say(f"There is no memory {which}: /memories shows {len(facts) or 'none'}.")

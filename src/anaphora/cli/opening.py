@@ -8,19 +8,22 @@ import os
 from dataclasses import dataclass, fields
 from http.client import HTTPConnection, HTTPException
 from pathlib import Path
+from typing import cast
 from urllib.parse import urlsplit
 
 from platformdirs import user_data_path
 
 from anaphora.chatbot import ChatbotOptions
 from anaphora.cli.choosing import chosen
+from anaphora.cli.confirming import CONFIRMATIONS, can_ask
 from anaphora.cli.download import fetch_with_progress
 from anaphora.cli.notice import notice
+from anaphora.cli.tools import tool_names
 from anaphora.context.facts import Facts
 from anaphora.context.recall import Recall
 from anaphora.context.summary import Summary
 from anaphora.errors import ConfigError, StoreUnusable
-from anaphora.persona import Persona, load_persona
+from anaphora.persona import MEMORY, Persona, load_persona
 from anaphora.providers.vendors import VENDORS
 from anaphora.registry import parse_models
 from anaphora.settings import Settings, config_folder, load_settings
@@ -58,8 +61,13 @@ def open_bot(arguments: argparse.Namespace, *, chat: bool = False) -> Opened:
     persona = load_persona(settings.persona, config_folder() / "personas") if settings.persona else None
     model, why = choose_model(settings, persona)
     options = bot_options(settings, persona)
+    is_shown = settings.stream and not arguments.json and not arguments.schema and arguments.candidates == 1
+    options["confirm"] = CONFIRMATIONS.ask if can_ask() and is_shown else None
     goes_on = chat or arguments.continued or arguments.resume is not None
-    options.update(memory_options(settings, recall=goes_on if settings.recall is None else settings.recall))
+    remembered = memory_options(settings, recall=goes_on if settings.recall is None else settings.recall)
+    # What a persona is not to remember, no setting that holds for all makes it.
+    off = set() if persona is None or persona.memory is None else set(MEMORY) - set(persona.memory)
+    options.update(cast("ChatbotOptions", {name: value for name, value in remembered.items() if name not in off}))
     quiet = arguments.quiet or arguments.json
     if why and not quiet:
         notice(f"{model}: {why}")
@@ -141,20 +149,26 @@ def choose_model(settings: Settings, persona: Persona | None = None) -> tuple[st
 
 def bot_options(settings: Settings, persona: Persona | None) -> ChatbotOptions:
     """Settings as options of a chatbot; the settings' own values win over the persona's."""
-    system = settings.system if settings.system is not None or persona is None else persona.prompt
-    temperature = settings.temperature if settings.temperature is not None or persona is None else persona.temperature
-    max_tokens = settings.max_tokens if settings.max_tokens is not None or persona is None else persona.max_tokens
     return ChatbotOptions(
         wait=5.0,
         context_window=settings.context_window,
         base_url=settings.base_url,
-        system=system,
-        temperature=temperature,
-        max_tokens=max_tokens,
+        persona=persona,
+        system=settings.system,
+        temperature=settings.temperature,
+        max_tokens=settings.max_tokens,
         seed=settings.seed,
         max_cost=settings.max_cost,
         models=settings.models,
+        tools=tool_names(settings),
+        mcp=settings.mcp or own_servers(),
     )
+
+
+def own_servers() -> str | None:
+    """The user's own file of MCP servers, if there is one."""
+    path = config_folder() / "mcp.json"
+    return str(path) if path.is_file() else None
 
 
 def memory_options(settings: Settings, *, recall: bool) -> ChatbotOptions:

@@ -14,10 +14,11 @@ from anaphora.cli.listing import conversation_lines, fact_lines, hit_lines, one_
 from anaphora.cli.main import FAILED, OK, report
 from anaphora.cli.models import models
 from anaphora.cli.notice import notice
-from anaphora.cli.opening import store_of
+from anaphora.cli.opening import own_servers, store_of
 from anaphora.cli.progress import Bar
 from anaphora.cli.render import show_whole
 from anaphora.cli.sanitize import sanitized
+from anaphora.cli.tools import tools
 from anaphora.cli.usage import usage
 from anaphora.codec import usage_to_json
 from anaphora.conversation import Form
@@ -39,6 +40,8 @@ def run(arguments: argparse.Namespace) -> int:
         raise ConfigError(f"there is no file {arguments.store}.")
     if arguments.verb == "models":
         return models(load_settings(flags={"base_url": arguments.base_url}), arguments)
+    if arguments.verb == "tools":
+        return tools(load_settings(flags={"tools": arguments.tools, "mcp": arguments.mcp or own_servers()}), arguments)
     with Chatbot(_NoModel(), store=store_of(settings)) as bot:
         return _VERBS[arguments.verb](bot, arguments)
 

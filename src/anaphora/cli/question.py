@@ -6,6 +6,7 @@ import json
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TextIO
 
 from anaphora.cli.asking import answered
@@ -14,10 +15,12 @@ from anaphora.cli.opening import Opened
 from anaphora.cli.render import show, show_whole
 from anaphora.cli.status import status_line
 from anaphora.codec import usage_to_json
-from anaphora.errors import InvalidMessage
+from anaphora.errors import ConfigError, InvalidMessage
 from anaphora.message import Image
 from anaphora.reply import Answer
+from anaphora.schema.shape import Shape
 from anaphora.sync import Conversation
+from anaphora.tools.functions import result_text
 
 
 def piped_text(stdin: TextIO | None) -> str | None:
@@ -36,22 +39,25 @@ def piped_text(stdin: TextIO | None) -> str | None:
 
 @dataclass(frozen=True, slots=True)
 class Question:
-    """What is asked, the pictures shown with it, and how many answers are wanted."""
+    """What is asked, the pictures and documents that go with it, how many answers are wanted, and in which shape."""
 
     text: str
     images: Sequence[Image] = ()
     answers: int = 1
+    documents: Sequence[Path] = ()
+    shape: Shape | None = None
 
 
 def ask_once(opened: Opened, question: Question, *, as_json: bool) -> int:
     """Ask, print the answer, give the exit code. Raises AnaphoraError."""
     if question.answers != 1:
         return _ask_often(opened, question, as_json=as_json)
-    shown = opened.settings.stream and not as_json
+    shown = opened.settings.stream and not as_json and question.shape is None
 
     def ask(conversation: Conversation) -> Answer:
+        _read(conversation, question)
         if not shown:
-            return conversation.say(question.text, images=question.images)
+            return conversation.say(question.text, into=question.shape, images=question.images)
         with conversation.stream(question.text, images=question.images) as reply:
             return show(reply)
 
@@ -62,7 +68,9 @@ def ask_once(opened: Opened, question: Question, *, as_json: bool) -> int:
     if as_json:
         print(json.dumps(_as_json(answer)))
         return 0
-    if not shown:
+    if question.shape is not None:
+        print(result_text(answer.value))
+    elif not shown:
         show_whole(answer.text)
     for warning in answer.warnings if not opened.quiet and not sys.stdout.isatty() else ():
         notice(warning)
@@ -73,7 +81,10 @@ def ask_once(opened: Opened, question: Question, *, as_json: bool) -> int:
 
 def _ask_often(opened: Opened, question: Question, *, as_json: bool) -> int:
     """Print several answers, numbered. Raises AnaphoraError."""
+    if question.shape is not None:
+        raise ConfigError("several answers are not given in a shape: leave out -n or --schema.")
     try:
+        _read(opened.conversation, question)
         answers = opened.conversation.candidates(question.text, question.answers, images=question.images)
     finally:
         opened.bot.close()
@@ -88,6 +99,11 @@ def _ask_often(opened: Opened, question: Question, *, as_json: bool) -> int:
     return 0
 
 
+def _read(conversation: Conversation, question: Question) -> None:
+    for path in question.documents:
+        conversation.read(path)
+
+
 def _as_json(answer: Answer) -> dict[str, object]:
     return {
         "text": answer.text,
@@ -96,6 +112,18 @@ def _as_json(answer: Answer) -> dict[str, object]:
         "finish": answer.finish,
         "usage": None if answer.usage is None else usage_to_json(answer.usage),
         "seconds": round(answer.seconds, 3),
+        **({"value": json.loads(result_text(answer.value))} if answer.value is not None else {}),
+        **({"tools": _tools(answer)} if answer.steps else {}),
         **({"warnings": answer.warnings} if answer.warnings else {}),
         **({"thinking": answer.thinking} if answer.thinking else {}),
     }
+
+
+def _tools(answer: Answer) -> list[dict[str, object]]:
+    """The tools that were called, what they were asked and what they gave."""
+    results = {result.call_id: result for step in answer.steps for result in step.tool_results}
+    calls = [call for step in answer.steps for call in step.tool_calls]
+    return [
+        {"name": call.name, "arguments": call.arguments, "result": results[call.id].text if call.id in results else None}
+        for call in calls
+    ]

@@ -8,14 +8,17 @@ from __future__ import annotations
 
 import sys
 import time
+from functools import partial
 from itertools import pairwise
 from typing import TYPE_CHECKING, Self
 
+from anaphora.cli.confirming import CONFIRMATIONS, POLL_SECONDS, call_text
 from anaphora.cli.keys import silent_keys
 from anaphora.cli.sanitize import sanitized
-from anaphora.events import Planned, Retrying, TextDelta, ThinkingDelta, Warned
+from anaphora.events import Event, Planned, Refused, Retrying, TextDelta, ThinkingDelta, ToolEnded, ToolStarted, Warned
 from anaphora.reply import Answer
 from anaphora.sync_reply import Reply
+from anaphora.transcript import shortened
 
 if TYPE_CHECKING:
     from rich.segment import Segment
@@ -30,22 +33,38 @@ def show(reply: Reply) -> Answer:
     if not sys.stdout.isatty():
         return _show_plain(reply)
     with silent_keys(), MarkdownView() as view:
-        reply.on_wait = view.catch_up
+        reply.on_wait = partial(_wait, view)
         for event in reply.events:
-            match event:
-                case TextDelta(text):
-                    view.add(sanitized(text))
-                case ThinkingDelta(text):
-                    view.think(sanitized(text))
-                case Retrying(error, delay):
-                    view.say(f"{sanitized(str(error))} Trying again in {delay:.1f} seconds.")
-                case Warned(text):
-                    view.say(sanitized(text))
-                case Planned():
-                    view.wait()
-                case _:
-                    pass
+            _show_event(view, event)
     return reply.answer()
+
+
+def _show_event(view: MarkdownView, event: Event) -> None:
+    match event:
+        case TextDelta(text):
+            view.add(sanitized(text))
+        case ThinkingDelta(text):
+            view.think(sanitized(text))
+        case ToolStarted(call):
+            view.say(f"→ {call_text(call)}")
+        case ToolEnded(result):
+            view.say(f"← {shortened(sanitized(result.text))}")
+        case Refused(text):
+            view.add(f"\n\n{sanitized(text)}")
+        case Retrying(error, delay):
+            view.say(f"{sanitized(str(error))} Trying again in {delay:.1f} seconds.")
+        case Warned(text):
+            view.say(sanitized(text))
+        case Planned():
+            view.wait()
+        case _:
+            pass
+
+
+def _wait(view: MarkdownView) -> float:
+    """Draw what came, and ask what is to be asked; gives the seconds until it is to be called again."""
+    CONFIRMATIONS.answer(view.say)
+    return min(view.catch_up() or POLL_SECONDS, POLL_SECONDS)
 
 
 def show_whole(text: str) -> None:

@@ -92,6 +92,15 @@ def _models(add: Callable[..., object]) -> None:
     add("--json", action="store_true", help="for programs")
 
 
+def _tools(add: Callable[..., object]) -> None:
+    add("name", nargs="?", metavar="NAME", help="call this one, as a model would")
+    add("arguments", nargs="?", metavar="JSON", help='its arguments, for example \'{"expression": "2+3"}\'')
+    add("--tools", metavar="NAMES", help="others than the settings name, for example files:~/notes")
+    add("--mcp", metavar="FILE", help="MCP servers, in the usual shape (mcpServers)")
+    add("-y", "--yes", action="store_true", help="also one that acts in the world")
+    add("--json", action="store_true", help="for programs")
+
+
 VERBS: dict[str, tuple[str, Callable[[Callable[..., object]], None]]] = {
     "list": ("list the conversations, newest first", _list),
     "show": ("print a conversation", _show),
@@ -99,6 +108,7 @@ VERBS: dict[str, tuple[str, Callable[[Callable[..., object]], None]]] = {
     "memories": ("show what is remembered of you, and where it comes from", _memories),
     "usage": ("show what models were asked, and what it cost", _usage),
     "models": ("list the models that are known, with their prices", _models),
+    "tools": ("list the tools that models may call, or try one", _tools),
     "rename": ("give a conversation another title", _rename),
     "delete": ("delete conversations for good", _delete),
     "export": ("write conversations as JSON or Markdown", _export),

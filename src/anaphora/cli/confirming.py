@@ -1,0 +1,81 @@
+"""Asks the person at the terminal before a tool acts in the world.
+
+The question comes from the event loop's thread, and is asked in the one that shows the answer.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Callable
+from queue import Empty, SimpleQueue
+
+import anyio
+
+from anaphora.cli.sanitize import sanitized
+from anaphora.message import ToolCall
+from anaphora.tasks import poster
+
+# How often the thread that shows the answer looks whether somebody asks.
+POLL_SECONDS = 0.1
+
+
+class Confirmations:
+    """Questions on their way to the person."""
+
+    def __init__(self) -> None:
+        self._asked: SimpleQueue[tuple[ToolCall, Callable[[bool], None]]] = SimpleQueue()
+
+    async def ask(self, call: ToolCall) -> bool:
+        """Wait for a yes or no."""
+        answered = anyio.Event()
+        said: list[bool] = []
+        post = poster()
+
+        def answer(yes: bool) -> None:
+            said.append(yes)
+            post(answered.set)
+
+        self._asked.put((call, answer))
+        await answered.wait()
+        return said[0]
+
+    def answer(self, say: Callable[[str], None]) -> None:
+        """Ask the person what is waiting, with a function that shows a line."""
+        while True:
+            try:
+                call, reply = self._asked.get_nowait()
+            except Empty:
+                return
+            say(f"{call_text(call)} wants to act. Allow it? y for yes, any other key for no")
+            yes = False
+            try:
+                yes = _pressed_y()
+            finally:
+                reply(yes)
+            say("Allowed." if yes else "Not allowed.")
+
+
+CONFIRMATIONS = Confirmations()
+
+
+def call_text(call: ToolCall) -> str:
+    """A call on one line."""
+    line = " ".join(sanitized(f"{call.name} {call.arguments if call.arguments != '{}' else ''}").split())
+    return line if len(line) <= 300 else f"{line[:299]}…"
+
+
+def can_ask() -> bool:
+    """Whether there is a person at a terminal who can be asked while an answer is shown."""
+    return all(stream is not None and stream.isatty() for stream in (sys.stdin, sys.stdout))
+
+
+def _pressed_y() -> bool:
+    """Whether the next key is a y. What was typed before the question was no answer to it."""
+    try:
+        import termios
+
+        termios.tcflush(sys.stdin.fileno(), termios.TCIFLUSH)
+    except (ImportError, OSError, ValueError):
+        return sys.stdin.readline().strip().lower() == "y"
+    return os.read(sys.stdin.fileno(), 1) in {b"y", b"Y"}
