@@ -4,6 +4,7 @@ from dataclasses import replace
 import pytest
 from tests.loopback import Loopback, http
 
+from anaphora import Chatbot, ScriptedProvider
 from anaphora.cli.opening import bot_options, choose_model
 from anaphora.errors import ConfigError
 from anaphora.persona import Persona
@@ -64,5 +65,8 @@ def test_a_base_url_without_a_model_is_refused():
 def test_what_the_user_sets_wins_over_the_persona():
     persona = Persona("p", "the persona", temperature=0.5, max_tokens=9)
     options = bot_options(Settings(temperature=0.1), persona)
-    assert (options["system"], options["temperature"], options["max_tokens"]) == ("the persona", 0.1, 9)
-    assert bot_options(Settings(system="mine"), persona)["system"] == "mine"
+    with Chatbot(ScriptedProvider("Hi."), **options) as bot:
+        assert bot.system == "the persona"
+        bot.say("Hi")
+    with Chatbot(ScriptedProvider(), **bot_options(Settings(system="mine"), persona)) as bot:
+        assert bot.system == "mine"

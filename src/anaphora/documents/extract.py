@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import logging
 import zipfile
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -78,6 +79,8 @@ def _guarded(name: str, read: Callable[[bytes], Any], data: bytes) -> Any:
 def _pdf(data: bytes) -> Sequence[Page]:
     import pypdf
 
+    # It would tell on standard error what it mends.
+    logging.getLogger("pypdf").setLevel(logging.CRITICAL)
     reader = pypdf.PdfReader(io.BytesIO(data))
     if reader.is_encrypted and not reader.decrypt(""):
         raise ValueError("it is protected by a password")
