@@ -198,8 +198,3 @@ def test_every_link_leads_somewhere(page: Path):
 @pytest.mark.parametrize("script", sorted((ROOT / "bench").glob("*.py")), ids=lambda script: script.name)
 def test_every_bench_script_is_named_beside_its_numbers(script: Path):
     assert f"bench/{script.name}" in (ROOT / "docs" / "benchmarks.md").read_text(encoding="utf-8")
-
-
-def test_the_examples_run(tmp_path: Path, environment: dict[str, str]):
-    for example in sorted((ROOT / "examples").glob("*.py")):
-        assert "You said: " in ran([sys.executable, str(example), "scripted:"], tmp_path, environment)
