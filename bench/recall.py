@@ -1,6 +1,7 @@
 """Does the memory find what was said? Evidence recall on long dialogues of many sessions, in LoCoMo's format.
 
     python bench/recall.py DIALOGUES.json [--embedder MODEL] [--no-hybrid] [--million]
+    python bench/recall.py --documents docs --questions bench/document_questions.json
 
 A file holds dialogues: ``conversation`` with ``session_N`` (turns with ``speaker``, ``dia_id``, ``text``) and
 ``session_N_date_time``, and ``qa`` with ``question`` and ``evidence``. Every session becomes a conversation of a real SQLite
@@ -11,6 +12,8 @@ For words alone and with vectors it prints the mean share of the evidence among 
 1,000 tokens (characters / 4), the mean reciprocal rank, the tokens of the first 10, and the time of a search in milliseconds.
 Beside it stands SQLite's own ranking of the question's words. ``--embedder`` is what ``Recall(embedder=…)`` takes, or ``minilm``
 (bench/minilm.py, the default). ``--million`` times searches among a million messages.
+With ``--documents`` the Markdown files of a folder are read as a chat reads them, and each question must bring the piece that
+has the words of its answer: among the first 1, 3 and 5, and in what a context of 8,000 tokens is given.
 The last line is one JSON object.
 """
 
@@ -32,8 +35,11 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from anaphora import AsyncChatbot, ScriptedProvider
+from anaphora.context.excerpts import piece_of
 from anaphora.context.relevance import Ranked, cue_words, pieces, rank
 from anaphora.derived import Cue, VectorRow
+from anaphora.documents.shelf import Shelf
 from anaphora.embedding import Embedder, VectorIndex
 from anaphora.message import text_message
 from anaphora.stores.sqlite import SQLiteStore
@@ -230,6 +236,30 @@ async def large(folder: Path, questions: int = 300) -> dict[str, float]:
     }
 
 
+async def documents(files: Sequence[Path], questions: Sequence[dict[str, str]], context_window: int = 8_000) -> dict[str, float]:
+    """How often the piece with the answer is found, and how much a context is given."""
+    bot = AsyncChatbot(ScriptedProvider(*["Yes."] * len(questions), context_window=context_window))
+    for path in files:
+        await bot.read(path)
+    shelf = Shelf(bot._setup.store, bot._scope)  # noqa: SLF001 -- what is measured is inside
+    places: list[int] = []
+    given = tokens = 0
+    for one in questions:
+        found = await shelf.found(one["question"], {document.id for document in await shelf.documents()})
+        pieces_found = [ranked.anchor for ranked in rank(one["question"], found) if not ranked.offset]
+        has = [one["words"] in piece_of(piece.entry.message)[1] and piece.title == one["document"] for piece in pieces_found]
+        places.append(has.index(True) + 1 if True in has else MOST)
+        report = (await bot.say(one["question"])).context
+        excerpts = (*report.remembered.documents, *report.remembered.excerpts) if report else ()
+        given += any(one["words"] in excerpt.text for excerpt in excerpts)
+        tokens += sum(excerpt.tokens for excerpt in excerpts)
+    await bot.aclose()
+    count = len(questions)
+    shares = {f"first_{most}": round(sum(place <= most for place in places) / count, 3) for most in (1, 3, 5)}
+    mrr = round(sum(1 / place for place in places if place < MOST) / count, 3)
+    return {**shares, "mrr": mrr, "given": round(given / count, 3), "tokens": round(tokens / count), "questions": count}
+
+
 def embedding_of(name: str) -> object:
     """What ``Recall(embedder=…)`` takes."""
     return runpy.run_path(str(Path(__file__).with_name("minilm.py")))["make"]() if name == "minilm" else name
@@ -238,11 +268,17 @@ def embedding_of(name: str) -> object:
 def main() -> None:
     """Measure and print."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else "")
-    parser.add_argument("dialogues", help="a JSON list of dialogues in LoCoMo's format")
+    parser.add_argument("dialogues", nargs="?", help="a JSON list of dialogues in LoCoMo's format")
+    parser.add_argument("--documents", metavar="FOLDER", help="Markdown files, instead of dialogues")
+    parser.add_argument("--questions", metavar="FILE", help="a JSON list of question, document and words")
     parser.add_argument("--embedder", default="minilm", help="what makes the vectors (default: minilm, see bench/minilm.py)")
     parser.add_argument("--no-hybrid", action="store_true", help="words alone")
     parser.add_argument("--million", action="store_true", help="search among a million messages too")
     arguments = parser.parse_args()
+    if arguments.documents:
+        asked = json.loads(Path(arguments.questions).read_text(encoding="utf-8"))
+        print(json.dumps(asyncio.run(documents(sorted(Path(arguments.documents).glob("*.md")), asked))))
+        return
     dialogues = [read_dialogue(value) for value in json.loads(Path(arguments.dialogues).read_text(encoding="utf-8"))]
     embedder = None if arguments.no_hybrid else Embedder(embedding_of(arguments.embedder))
     with tempfile.TemporaryDirectory() as folder:

@@ -59,3 +59,12 @@ def test_recall_is_measured_on_dialogues_in_locomos_format(tmp_path: Path):
     assert found["lexical"]["recall@5"] == 1.0
     assert found["lexical"]["mrr"] == 1.0
     assert {"recall@10", "recall@20", "recall@500tokens", "recall@1000tokens", "tokens@10", "median_ms"} <= set(found["lexical"])
+
+
+def test_questions_about_our_own_documents_find_their_pieces():
+    found = figures(
+        "recall.py", "--documents", str(ROOT / "docs"), "--questions", str(ROOT / "bench" / "document_questions.json")
+    )
+    assert found["questions"] >= 40
+    assert found["first_5"] >= 0.85
+    assert found["given"] >= 0.85

@@ -42,11 +42,11 @@ class Remembered:
     summaries: tuple[BlockSummary, ...] = ()
     recent: tuple[Fact, ...] = ()
     passages: tuple[Passage, ...] = ()
-    documents: tuple[Excerpt, ...] = ()
-    excerpts: tuple[Excerpt, ...] = ()
     preamble: Aside = Aside()
     tail: Aside = Aside()
     notes: tuple[str, ...] = ()
+    documents: tuple[Excerpt, ...] = ()
+    excerpts: tuple[Excerpt, ...] = ()
 
     @property
     def tokens(self) -> int:

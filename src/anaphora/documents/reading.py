@@ -12,6 +12,7 @@ from anaphora.documents.shelf import Document, Shelf
 from anaphora.stores.base import Scope, Store
 
 _FIRST_PIECES = 12
+_WHOLE_PART = 4
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,13 +26,17 @@ class Reading:
 
     @classmethod
     async def of(cls, store: Store, scope: Scope, budget: int) -> Self:
-        """Those of a conversation, where so many tokens may be sent. The first that fit are whole."""
+        """Those of a conversation, where so many tokens may be sent. The first that fit are whole.
+
+        Where not all fit, most of the room is for pieces.
+        """
         shelf = Shelf(store, scope)
         room = int(DOCUMENT_SHARE * budget)
         small: list[Document] = []
         large: list[Document] = []
-        left = room
-        for document in await shelf.documents():
+        documents = await shelf.documents()
+        left = room if sum(map(_size, documents)) <= room else room // _WHOLE_PART
+        for document in documents:
             fits = _size(document) <= left
             (small if fits else large).append(document)
             left -= _size(document) if fits else 0

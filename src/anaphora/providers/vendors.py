@@ -14,6 +14,7 @@ class Vendor:
 
     ``max_tokens_field`` is how the answer's limit is written; OpenAI's thinking models refuse the old name. ``first_byte``:
     seconds to wait for it. ``is_free``: it runs on the user's own machine. ``exact_tokens``: its tokens can be counted here.
+    ``strict_schemas``: it has OpenAI's strict mode. ``short_call_ids``: ids of tool calls must be of Mistral's form.
     """
 
     name: str
