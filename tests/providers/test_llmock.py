@@ -9,6 +9,7 @@ from collections.abc import Iterator
 import pytest
 
 from anaphora import AsyncChatbot, Retries
+from anaphora.chatbot import ChatbotOptions
 from anaphora.errors import ProviderError, StreamInterrupted
 from anaphora.providers.base import Deadlines
 
@@ -46,10 +47,15 @@ def judge(server: LLMockServer) -> LLMock:
 
 
 @pytest.fixture(params=PATHS)
-async def bot(request: pytest.FixtureRequest, server: LLMockServer) -> AsyncChatbot:
-    url = server.url + PATHS[request.param]
+def service(request: pytest.FixtureRequest) -> str:
+    return str(request.param)
+
+
+@pytest.fixture
+async def bot(service: str, server: LLMockServer) -> AsyncChatbot:
+    url = server.url + PATHS[service]
     return AsyncChatbot(
-        f"{request.param}:m",
+        f"{service}:m",
         base_url=url,
         api_key="k",
         context_window=8_000,
@@ -115,3 +121,28 @@ async def test_what_is_the_users_to_mend_is_not_asked_again(bot: AsyncChatbot, j
             await bot.say("What is the capital of France?")
     assert caught.value.status == status
     judge.assert_resilient()
+
+
+@pytest.mark.parametrize("fault", [None, "malformed_arguments", "unknown_tool"])
+async def test_a_tool_is_called_also_where_the_model_calls_it_wrongly_first(
+    server: LLMockServer, judge: LLMock, service: str, fault: str | None
+):
+    def look(at: str) -> str:
+        """Look at something."""
+        return f"seen: {at}"
+
+    if fault is not None:
+        judge.break_tool_call(fault)
+        judge.call_tool("look", {"at": "map"})
+    judge.call_tool("look", {"at": "map"})
+    judge.reply("It is a map.")
+    options = ChatbotOptions(
+        tools=[look], base_url=server.url + PATHS[service], api_key="k", context_window=8_000, deadlines=QUICK
+    )
+    async with AsyncChatbot(f"{service}:m", **options) as chatbot:
+        answer = await chatbot.say("What is there?")
+    assert answer.text == "It is a map."
+    results = [result for step in answer.steps for result in step.tool_results]
+    assert [result.failed for result in results] == ([True, False] if fault else [False])
+    assert results[-1].text == "seen: map"
+    judge.assert_resilient(strict=True)

@@ -55,7 +55,9 @@ def calculate(expression: str) -> str:
             value = _Reader(_tokens(expression)).whole()
     except (DivisionByZero, ZeroDivisionError):
         raise ToolFailed("there is a division by zero in it") from None
-    except (InvalidOperation, Overflow, OverflowError, ValueError, TypeError) as error:
+    except Overflow:
+        raise ToolFailed("the number is too large") from None
+    except (InvalidOperation, OverflowError, ValueError, TypeError) as error:
         reason = f"it cannot be worked out ({type(error).__name__})"
         raise ToolFailed(f"{reason}: use numbers, + - * / // % ** and {_names()}") from None
     return _written(value)
