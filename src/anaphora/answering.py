@@ -42,9 +42,12 @@ from anaphora.schema.values import NotOfType
 from anaphora.setup import Setup
 from anaphora.stores.base import Scope
 from anaphora.tool import Tool
+from anaphora.tools.calling import shortened
 from anaphora.transcript import Entry
 from anaphora.upkeep import Upkeep
 
+# Of an answer that was wrong, so many characters are shown to the model again.
+_WRONG = 1_000
 # An estimate is rarely wrong by more.
 _UNSURE = 1.15
 # Where these go wrong, another model may do better; the others are the user's to mend.
@@ -78,7 +81,8 @@ class Answering:
     """One answer in the making: what came of it (``draft``), how it ended, what the model was sent.
 
     ``setup.model`` is the model that is asked just now, ``tools`` what it is offered. With ``show`` the words go to the mailbox
-    as they come. ``value`` is what the answer was read into; ``refusal`` is what the user is told if a guard refused it.
+    as they come. ``replaced`` is what answers took that were asked for again, ``value`` what the answer was read into;
+    ``refusal`` is what the user is told if a guard refused it.
     """
 
     setup: Setup
@@ -95,6 +99,7 @@ class Answering:
     budget: Budget | None = None
     cache_loss: str = ""
     value: Any = None
+    replaced: list[Usage | None] = field(default_factory=list)
     refusal: str | None = None
     _at: Entry | None = None
     _remembered: Remembered | None = None
@@ -158,6 +163,8 @@ class Answering:
     async def _read(self, user: Entry, context: Context, shape: Shape) -> None:
         """Make of the answer what was asked for; if it is not of that shape, ask once more. Raises InvalidAnswer."""
         for is_last in (False, True):
+            if self.refusal is not None:
+                return
             text = self.draft.message().text
             try:
                 self.value = shape.read(text)
@@ -169,8 +176,12 @@ class Answering:
                     raise InvalidAnswer(text, reason) from None
                 self.mailbox.put(Warned(f"the answer was not of the shape that was asked for ({reason}); it is asked for again"))
                 again = f"This is not what was asked for: {reason}. {shape.instruction}"
-                self._correction = (text_message("assistant", text or "(nothing)"), text_message("user", again))
+                wrong = text_message("assistant", shortened(text, _WRONG) or "(nothing)")
+                self._correction = (wrong, text_message("user", again))
                 await self._begin_anew(context)
+                more = sum(self.setup.model.estimate.count(message) for message in self._correction)
+                sent = self._most_sent(context) + more
+                await self.setup.spending.check(self.scope, self.setup.model, sent=sent, answer=self._most())
                 await self._attempts(user, context)
             else:
                 return
@@ -322,8 +333,10 @@ class Answering:
         lost, self.draft = self.draft, AnswerDraft()
         if lost:
             model = self.setup.model
-            usage = estimated_usage(model, context, lost.message())
-            call = await self.setup.spending.call(self.scope, model, "answer", usage, estimated=True)
+            reported = self.ended.usage if self.ended else None
+            usage = reported or estimated_usage(model, context, lost.message())
+            call = await self.setup.spending.call(self.scope, model, "answer", usage, estimated=reported is None)
+            self.replaced.append(await model.priced(usage))
             if call is not None:
                 await self.setup.store.record(self.scope.owner, call)
 

@@ -45,12 +45,12 @@ class Asked:
         return next((entry for entry in reversed(branch) if entry.role == "user"), None)
 
     async def below(self, message_id: str) -> list[Entry]:
-        """All messages that answer one, in the order of their branches: up to the next that the user said."""
+        """All messages that answer one, in the order in which they came: up to the next that the user said."""
         found: list[Entry] = []
         for child in await self.store.children(self.scope, message_id):
             if child.role != "user":
                 found += [child, *await self.below(child.id)]
-        return found
+        return sorted(found, key=lambda entry: entry.order)
 
     async def _newest(self) -> Entry | None:
         """The newest of the user's messages right below the head."""

@@ -351,8 +351,9 @@ def _with_persona(model: str | Provider | None, options: ChatbotOptions) -> tupl
         off: dict[str, Literal[False]] = {name: False for name in MEMORY if name not in chosen.memory}
         said = cast("ChatbotOptions", {**said, **off})
     own = {name: value for name, value in options.items() if value is not None}
-    tools = [*chosen.tools, *(options.get("tools") or ())]
-    return model or chosen.model, cast("ChatbotOptions", {**said, **own, "tools": list(dict.fromkeys(tools))})
+    given = list(options.get("tools") or ())
+    tools = [*(name for name in chosen.tools if name not in given), *given]
+    return model or chosen.model, cast("ChatbotOptions", {**said, **own, "tools": tools})
 
 
 def _check_names(options: ChatbotOptions) -> None:

@@ -19,6 +19,7 @@ from anaphora.documents.extract import extracted
 from anaphora.documents.pieces import pieces_of
 from anaphora.documents.shelf import Document, Shelf
 from anaphora.errors import AnaphoraError, ConfigError, DocumentError, InvalidMessage
+from anaphora.guards.guard import guarded
 from anaphora.message import Options, Usage, valid_text
 from anaphora.saying import Saying
 from anaphora.setup import Setup
@@ -99,8 +100,16 @@ class AsyncConversation(Saying):
         """
         key, called, data = await anyio.to_thread.run_sync(_contents, source, name)
         pages, is_markdown = await anyio.to_thread.run_sync(extracted, called, data)
+        pages = [replace(page, text=await self._allowed(page.text, called)) for page in pages]
         pieces = await anyio.to_thread.run_sync(partial(pieces_of, pages, markdown=is_markdown))
         return await self._shelf.put(key, called, pieces, self._setup.model)
+
+    async def _allowed(self, text: str, name: str) -> str:
+        """A document's text as the guards on results let it be read. Raises DocumentError and GuardFailed."""
+        text, refusal = await guarded(self._setup.guards, "result", text)
+        if refusal is not None:
+            raise DocumentError(f"{name} was refused: {refusal.text}")
+        return text
 
     async def documents(self) -> Sequence[Document]:
         """The documents that were read here, in that order."""
@@ -135,8 +144,8 @@ class AsyncConversation(Saying):
         """Remove this conversation and everything in it. Raises NotFound and ConversationBusy."""
         await self._settled()
         await self._stop_background()
-        await self._shelf.clear()
         await self._setup.store.delete(self._scope)
+        await self._shelf.clear()
         self._forgotten()
 
     async def history(self) -> Sequence[Entry]:

@@ -128,11 +128,13 @@ class Saying:
         if asked is None:
             if (await self._setup.store.info(self._scope)).head is None:
                 raise InvalidMessage("there is no answer yet to go on with.")
-            return partial(self._begin, self._ask(options, text=GO_ON, buffered=buffered))
-        came = sorted(await self._asked.below(asked.id), key=lambda entry: entry.order, reverse=True)
-        cut = next((entry for entry in came if entry.role == "tool" or (entry.status == "interrupted" and entry.text)), None)
+            return partial(self._begin, self._ask(options, text=GO_ON, is_ours=True, buffered=buffered))
+        came = await self._asked.below(asked.id)
+        cut = next(
+            (entry for entry in reversed(came) if entry.role == "tool" or (entry.status == "interrupted" and entry.text)), None
+        )
         if cut is not None and cut.role == "assistant":
-            return partial(self._begin, self._ask(options, text=GO_ON, below=cut, buffered=buffered))
+            return partial(self._begin, self._ask(options, text=GO_ON, is_ours=True, below=cut, buffered=buffered))
         # Tools that were run are not run again: their results are there.
         return self._again(asked, options, at=cut, buffered=buffered)
 

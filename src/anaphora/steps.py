@@ -16,22 +16,23 @@ import anyio
 
 from anaphora.answering import Answering, estimated_usage
 from anaphora.calls import Call
-from anaphora.errors import MessageEnded
-from anaphora.events import Finished, Refused, ToolEnded, ToolStarted, Warned
-from anaphora.guards.guard import Refusal, guarded
+from anaphora.errors import MessageEnded, UnreadableAnswer
+from anaphora.events import AnswerDraft, Finished, Refused, TextDelta, ToolEnded, ToolStarted, Warned
+from anaphora.guards.guard import guarded
 from anaphora.message import Message, Part, Status, Text, ToolCall, ToolResult, Usage
 from anaphora.stores.base import Change, Draft, checked_query
 from anaphora.tool import Caller
-from anaphora.tools.calling import Round
-from anaphora.transcript import Entry, Hit, Size
+from anaphora.tools.calling import Round, shortened
+from anaphora.transcript import START, Entry, Hit, Size
 
 # An id that a decoder or a server made up by counting: the next answer has it again.
 _COUNTED = re.compile(r"(?:call_?|functions?\.\w+:)?\d{1,4}|")
 # So many rounds of nothing but calls that cannot be made.
 _BAD_ROUNDS = 3
-# A result is kept to so many characters even where there is hardly any room left.
-_LEAST = 400
-_CHARACTERS_PER_TOKEN = 3
+# With fewer tokens left for results there are no more rounds.
+_LEAST = 200
+# No result is cut to fewer characters.
+_SHORTEST = 80
 
 
 @dataclass(slots=True)
@@ -48,24 +49,29 @@ class Steps:
     _usage: list[Usage | None] = field(default_factory=list)
     _bad: int = 0
     _turn: int = 0
+    _has_ended: bool = False
 
     async def run(self, user: Entry, at: Entry | None = None) -> None:
         """Answer it; with ``at``, going on after results of tools that are there.
 
         Raises what ended it, after storing what came.
         """
-        self.last, self._turn = at, user.tokens
-        await self.answering.plan(user, at)
-        rounds = 0
-        while (answered := await self._asked(user, rounds)) is not None:
-            rounds += 1
-            self.last = await self._tools_run(answered)
-            try:
+        store, scope = self.answering.setup.store, self.answering.scope
+        said = [user] if at is None else await store.branch(scope, at.id, reach=START)
+        self.last, self._turn = at, sum(entry.tokens for entry in said)
+        try:
+            await self.answering.plan(user, at)
+            rounds = 0
+            while (answered := await self._asked(user, rounds)) is not None:
+                rounds += 1
+                self.last = await self._tools_run(answered)
                 await self.answering.plan(user, self.last)
-            except anyio.get_cancelled_exc_class():
+        except anyio.get_cancelled_exc_class():
+            if self.last is not None and not self._has_ended:
+                # What the tools gave is not lost with the words that never came.
                 with anyio.CancelScope(shield=True):
-                    await self._stopped(self.last)
-                raise
+                    await store.move_head(scope, self.last.id)
+            raise
 
     async def keep(self) -> None:
         """Write down what there is of what is being answered. Raises StoreError."""
@@ -91,24 +97,32 @@ class Steps:
     async def _asked(self, user: Entry, rounds: int) -> Entry | None:
         """One answer of the model; gives it if it asks for tools that are to be run, and ends the turn if it does not."""
         answering, setup = self.answering, self.answering.setup
-        is_last = rounds > 0 and (rounds >= setup.max_steps or self._bad >= _BAD_ROUNDS or self._room < _LEAST)
+        is_enough = rounds >= setup.max_steps or self._bad >= _BAD_ROUNDS or self._room < _LEAST
+        is_last = (rounds > 0 and is_enough) or answering.wish.options.tool_choice == "none"
         if rounds:
             choice = "none" if is_last else "auto"
             answering.wish = replace(answering.wish, options=replace(answering.wish.options, tool_choice=choice))
-        if is_last:
+        if is_last and rounds:
             answering.mailbox.put(Warned(f"after {rounds} rounds of tools the model must answer with what it has"))
         parent = (self.last or user).id
         draft = Draft(parent, Message("assistant", ()), status="pending", model=str(setup.model))
-        self._pending = await setup.store.append(answering.scope, draft)
+        with anyio.CancelScope(shield=True):
+            entry = self._pending = await setup.store.append(answering.scope, draft)
         self._written = None
         outcome: Exception | None = None
-        stopped, entry, goes_on = True, self._pending, False
+        stopped, goes_on = True, False
         try:
             context = answering.context
             if context is not None:
                 await answering.run(user, context)
             stopped = False
-            goes_on = bool(answering.tools and answering.draft.message().tool_calls and answering.refusal is None and not is_last)
+            message = answering.draft.message()
+            goes_on = bool(answering.tools and message.tool_calls and answering.refusal is None and not is_last)
+            if is_last and message.tool_calls:
+                self._forgo_calls()
+            if is_last and message.tool_calls and not message.text.strip():
+                reason = f"{setup.model} went on calling tools where it had to answer: raise max_steps, or ask in another way."
+                raise UnreadableAnswer(reason, provider=str(setup.model))
         except Exception as error:
             # Also a provider that breaks its contract must not break the transcript.
             outcome, stopped = error, False
@@ -117,6 +131,14 @@ class Steps:
             with anyio.CancelScope(shield=True):
                 entry = await self._ended(entry, outcome, stopped=stopped, goes_on=goes_on)
         return entry if goes_on else None
+
+    def _forgo_calls(self) -> None:
+        """Let go of calls that nobody will run: what is kept of this answer is what it said."""
+        said = self.answering.draft
+        self.answering.draft = AnswerDraft()
+        for part in said.message().parts:
+            if isinstance(part, Text) and part.text:
+                self.answering.draft.add(TextDelta(part.text))
 
     async def _ended(self, pending: Entry, error: Exception | None, *, stopped: bool, goes_on: bool) -> Entry:
         """Store how an answer ended; if nothing follows it, so has the turn."""
@@ -145,7 +167,7 @@ class Steps:
             await self._store(pending, change)
             entry = replace(pending, message=message, status=status)
             if status == "stopped" and not is_good and self.last is not None:
-                await self._stopped(self.last)
+                await answering.setup.store.move_head(answering.scope, self.last.id)
             self.last = entry if is_good else self.last
         finally:
             if goes_on:
@@ -154,13 +176,10 @@ class Steps:
                 self._finish(message, status)
         return entry
 
-    async def _stopped(self, results: Entry) -> None:
-        """Go on from the results of tools another time: they are not lost with the words that never came."""
-        await self.answering.setup.store.move_head(self.answering.scope, results.id)
-
     def _finish(self, message: Message, status: Status) -> None:
         """Tell that the turn has ended, and how."""
         answering = self.answering
+        self._has_ended = True
         ended = answering.ended if status == "complete" else None
         now, first = time.monotonic(), answering.first
         if answering.refusal is not None:
@@ -169,7 +188,7 @@ class Steps:
             Finished(
                 message,
                 status,
-                usage=_all(self._usage),
+                usage=_all([*answering.replaced, *self._usage] if answering.value is not None else self._usage),
                 finish=ended.finish if ended else None,
                 model=(ended.model if ended else "") or str(answering.setup.model),
                 seconds=now - self.begun,
@@ -186,12 +205,11 @@ class Steps:
         answering, setup = self.answering, self.answering.setup
         scope, calls = answering.scope, answered.message.tool_calls
         self._results = Message("tool", ())
-        self._pending = entry = await setup.store.append(scope, Draft(answered.id, self._results, status="pending"))
-        # Half of the room there is: whatever comes back, there is some left for the next step.
-        most = max(self._room // 2 * _CHARACTERS_PER_TOKEN // len(calls), _LEAST)
+        with anyio.CancelScope(shield=True):
+            self._pending = entry = await setup.store.append(scope, Draft(answered.id, self._results, status="pending"))
         tools = {tool.name: tool for tool in answering.tools}
         caller = await self._caller(answered, any(tools[call.name].takes_caller for call in calls if call.name in tools))
-        running = Round(calls, tools, caller, setup.confirm, self._changed, self._started, self._given, self._checked, most)
+        running = Round(calls, tools, caller, setup.confirm, self._changed, self._started, self._given, self._checked)
         status: Status = "interrupted"
         try:
             await running.run()
@@ -199,10 +217,9 @@ class Steps:
         finally:
             status = "stopped" if running.stopped else status
             with anyio.CancelScope(shield=True):
-                message = Message("tool", running.parts)
+                message, size = await self._fitting(running.parts)
                 self._pending = self._results = None
                 self._done.append(message)
-                size = await setup.model.size(message)
                 change = Change(message, status, size=size, head=running.stopped)
                 await self._store(entry, change)
                 if change.head:
@@ -210,6 +227,19 @@ class Steps:
         self._turn += size.tokens
         self._bad = self._bad + 1 if running.bad == len(calls) else 0
         return replace(entry, message=message, status=status, size=size)
+
+    async def _fitting(self, results: Sequence[ToolResult]) -> tuple[Message, Size]:
+        """The results, shortened until half of the room there is holds them: there must be some left for the next step."""
+        model = self.answering.setup.model
+        most = max(self._room // 2, 1)
+        message = Message("tool", tuple(results))
+        size = await model.size(message)
+        longest = max((len(result.text) for result in results), default=0)
+        while size.tokens > most and longest > _SHORTEST:
+            longest = max(int(longest * min(most / size.tokens, 0.8)), _SHORTEST)
+            message = Message("tool", tuple(replace(result, text=shortened(result.text, longest)) for result in results))
+            size = await model.size(message)
+        return message, size
 
     async def _caller(self, answered: Entry, is_wanted: bool) -> Caller:
         scope = self.answering.scope
@@ -229,13 +259,13 @@ class Steps:
         self.answering.mailbox.put(ToolEnded(result))
 
     async def _checked(self, text: str) -> str:
-        said = await guarded(self.answering.setup.guards, "result", text)
-        return f"(not shown: {said.text})" if isinstance(said, Refusal) else said
+        text, refusal = await guarded(self.answering.setup.guards, "result", text)
+        return text if refusal is None else f"(not shown: {refusal.text})"
 
     async def _search(self, words: str) -> Sequence[Hit]:
         scope = self.answering.scope
         hits = await self.answering.setup.store.search(scope.owner, checked_query(words, 20))
-        return [hit for hit in hits if hit.conversation != scope.conversation]
+        return [hit for hit in hits if hit.conversation != scope.conversation and hit.entry.status in {"complete", "stopped"}]
 
     async def _call(self, usage: Usage | None, message: Message) -> Call | None:
         """What the answer took, as it is recorded. What was cut short is paid for too, so it is estimated."""

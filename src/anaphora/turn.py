@@ -6,6 +6,7 @@ It runs in a task of its own, so neither a slow reader nor a closed connection d
 from __future__ import annotations
 
 import time
+from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from functools import partial
@@ -16,8 +17,8 @@ from anaphora.answering import Answering, Wish
 from anaphora.asked import Asked, is_answer
 from anaphora.errors import ConfigError, ConversationBusy, InvalidMessage, MessageEnded, ProviderError, StoreError
 from anaphora.events import Finished, Refused, TextDelta
-from anaphora.guards.guard import Refusal, guarded
-from anaphora.message import Image, Message, Text, text_message
+from anaphora.guards.guard import Guard, Refusal, guarded
+from anaphora.message import Image, Message, Status, Text, text_message
 from anaphora.reply import Mailbox
 from anaphora.setup import Setup
 from anaphora.steps import Steps
@@ -45,7 +46,7 @@ class Ask:
     it is asked.
 
     ``buffered``: nothing is shown before the end, so a stream that broke may be tried again. ``wait``: seconds to
-    wait for another writer.
+    wait for another writer. ``is_ours``: the words are the library's own, so no guard looks at them.
     """
 
     text: str = ""
@@ -58,6 +59,7 @@ class Ask:
     wish: Wish = field(default_factory=Wish)
     buffered: bool = False
     wait: float = 0.0
+    is_ours: bool = False
 
 
 class Turn:
@@ -174,55 +176,99 @@ class Turn:
     async def _answer(self) -> None:
         with anyio.CancelScope(shield=True):
             await self._setup.calibrate(self._scope.owner)
-            user = self._ask.again or await self._append_user()
-        if self._ask.key is not None and await self._already_answered(user):
+        user = self._ask.again or await self._said()
+        if user is None:
             return
-        if user.status == "pending" and (user := await self._guarded(user)).status == "refused":
-            return
-        await self._steps.run(user, self._ask.at)
+        at = self._ask.at
+        if self._ask.key is not None:
+            below = await self._below(user)
+            if self._already_answered(below):
+                return
+            # The same words a second time: tools that were run for them are not run again.
+            at = next((entry for entry in reversed(below) if entry.role == "tool"), None)
+        await self._steps.run(user, at)
 
-    async def _append_user(self) -> Entry:
+    async def _said(self) -> Entry | None:
+        """The user's message as the guards let it be said; None if they refuse it. Raises GuardFailed."""
+        guards = () if self._ask.is_ours else self._setup.guards
+        text, refusal = await guarded([one for one in guards if one.hides], "message", self._ask.text)
+        others = [one for one in guards if not one.hides and "message" in one.on]
+        with anyio.CancelScope(shield=True):
+            user = await self._append_user(text, is_checked=not others and refusal is None)
+        if user.status == "refused":
+            # It was said under this key, and refused, before.
+            answers = await self._below(user)
+            self._refuse(answers[-1].text if answers else "")
+            return None
+        if user.status == "pending":
+            return await self._checked(user, text, others, refusal)
+        if self._ask.key is not None and others:
+            # What is stored under the key is what guards made of it.
+            text, refusal = await guarded(others, "message", text)
+        self._check_key(user, text if refusal is None else user.text)
+        return user
+
+    def _check_key(self, user: Entry, text: str) -> None:
+        if user.message.parts != (*self._ask.images, Text(text)):
+            raise InvalidMessage(f"the key {self._ask.key!r} belongs to another message: take a new one for each.")
+
+    async def _append_user(self, text: str, *, is_checked: bool) -> Entry:
         """The user's words, durable before anything else; connecting and counting exactly come after."""
-        message = Message("user", (*self._ask.images, Text(self._ask.text)))
+        message = Message("user", (*self._ask.images, Text(text)))
         store = self._setup.store
         info = await store.info(self._scope)
-        size = Size(self._setup.model.estimate.count(message))
         parent = info.head
         if self._ask.instead is not None:
             parent = self._ask.instead.parent
         if self._ask.below is not None:
             parent = self._ask.below.id
-        is_guarded = any("message" in guard.on for guard in self._setup.guards)
-        draft = Draft(parent, message, "pending" if is_guarded else "complete", size, key=self._ask.key)
+        status: Status = "complete" if is_checked else "pending"
+        draft = Draft(parent, message, status, self._estimated(message), key=self._ask.key)
         user = await store.append(self._scope, draft)
-        if user.message != message and not is_guarded:
-            raise InvalidMessage(f"the key {self._ask.key!r} belongs to another message: take a new one for each.")
-        if not info.title and not is_guarded:
-            await store.describe(self._scope, title=first_title(self._scope.conversation, self._ask.text))
+        if user.status == "interrupted":
+            # No guard has passed what is there under this key: it is said anew.
+            user = await store.append(self._scope, replace(draft, key=None, status="pending"))
+        if user.status == "complete":
+            await self._name(text)
         return user
 
-    async def _guarded(self, user: Entry) -> Entry:
-        """The message as the guards let it be said; refused, it is answered with what they say. Raises GuardFailed."""
-        store = self._setup.store
-        said = await guarded(self._setup.guards, "message", self._ask.text)
-        if isinstance(said, Refusal):
-            await store.change(self._scope, user.id, Change(user.message, "refused", user.size))
-            message = text_message("assistant", said.text)
-            await store.append(self._scope, Draft(user.id, message, "refused", Size(self._setup.model.estimate.count(message))))
-            self._mailbox.put(Refused(said.text))
-            self._mailbox.put(Finished(message, "refused", seconds=time.monotonic() - self._begun))
-            return replace(user, status="refused")
-        message = replace(user.message, parts=(*self._ask.images, Text(said)))
-        size = Size(self._setup.model.estimate.count(message))
+    async def _name(self, text: str) -> None:
+        if not (await self._setup.store.info(self._scope)).title:
+            await self._setup.store.describe(self._scope, title=first_title(self._scope.conversation, text))
+
+    async def _checked(self, user: Entry, text: str, guards: Sequence[Guard], refusal: Refusal | None) -> Entry | None:
+        """A message that is on the disk, as the rest of the guards let it be said."""
+        if refusal is None:
+            text, refusal = await guarded(guards, "message", text)
+        if refusal is None and not (text.strip() or self._ask.images):
+            refusal = Refusal("There is nothing left of this message.")
+        message = Message("user", (*self._ask.images, Text(text)))
+        change = Change(message, "complete" if refusal is None else "refused", self._estimated(message))
         with anyio.CancelScope(shield=True):
-            user = await store.change(self._scope, user.id, Change(message, "complete", size))
-            if not (await store.info(self._scope)).title:
-                await store.describe(self._scope, title=first_title(self._scope.conversation, said))
-        return user
+            user = await self._setup.store.change(self._scope, user.id, change)
+            if refusal is None:
+                await self._name(text)
+            else:
+                told = text_message("assistant", refusal.text)
+                await self._setup.store.append(self._scope, Draft(user.id, told, "refused", self._estimated(told)))
+        if refusal is None:
+            return user
+        self._refuse(refusal.text)
+        return None
 
-    async def _already_answered(self, user: Entry) -> bool:
-        """Give the answer that is there, if this message was said and answered before."""
-        below = await Asked(self._setup.store, self._scope, _nothing_pending).below(user.id)
+    def _estimated(self, message: Message) -> Size:
+        return Size(self._setup.model.estimate.count(message))
+
+    def _refuse(self, text: str) -> None:
+        self._mailbox.put(Refused(text))
+        self._mailbox.put(Finished(text_message("assistant", text), "refused", seconds=time.monotonic() - self._begun))
+
+    async def _below(self, user: Entry) -> list[Entry]:
+        """What answers a message so far, in the order in which it came."""
+        return await Asked(self._setup.store, self._scope, _nothing_pending).below(user.id)
+
+    def _already_answered(self, below: Sequence[Entry]) -> bool:
+        """Give the answer that is there, if the message was said and answered before."""
         answer = next((entry for entry in below if is_answer(entry)), None)
         if answer is None:
             return False

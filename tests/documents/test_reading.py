@@ -52,7 +52,7 @@ def test_of_a_larger_one_the_pieces_that_matter_are_quoted_with_their_place(stor
         assert (found.document, found.text) == ("book.md", "The treasure lies under the oak.")
         assert found.place.startswith("Appendix, line ")
         assert "it says treasure" in found.reason
-        assert "[book.md: Appendix, line" in prompt(provider)
+        assert '<document name="book.md: Appendix, line' in prompt(provider)
         bot.say("Thanks!")
         assert "treasure lies" not in prompt(provider)
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from difflib import get_close_matches
 from itertools import islice
 from pathlib import Path
+from typing import cast
 
 from anaphora.calls import total, totals
 from anaphora.chatbot import ChatbotOptions
@@ -15,7 +16,7 @@ from anaphora.cli.attaching import is_picture
 from anaphora.cli.choosing import chosen
 from anaphora.cli.listing import conversation_lines, hit_lines, one_line
 from anaphora.cli.memory_commands import context, forget, memories, remember
-from anaphora.cli.opening import Opened, open_model, resume
+from anaphora.cli.opening import Opened, open_model, parts_off, resume
 from anaphora.cli.past import form_of
 from anaphora.cli.sanitize import sanitized
 from anaphora.cli.tools import tool_lines
@@ -280,7 +281,8 @@ def _persona(chat: Chat, name: str) -> None:
         return
     persona = load_persona(name, folder)
     # What was set for the last one must not hold for this.
-    options = ChatbotOptions(**{**chat.opened.options, "persona": persona, "system": None})
+    kept = {name: value for name, value in chat.opened.options.items() if name not in parts_off(persona)}
+    options = cast("ChatbotOptions", {**kept, "persona": persona, "system": None})
     _reopen(chat, persona.model or chat.bot.model, options)
     chat.say(f"{one_line(persona.description) or persona.name}. {chat.bot.model} answers.")
 

@@ -5,6 +5,7 @@ The question comes from the event loop's thread, and is asked in the one that sh
 
 from __future__ import annotations
 
+import json
 import os
 import sys
 from collections.abc import Callable
@@ -18,13 +19,14 @@ from anaphora.tasks import poster
 
 # How often the thread that shows the answer looks whether somebody asks.
 POLL_SECONDS = 0.1
+_LONGEST_VALUE = 1_000
 
 
 class Confirmations:
     """Questions on their way to the person."""
 
     def __init__(self) -> None:
-        self._asked: SimpleQueue[tuple[ToolCall, Callable[[bool], None]]] = SimpleQueue()
+        self._asked: SimpleQueue[tuple[ToolCall, Callable[[bool], None], Callable[[], bool]]] = SimpleQueue()
 
     async def ask(self, call: ToolCall) -> bool:
         """Wait for a yes or no."""
@@ -36,18 +38,27 @@ class Confirmations:
             said.append(yes)
             post(answered.set)
 
-        self._asked.put((call, answer))
-        await answered.wait()
+        waits = [True]
+        self._asked.put((call, answer, lambda: waits[0]))
+        try:
+            await answered.wait()
+        finally:
+            waits[0] = False
         return said[0]
 
     def answer(self, say: Callable[[str], None]) -> None:
         """Ask the person what is waiting, with a function that shows a line."""
         while True:
             try:
-                call, reply = self._asked.get_nowait()
+                call, reply, still_waits = self._asked.get_nowait()
             except Empty:
                 return
-            say(f"{call_text(call)} wants to act. Allow it? y for yes, any other key for no")
+            if not still_waits():
+                # Its answer was stopped meanwhile.
+                continue
+            for line in call_lines(call):
+                say(line)
+            say("It wants to act. Allow it? y for yes, any other key for no")
             yes = False
             try:
                 yes = _pressed_y()
@@ -63,6 +74,22 @@ def call_text(call: ToolCall) -> str:
     """A call on one line."""
     line = " ".join(sanitized(f"{call.name} {call.arguments if call.arguments != '{}' else ''}").split())
     return line if len(line) <= 300 else f"{line[:299]}…"
+
+
+def call_lines(call: ToolCall) -> list[str]:
+    """A call with every argument on a line of its own: nothing that is allowed may hide behind something long."""
+    try:
+        arguments = json.loads(call.arguments)
+    except (ValueError, RecursionError):
+        arguments = None
+    if not isinstance(arguments, dict):
+        return [call_text(call)]
+    return [sanitized(call.name), *(f"  {sanitized(name)}: {_value(value)}" for name, value in arguments.items())]
+
+
+def _value(value: object) -> str:
+    text = " ".join(sanitized(value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)).split())
+    return text if len(text) <= _LONGEST_VALUE else f"{text[:_LONGEST_VALUE]}… ({len(text)} characters)"
 
 
 def can_ask() -> bool:

@@ -65,9 +65,7 @@ def open_bot(arguments: argparse.Namespace, *, chat: bool = False) -> Opened:
     options["confirm"] = CONFIRMATIONS.ask if can_ask() and is_shown else None
     goes_on = chat or arguments.continued or arguments.resume is not None
     remembered = memory_options(settings, recall=goes_on if settings.recall is None else settings.recall)
-    # What a persona is not to remember, no setting that holds for all makes it.
-    off = set() if persona is None or persona.memory is None else set(MEMORY) - set(persona.memory)
-    options.update(cast("ChatbotOptions", {name: value for name, value in remembered.items() if name not in off}))
+    options.update(cast("ChatbotOptions", {name: value for name, value in remembered.items() if name not in parts_off(persona)}))
     quiet = arguments.quiet or arguments.json
     if why and not quiet:
         notice(f"{model}: {why}")
@@ -163,6 +161,11 @@ def bot_options(settings: Settings, persona: Persona | None) -> ChatbotOptions:
         tools=tool_names(settings),
         mcp=settings.mcp or own_servers(),
     )
+
+
+def parts_off(persona: Persona | None) -> set[str]:
+    """The parts of the memory that a persona is not to have: no setting that holds for all gives them to it."""
+    return set() if persona is None or persona.memory is None else set(MEMORY) - set(persona.memory)
 
 
 def own_servers() -> str | None:

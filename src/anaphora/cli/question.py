@@ -20,7 +20,7 @@ from anaphora.message import Image
 from anaphora.reply import Answer
 from anaphora.schema.shape import Shape
 from anaphora.sync import Conversation
-from anaphora.tools.functions import result_text
+from anaphora.tools.functions import json_value, result_text
 
 
 def piped_text(stdin: TextIO | None) -> str | None:
@@ -112,7 +112,7 @@ def _as_json(answer: Answer) -> dict[str, object]:
         "finish": answer.finish,
         "usage": None if answer.usage is None else usage_to_json(answer.usage),
         "seconds": round(answer.seconds, 3),
-        **({"value": json.loads(result_text(answer.value))} if answer.value is not None else {}),
+        **({"value": json_value(answer.value)} if answer.value is not None else {}),
         **({"tools": _tools(answer)} if answer.steps else {}),
         **({"warnings": answer.warnings} if answer.warnings else {}),
         **({"thinking": answer.thinking} if answer.thinking else {}),

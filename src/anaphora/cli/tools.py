@@ -96,7 +96,6 @@ async def _called(found: Sequence[Tool], call: ToolCall, *, allowed: bool) -> To
         lambda _: None,
         lambda _: None,
         as_it_is,
-        most=1_000_000,
     )
     await running.run()
     return running.parts[0]

@@ -80,13 +80,17 @@ def first_excerpts(candidates: Sequence[Candidate], *, room: int) -> list[Excerp
 
 def whole_text(documents: Sequence[Excerpt]) -> str:
     """Whole documents, as they stand before the window."""
-    return "\n\n".join(f"Document {quoted_line(one.document)}:\n{quoted(one.text)}" for one in documents)
+    return "\n\n".join(_fenced(one.document, one.text) for one in documents)
 
 
 def excerpts_text(excerpts: Sequence[Excerpt]) -> str:
     """Pieces, as they stand in the tail."""
-    lines = (f"[{quoted_line(one.document)}: {quoted_line(one.place)}]\n{quoted(one.text)}" for one in excerpts)
-    return "From the documents:\n" + "\n\n".join(lines)
+    return "\n\n".join(_fenced(f"{one.document}: {one.place}", one.text) for one in excerpts)
+
+
+def _fenced(name: str, text: str) -> str:
+    """A document's text between marks that nothing in it can end."""
+    return f'<document name="{quoted_line(name).replace(chr(34), chr(39))}">\n{quoted(text)}\n</document>'
 
 
 def _is_about(question: str, candidates: Candidates, coverage: float, similar: Similar) -> bool:

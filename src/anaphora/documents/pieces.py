@@ -13,7 +13,7 @@ from dataclasses import dataclass
 PIECE_WORDS = 160
 _LONGEST = 260
 _LONG_WORD = 12
-_HEADING = re.compile(r"(#{1,6})\s+(.*?)\s*#*\s*")
+_HEADING = re.compile(r"(#{1,6})[ \t](.*)")
 _UNDERLINE = re.compile(r"(=+|-+)\s*")
 _FENCE = re.compile(r"\s*(```+|~~~+)")
 _SENTENCE = re.compile(r"(?<=[.!?。！？])\s+|(?<=[。！？])")
@@ -93,9 +93,9 @@ def _blocks(text: str, headings: tuple[str, ...], *, markdown: bool) -> Iterator
 def _heading(lines: Sequence[str], place: int) -> tuple[int, str] | None:
     """The level and the words of the heading that stands on a line."""
     line = lines[place]
-    hashes = _HEADING.fullmatch(line)
+    hashes = _HEADING.match(line)
     if hashes:
-        return len(hashes[1]), hashes[2]
+        return len(hashes[1]), hashes[2].strip().rstrip("#").strip()
     below = lines[place + 1] if place + 1 < len(lines) else ""
     is_alone = place == 0 or not lines[place - 1].strip()
     if is_alone and len(below) > 2 and line.strip() and _UNDERLINE.fullmatch(below):

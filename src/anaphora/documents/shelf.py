@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Collection, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from hashlib import sha256
 
@@ -15,6 +16,7 @@ from anaphora.context.excerpts import Excerpt, piece_message, piece_of
 from anaphora.context.relevance import cue_words
 from anaphora.derived import Candidate, Candidates, Cue
 from anaphora.documents.pieces import Piece
+from anaphora.errors import NotFound
 from anaphora.message import Usage
 from anaphora.model import Model
 from anaphora.stores.base import Scope, Store
@@ -56,7 +58,9 @@ class Shelf:
         document_id = f"{place}.{sha256(f'{name}{content}'.encode()).hexdigest()[:16]}"
         known = await self.documents()
         same = next((one for one in known if one.id == document_id), None)
+        others = [one for one in known if one.id != document_id and one.id.partition(".")[0] == place]
         if same is not None:
+            await self._remove(others)
             return same
         entries: list[Entry] = []
         now = time.time()
@@ -69,10 +73,14 @@ class Shelf:
         last = entries[-1].id if entries else None
         about = ConversationInfo(document_id, name, last, None, now, now, len(entries), Usage(input_tokens=tokens))
         await self.store.restore(self.owner, about, entries)
-        for old in known:
-            if old.id.partition(".")[0] == place:
-                await self.store.delete(Scope(self.owner, old.id))
+        await self._remove(others)
         return _document(about)
+
+    async def _remove(self, documents: Sequence[Document]) -> None:
+        for one in documents:
+            # Somebody else may have done so.
+            with suppress(NotFound):
+                await self.forget(one.id)
 
     async def forget(self, document_id: str) -> None:
         """Remove a document with all that was made of it. Raises NotFound."""

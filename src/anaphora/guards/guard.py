@@ -30,12 +30,14 @@ Check = Callable[[str], Verdict | Awaitable[Verdict]]
 class Guard:
     """A check, and what is shown to it: the user's ``message``, the model's ``answer``, the ``result`` of a tool.
 
-    An answer it ``sees`` by sentences, each before anyone else does, or whole, when it has ended.
+    An answer it ``sees`` by sentences, each before anyone else does, or whole, when it has ended. What one that ``hides`` takes
+    out of a message is never even written down; the others look at what is on the disk already.
     """
 
     check: Check
     on: frozenset[Side]
     sees: Sees = "whole"
+    hides: bool = False
 
     @property
     def name(self) -> str:
@@ -50,7 +52,7 @@ class Guard:
             else:
                 said = await anyio.to_thread.run_sync(self.check, text, abandon_on_cancel=True)
                 said = await said if inspect.isawaitable(said) else said
-        except Exception as error:
+        except (Exception, SystemExit) as error:
             raise GuardFailed(
                 f"the guard {self.name} failed, so nothing was passed on: {type(error).__name__}: {error}"
             ) from error
@@ -59,14 +61,16 @@ class Guard:
         raise GuardFailed(f"the guard {self.name} must give None, a text or a Refusal, not {said!r}.")
 
 
-def guard(*, on: Collection[Side] | Side = ("message", "answer"), sees: Sees = "whole") -> Callable[[Check], Guard]:
+def guard(
+    *, on: Collection[Side] | Side = ("message", "answer"), sees: Sees = "whole", hides: bool = False
+) -> Callable[[Check], Guard]:
     """Make a function a guard, as a decorator. Raises ConfigError."""
     sides = frozenset((on,) if isinstance(on, str) else on)
     if not sides or not sides <= set(get_args(Side)):
         raise ConfigError(f"a guard is on {', '.join(get_args(Side))}, not {on!r}.")
     if sees not in get_args(Sees):
         raise ConfigError(f"a guard sees an answer by sentence or whole, not {sees!r}.")
-    return lambda check: Guard(check, sides, sees)
+    return lambda check: Guard(check, sides, sees, hides)
 
 
 def chosen_guards(guards: Iterable[Any]) -> tuple[Guard, ...]:
@@ -79,12 +83,12 @@ def chosen_guards(guards: Iterable[Any]) -> tuple[Guard, ...]:
     return tuple(found)
 
 
-async def guarded(guards: Sequence[Guard], side: Side, text: str) -> str | Refusal:
-    """What the guards of a side make of a text, one after the other. Raises GuardFailed."""
+async def guarded(guards: Sequence[Guard], side: Side, text: str) -> tuple[str, Refusal | None]:
+    """What the guards of a side make of a text, one after the other, until one refuses it. Raises GuardFailed."""
     for one in guards:
         if side in one.on:
             verdict = await one.verdict(text)
             if isinstance(verdict, Refusal):
-                return verdict
+                return text, verdict
             text = text if verdict is None else verdict
-    return text
+    return text, None

@@ -41,7 +41,7 @@ def mask_secrets() -> Guard:
     def masked(text: str) -> Verdict:
         return _NAMED.sub(rf"\1{MASK}", _SECRETS.sub(MASK, text))
 
-    return Guard(masked, frozenset({"message", "result"}))
+    return Guard(masked, frozenset({"message", "result"}), hides=True)
 
 
 def topics(*words: str, refusal: str = "I can only talk about {topics}.") -> Guard:

@@ -11,7 +11,7 @@ from dataclasses import replace
 
 from anaphora.codec import Json
 from anaphora.events import Ended, ToolCallDelta
-from anaphora.message import Message, Usage, text_message
+from anaphora.message import Message, Text, Usage, text_message
 from anaphora.providers.base import Request
 from anaphora.tool import Tool
 
@@ -41,10 +41,14 @@ def call_events(text: str, usage: Usage | None) -> tuple[ToolCallDelta, Ended] |
 
 
 def _told(messages: Sequence[Message], tools: Sequence[Tool]) -> tuple[Message, ...]:
-    """The messages with the tools in place of the system prompt, which would only lead a small model astray."""
+    """The messages without the system prompt, which would only lead a small model astray, and with the tools before the last.
+
+    What is said of tools may come from a server of others, so it is no system text.
+    """
     lines = "\n".join(f"{tool.name}: {' '.join(tool.description.split())}" for tool in tools)
-    said = [message for message in messages if message.role != "system"]
-    return (text_message("system", f"Call a tool.\n{lines}"), *said)
+    *before, last = [message for message in messages if message.role != "system"]
+    told = replace(last, parts=(Text(f"Call a tool.\n{lines}\n\n"), *last.parts))
+    return (text_message("system", "Call a tool."), *before, told)
 
 
 def _call_schema(tool: Tool) -> Json:

@@ -10,7 +10,20 @@ from anaphora.schema.values import NotOfType
 
 
 def check(value: Any, schema: Json) -> None:
-    """Raises NotOfType if the value does not match, ConfigError if the schema is none. None as a value checks only the schema."""
+    """Raises NotOfType if the value does not match, ConfigError if the schema is none."""
+    kind, errors = _checker(schema)
+    mismatch = errors.best_match(kind(schema).iter_errors(value))
+    if mismatch is not None:
+        where = mismatch.json_path.removeprefix("$").lstrip(".")
+        raise NotOfType(f"{where}: {mismatch.message}" if where else mismatch.message)
+
+
+def check_schema(schema: Json) -> None:
+    """Raises ConfigError if a schema is none."""
+    _checker(schema)
+
+
+def _checker(schema: Json) -> tuple[Any, Any]:
     try:
         import jsonschema
     except ImportError as error:
@@ -20,9 +33,4 @@ def check(value: Any, schema: Json) -> None:
         kind.check_schema(schema)
     except jsonschema.SchemaError as error:
         raise ConfigError(f"the JSON schema is not valid: {error.message}.") from error
-    if value is None:
-        return
-    mismatch = jsonschema.exceptions.best_match(kind(schema).iter_errors(value))
-    if mismatch is not None:
-        where = mismatch.json_path.removeprefix("$").lstrip(".")
-        raise NotOfType(f"{where}: {mismatch.message}" if where else mismatch.message)
+    return kind, jsonschema.exceptions

@@ -9,7 +9,7 @@ from typing import Any, TypedDict
 
 from anaphora.codec import Json
 from anaphora.errors import ConfigError
-from anaphora.schema.check import check
+from anaphora.schema.check import check, check_schema
 from anaphora.schema.hints import schema_of
 from anaphora.schema.strict import without_nulls
 from anaphora.schema.values import converted, parsed_json
@@ -53,7 +53,7 @@ def shape_of(into: Any) -> Shape:
     if isinstance(into, Shape):
         return into
     if isinstance(into, dict):
-        check(None, into)
+        check_schema(into)
         return Shape(into)
     return Shape(schema_of(into), into)
 

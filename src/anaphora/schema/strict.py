@@ -50,7 +50,7 @@ def _strict(schema: Any) -> Json:
         if schema.get("additionalProperties", True) is not False:
             raise _HasNone
         required = schema.get("required", ())
-        properties = {name: _strict(one) for name, one in schema["properties"].items()}
+        properties = {name: _strict(one) for name, one in schema.get("properties", {}).items()}
         result["properties"] = {name: one if name in required else _or_null(one) for name, one in properties.items()}
         result["required"] = list(properties)
     return result
@@ -70,6 +70,9 @@ def _without_nulls(value: Any, schema: Any, definitions: Mapping[str, Any]) -> A
         return _without_nulls(value, definitions.get(str(schema["$ref"]).rpartition("/")[2]), definitions)
     if isinstance(value, list):
         return [_without_nulls(one, schema.get("items"), definitions) for one in value]
+    if "anyOf" in schema:
+        fitting = [one for one in schema["anyOf"] if _may_be(value, one, definitions)]
+        return _without_nulls(value, fitting[0], definitions) if fitting else value
     properties = schema.get("properties")
     if not isinstance(value, dict) or not isinstance(properties, Mapping):
         return value
@@ -79,6 +82,19 @@ def _without_nulls(value: Any, schema: Any, definitions: Mapping[str, Any]) -> A
         for name, one in value.items()
         if one is not None or name in required or name not in properties or _takes_null(properties[name])
     }
+
+
+def _may_be(value: Any, schema: Any, definitions: Mapping[str, Any]) -> bool:
+    """Whether a list or an object is likely of this schema: it has no other members."""
+    if isinstance(schema, Mapping) and "$ref" in schema:
+        schema = definitions.get(str(schema["$ref"]).rpartition("/")[2])
+    if not isinstance(schema, Mapping):
+        return False
+    if isinstance(value, list):
+        return schema.get("type") == "array"
+    return (
+        isinstance(value, dict) and isinstance(schema.get("properties"), Mapping) and value.keys() <= schema["properties"].keys()
+    )
 
 
 def _takes_null(schema: Any) -> bool:

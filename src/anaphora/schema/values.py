@@ -19,6 +19,7 @@ from pathlib import PurePath
 from typing import Any, Literal, Union, get_args, get_origin
 
 from anaphora.schema.hints import LISTS, Field, class_fields, is_pydantic, is_typed_dict, without_extras
+from anaphora.schema.strict import without_nulls
 
 _DURATION = re.compile(r"(-)?P(?:(\d+)D)?(?:T(?:(\d+)H)?(?:(\d+)M)?(?:(\d+(?:\.\d+)?)S)?)?")
 _MOST_DIGITS = 400
@@ -31,8 +32,7 @@ class NotOfType(ValueError):
 def parsed_json(text: str) -> Any:
     """The JSON value in a text, perhaps in a fence of Markdown or with words around it. Raises NotOfType."""
     stripped = text.strip()
-    fence = re.search(r"```(?:json)?\s*\n(.*?)\n\s*```", stripped, re.DOTALL)
-    for candidate in (stripped, fence[1] if fence else "", _outermost(stripped)):
+    for candidate in (stripped, _fenced(stripped), _outermost(stripped)):
         if candidate:
             with contextlib.suppress(ValueError, RecursionError):
                 return json.loads(candidate, parse_constant=_no_constant)
@@ -138,7 +138,7 @@ def _object(hint: Any, fields: Sequence[Field], value: Any, where: str) -> Any:
 
 def _pydantic(hint: Any, value: Any, where: str) -> Any:
     try:
-        return hint.model_validate(value)
+        return hint.model_validate(without_nulls(value, hint.model_json_schema()))
     except ValueError as error:
         errors: Any = getattr(error, "errors", None)
         first = errors()[0] if callable(errors) else {}
@@ -262,6 +262,13 @@ def _takes_null(hint: Any) -> bool:
 
 def _is_union(hint: Any) -> bool:
     return get_origin(hint) in {Union, types.UnionType}
+
+
+def _fenced(text: str) -> str:
+    """What stands in the first fence of Markdown."""
+    _, fence, inside = text.partition("```")
+    inside, end, _ = inside.partition("```")
+    return inside.partition("\n")[2].strip() if fence and end else ""
 
 
 def _outermost(text: str) -> str:

@@ -22,6 +22,7 @@ _TOKEN = re.compile(rf"\s*(?:({_NUMBER})|([a-z][a-z0-9_]*)|(\*\*|//|[-+*/%^(),])
 _LONGEST = 500
 _DEEPEST = 50
 _DIGITS = 60
+_EXACT = Decimal(10) ** 45
 _LARGEST = Decimal(10) ** 300
 
 _FUNCTIONS: dict[str, Callable[..., Decimal]] = {
@@ -84,7 +85,7 @@ def _written(value: Decimal) -> str:
     if value == value.to_integral_value() and abs(value) < Decimal(10) ** (_DIGITS - 10):
         return f"{value:.0f}"
     text = f"{value:.15g}"
-    return text if "e" in text else text.rstrip("0")
+    return text.rstrip("0").rstrip(".") if "." in text and "e" not in text else text
 
 
 class _Reader:
@@ -127,10 +128,8 @@ class _Reader:
                     value *= other
                 case "/":
                     value /= other
-                case "//":
-                    value = Decimal(math.floor(Fraction(value) / Fraction(other)))
                 case _:
-                    value -= other * math.floor(Fraction(value) / Fraction(other))
+                    value = _divided(value, other, rest=sign == "%")
             value = _bounded(value)
         return value
 
@@ -188,6 +187,16 @@ class _Reader:
     def _close(self) -> None:
         if not self._take(")"):
             raise ToolFailed("a closing parenthesis is missing")
+
+
+def _divided(value: Decimal, other: Decimal, *, rest: bool) -> Decimal:
+    """The whole part of a quotient, or what is left over. Of numbers that were rounded neither can be told."""
+    if max(abs(value), abs(other)) >= _EXACT:
+        raise ToolFailed("the number is too large for // and %")
+    if not rest:
+        return Decimal(math.floor(Fraction(value) / Fraction(other)))
+    left = Fraction(value) % Fraction(other)
+    return Decimal(left.numerator) / Decimal(left.denominator)
 
 
 def _bounded(value: Decimal) -> Decimal:

@@ -12,6 +12,7 @@ import anyio
 import anyio.to_thread
 
 from anaphora.message import ToolCall, ToolResult, repaired_text
+from anaphora.schema.strict import without_nulls
 from anaphora.tool import Caller, Tool, ToolFailed
 
 # Written down before a tool is run: what the model is told if the program dies meanwhile.
@@ -19,6 +20,7 @@ UNFINISHED = "(no result: it was started, but the program ended before it did. I
 STOPPED = "(no result: the user stopped it. It may or may not have done its work.)"
 REFUSED = "(not run: the user said no.)"
 NOBODY_TO_ASK = "(not run: it acts in the world, and there is nobody who could allow it.)"
+MOST_OF_AN_ERROR = 2_000
 Confirm = Callable[[ToolCall], bool | Awaitable[bool]]
 
 
@@ -26,7 +28,8 @@ Confirm = Callable[[ToolCall], bool | Awaitable[bool]]
 class Round:
     """The calls of one message and what became of them. ``changed`` is awaited whenever there is something new to keep.
 
-    A result is ``checked`` by guards, and has at ``most`` so many characters. ``bad`` counts the calls that could not be made.
+    A result is ``checked`` by guards. ``bad`` counts the calls that could not be made. One that fails for a reason of ours does
+    not disturb the others: it is raised when all have ended.
     """
 
     calls: Sequence[ToolCall]
@@ -37,10 +40,10 @@ class Round:
     started: Callable[[ToolCall], None]
     ended: Callable[[ToolResult], None]
     checked: Callable[[str], Awaitable[str]]
-    most: int
     results: dict[str, ToolResult] = field(default_factory=dict)
     bad: int = 0
     stopped: bool = False
+    failure: Exception | None = None
     _asking: anyio.Lock = field(default_factory=anyio.Lock)
 
     @property
@@ -61,22 +64,28 @@ class Round:
                 if found is not None and found.text == UNFINISHED:
                     self.results[call.id] = replace(found, text=STOPPED)
             raise
-        except BaseExceptionGroup as group:
-            raise group.exceptions[0] from None
+        if self.failure is not None:
+            raise self.failure
 
     async def _one(self, call: ToolCall) -> None:
+        try:
+            await self._called(call)
+        except Exception as error:  # noqa: BLE001 -- the others go on; it is raised when all have ended
+            self.failure = self.failure or error
+
+    async def _called(self, call: ToolCall) -> None:
         tool = self.tools.get(call.name)
         try:
             if tool is None:
                 raise _Bad(self._unknown(call.name))
-            arguments = _arguments(call)
+            arguments = without_nulls(_arguments(call), tool.parameters)
             if tool.acting and not await self._is_allowed(call):
                 return await self._end(call, NOBODY_TO_ASK if self.confirm is None else REFUSED, failed=True)
             self.results[call.id] = ToolResult(call.id, UNFINISHED, call.name, failed=True)
             await self.changed(self.parts)
             self.started(call)
             with anyio.fail_after(tool.seconds) as limit:
-                text = await tool.run(arguments, self.caller)
+                text = str(await tool.run(arguments, self.caller))
         except (_Bad, ToolFailed) as error:
             self.bad += 1
             await self._end(call, f"Error: {error}", failed=True)
@@ -84,13 +93,14 @@ class Round:
             ran_out = tool is not None and limit.cancelled_caught
             reason = f"it took longer than {tool.seconds:g} seconds" if tool and ran_out else error
             await self._end(call, f"Error: {reason}", failed=True)
-        except Exception as error:  # noqa: BLE001 -- it is any function of the user's
+        except (Exception, SystemExit) as error:  # noqa: BLE001 -- it is any function of the user's
             await self._end(call, f"Error: {type(error).__name__}: {error}", failed=True)
         else:
             await self._end(call, text, failed=False, most=tool.most)
 
     async def _end(self, call: ToolCall, text: str, *, failed: bool, most: int | None = None) -> None:
-        text = await self.checked(shortened(repaired_text(text), min(most or self.most, self.most)))
+        # A guard must see all of it: half a secret is none that it knows.
+        text = shortened(await self.checked(repaired_text(text)), most or MOST_OF_AN_ERROR)
         result = ToolResult(call.id, text, call.name, failed)
         self.results[call.id] = result
         await self.changed(self.parts)

@@ -1,4 +1,7 @@
-"""Reading files below folders that the user names, and nothing else: not by ``..``, not by a link, no devices."""
+"""Reading files below folders that the user names, and nothing else: not by ``..``, not by a link, no devices.
+
+What is hidden (its name begins with a dot) stays hidden.
+"""
 
 from __future__ import annotations
 
@@ -65,7 +68,8 @@ def _inside(roots: Sequence[Path], name: str) -> Path:
         try:
             # Links are followed first, and then it must still be inside.
             path = (root / name).resolve()
-            if path.is_relative_to(root) and path.exists():
+            hidden = path.is_relative_to(root) and any(part.startswith(".") for part in path.relative_to(root).parts)
+            if path.is_relative_to(root) and not hidden and path.exists():
                 return path
         except (OSError, RuntimeError, ValueError):
             continue
@@ -79,7 +83,7 @@ def _listed(roots: Sequence[Path], top: Path, pattern: str) -> list[str]:
         folders[:] = sorted(name for name in folders if not name.startswith("."))
         for name in sorted(names):
             path = Path(folder, name)
-            if path.match(pattern or "*") and not path.is_symlink() and path.is_file():
+            if not name.startswith(".") and path.match(pattern or "*") and not path.is_symlink() and path.is_file():
                 found.append(f"{path.relative_to(root)} ({path.stat().st_size})")
         if len(found) > _MOST_FILES:
             break

@@ -126,6 +126,11 @@ def result_text(result: Any) -> str:
     return json.dumps(_plain(result), ensure_ascii=False, default=str)
 
 
+def json_value(result: Any) -> Any:
+    """A result as what JSON can be."""
+    return json.loads(json.dumps(_plain(result), default=str))
+
+
 def _plain(result: Any) -> Any:
     if hasattr(result, "model_dump") and not isinstance(result, type):
         return result.model_dump(mode="json")

@@ -10,9 +10,11 @@ import json
 import os
 import re
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
+from dataclasses import replace
 from functools import partial
+from itertools import count
 from tempfile import TemporaryFile
 from typing import Any
 
@@ -31,11 +33,63 @@ _PAUSE_SECONDS = 60.0
 # Longer descriptions than this are no descriptions.
 _LONGEST_TEXT = 2_000
 _NO_NAME = re.compile(r"[^a-zA-Z0-9_-]")
+# JSON-RPC's code for it in the official package.
+_CONNECTION_CLOSED = -32000
 _CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
 
 
+class _Connection:
+    """An open connection, held by a task of its own: who opens it must close it."""
+
+    def __init__(self, config: ServerConfig) -> None:
+        self.client: Any = None
+        self.ended = anyio.Event()
+        self._config = config
+        self._scope = anyio.CancelScope()
+        self._ready = anyio.Event()
+        self._stop = anyio.Event()
+        self._failure: BaseException | None = None
+
+    async def open(self) -> None:
+        """Connect. Raises whatever goes wrong; if it takes too long, or nobody wants it any more, nothing is left of it."""
+        spawn(self._hold)
+        try:
+            with anyio.fail_after(_CONNECT_SECONDS):
+                await self._ready.wait()
+        except BaseException:
+            self._scope.cancel()
+            raise
+        if self._failure is not None:
+            raise self._failure
+
+    async def close(self) -> None:
+        """End it, by force if it takes long."""
+        self._stop.set()
+        with anyio.CancelScope(shield=True):
+            with anyio.move_on_after(_CLOSE_SECONDS):
+                await self.ended.wait()
+            self._scope.cancel()
+
+    async def _hold(self) -> None:
+        try:
+            with TemporaryFile("w+", encoding="utf-8", errors="replace") as errors, self._scope:
+                try:
+                    async with _client(self._config, errors) as client:
+                        self.client = client
+                        self._ready.set()
+                        await self._stop.wait()
+                except Exception as error:  # noqa: BLE001 -- whoever waits is told
+                    self._failure = _with_last_words(error, errors)
+        except Exception as error:  # noqa: BLE001 -- nobody would hear it
+            self._failure = self._failure or error
+        finally:
+            self.client = None
+            self.ended.set()
+            self._ready.set()
+
+
 class MCPServer:
-    """A connection to one server, made when it is first needed and made anew when it broke."""
+    """One server, connected to when it is first needed and anew when the connection broke."""
 
     def __init__(self, config: ServerConfig) -> None:
         self.config = config
@@ -43,29 +97,29 @@ class MCPServer:
         self._tools: tuple[Tool, ...] | None = None
         self._told = ""
         self._again = 0.0
-        self._client: Any = None
-        self._stop = anyio.Event()
-        self._ended: anyio.Event | None = None
-        self._lock = anyio.Lock()
+        self._connection: _Connection | None = None
+        self._opening = anyio.Lock()
+        self._listing = anyio.Lock()
 
     async def tools(self) -> tuple[Tool, ...]:
         """Its tools, asked for once: what a model is told of stays as it is.
 
         Empty if it cannot be reached; ``problem`` says why, and it is tried again after a while.
         """
-        if self._tools is None and time.monotonic() >= self._again:
-            self._again = time.monotonic() + _PAUSE_SECONDS
-            try:
-                client = await self._connected()
-                with anyio.fail_after(_CONNECT_SECONDS):
-                    self._tools = await self._listed(client)
-                self.problem = ""
-            except MissingExtra:
-                raise
-            except Exception as error:  # noqa: BLE001 -- whatever a server does must not stop the others
-                self.problem = f"the MCP server {self.config.name} cannot be used: {_reason(error)}"
-                await self.aclose()
-        return self._tools or ()
+        async with self._listing:
+            if self._tools is None and time.monotonic() >= self._again:
+                try:
+                    connection = await self._connected()
+                    with anyio.fail_after(_CONNECT_SECONDS):
+                        self._tools = await self._listed(connection.client)
+                    self.problem = ""
+                except MissingExtra:
+                    raise
+                except Exception as error:  # noqa: BLE001 -- whatever a server does must not stop the others
+                    self._again = time.monotonic() + _PAUSE_SECONDS
+                    self.problem = f"the MCP server {self.config.name} cannot be used: {_reason(error)}"
+                    await self.aclose()
+            return self._tools or ()
 
     def news(self) -> str:
         """The problem, the first time that it is asked for."""
@@ -74,72 +128,54 @@ class MCPServer:
 
     async def aclose(self) -> None:
         """End it."""
-        ended, self._ended = self._ended, None
-        self._stop.set()
-        self._client = None
-        if ended is not None:
-            with anyio.move_on_after(_CLOSE_SECONDS, shield=True):
-                await ended.wait()
-
-    async def _listed(self, client: Any) -> tuple[Tool, ...]:
-        found: list[Tool] = []
-        cursor: str | None = None
-        while True:
-            page = await client.list_tools(cursor=cursor)
-            found += [_tool(self, one) for one in page.tools]
-            cursor = page.next_cursor
-            if not cursor:
-                return tuple(found)
+        connection, self._connection = self._connection, None
+        if connection is not None:
+            await connection.close()
 
     async def call(self, name: str, arguments: Json, _caller: Caller) -> str:
         """Call one of its tools. Raises ToolFailed."""
+        error_of_server = _mcp().MCPError
         try:
-            client = await self._connected()
-            result = await client.call_tool(name, dict(arguments))
-        except MissingExtra:
-            raise
+            connection = await self._connected()
+            result = await connection.client.call_tool(name, dict(arguments))
         except Exception as error:  # noqa: BLE001 -- the model is told, and nobody else
-            # It is made anew at the next call.
-            await self.aclose()
+            if not isinstance(error, error_of_server) or error.error.code == _CONNECTION_CLOSED:
+                # It is made anew at the next call.
+                await self.aclose()
             raise ToolFailed(f"the MCP server {self.config.name} failed: {_reason(error)}") from None
         text = _content_text(result)
         if result.is_error:
             raise ToolFailed(text)
         return text
 
-    async def _connected(self) -> Any:
-        async with self._lock:
-            if self._client is None or self._ended is None or self._ended.is_set():
-                await self._connect()
-            return self._client
+    async def _listed(self, client: Any) -> tuple[Tool, ...]:
+        found: dict[str, Tool] = {}
+        cursor: str | None = None
+        while True:
+            page = await client.list_tools(cursor=cursor)
+            for one in page.tools:
+                made = _tool(self, one)
+                # Two that are called alike, but for what no name may have.
+                name = next(name for name in _names(made.name) if name not in found)
+                found[name] = replace(made, name=name)
+            cursor = page.next_cursor
+            if not cursor:
+                return tuple(found.values())
 
-    async def _connect(self) -> None:
-        ready, self._stop, self._ended = anyio.Event(), anyio.Event(), anyio.Event()
-        failures: list[BaseException] = []
-        spawn(partial(self._hold, ready, self._stop, self._ended, failures))
-        with anyio.fail_after(_CONNECT_SECONDS):
-            await ready.wait()
-        if failures:
-            raise failures[0]
+    async def _connected(self) -> _Connection:
+        async with self._opening:
+            if self._connection is None or self._connection.ended.is_set():
+                connection = _Connection(self.config)
+                await connection.open()
+                self._connection = connection
+            return self._connection
 
-    async def _hold(self, ready: anyio.Event, stop: anyio.Event, ended: anyio.Event, failures: list[BaseException]) -> None:
-        """Keep the connection until it is to end: who opens it must close it."""
-        try:
-            with TemporaryFile("w+", encoding="utf-8", errors="replace") as errors:
-                try:
-                    async with _client(self.config, errors) as client:
-                        self._client = client
-                        ready.set()
-                        await stop.wait()
-                except BaseException as error:
-                    failures.append(_with_last_words(error, errors))
-                    if not isinstance(error, Exception):
-                        raise
-        except Exception as error:  # noqa: BLE001 -- nobody would hear it
-            failures.append(error)
-        finally:
-            ready.set()
-            ended.set()
+
+def _names(name: str) -> Iterator[str]:
+    """The name, and what else may be taken for it."""
+    yield name
+    for number in count(2):
+        yield f"{name[:60]}_{number}"
 
 
 async def server_tools(servers: Sequence[MCPServer]) -> tuple[Tool, ...]:
