@@ -34,14 +34,14 @@ from anaphora.errors import (
 from anaphora.events import AnswerDraft, Ended, Planned, ProviderEvent, Retrying, TextDelta, Warned
 from anaphora.guards.gate import Gate, Refused
 from anaphora.message import Image, Message, Options, Text, Usage, text_message
-from anaphora.model import Model, schemas_text
+from anaphora.model import Model
 from anaphora.providers.retry import Retries, next_delay
 from anaphora.reply import Mailbox
 from anaphora.schema.shape import Shape
 from anaphora.schema.values import NotOfType
 from anaphora.setup import Setup
 from anaphora.stores.base import Scope
-from anaphora.tool import Tool
+from anaphora.tool import Tool, schemas_text
 from anaphora.tools.calling import shortened
 from anaphora.transcript import Entry
 from anaphora.upkeep import Upkeep
@@ -101,6 +101,7 @@ class Answering:
     value: Any = None
     replaced: list[Usage | None] = field(default_factory=list)
     refusal: str | None = None
+    follows: bool = False
     _at: Entry | None = None
     _remembered: Remembered | None = None
     _correction: tuple[Message, ...] = ()
@@ -137,6 +138,9 @@ class Answering:
         choice = self.wish.options.tool_choice
         if choice in {"auto", "none"}:
             tools = await self.setup.offered()
+            if not tools and self.setup.tools and not self.upkeep.told:
+                self.upkeep.told = True
+                self.mailbox.put(Warned(f"{self.setup.model} cannot call tools, so it is told of none"))
         else:
             tools = await self.setup.all_tools()
             if not tools or (choice != "required" and choice not in {tool.name for tool in tools}):
@@ -265,6 +269,10 @@ class Answering:
                     self.first = time.monotonic()
                 draft.add(event)
                 if self.show:
+                    if self.follows and isinstance(event, TextDelta):
+                        # What was said before the tools is another paragraph.
+                        self.follows = False
+                        mailbox.put(TextDelta("\n\n"))
                     mailbox.put(event)
         if self.ended is None:
             name = model.provider.name

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
@@ -13,15 +12,10 @@ from anaphora.message import Message, Options, Usage, described, text_message
 from anaphora.providers.base import ModelInfo, Provider, Request
 from anaphora.providers.card import ModelCard
 from anaphora.tokens import Estimate
-from anaphora.tool import Tool
+from anaphora.tool import Tool, schemas_text
 from anaphora.transcript import Size
 
 _KEPT_COUNTS = 32
-
-
-def schemas_text(tools: Sequence[Tool]) -> str:
-    """What a provider makes of tools for the model, as far as it is known: their schemas."""
-    return "".join(json.dumps([tool.name, tool.description, tool.parameters]) for tool in tools)
 
 
 class Model:

@@ -15,15 +15,17 @@ stands before its own prompt, and its values hold where it says none of its own.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from difflib import get_close_matches
 from importlib.resources import files
+from importlib.resources.abc import Traversable
 from pathlib import Path
 
 from anaphora.errors import ConfigError
 
 MEMORY = ("summary", "recall", "facts")
+Files = Mapping[str, Path | Traversable]
 _KEYS = ("description", "model", "temperature", "max_tokens", "tools", "memory", "inherits")
 
 
@@ -55,19 +57,17 @@ def load_persona(name: str, folder: Path | None = None) -> Persona:
 
     Raises ConfigError.
     """
-    own, package = dict(_own(folder)), dict(_packaged())
-    return _inherited(name, own, package, ())
+    return _inherited(name, _own(folder), _packaged(), ())
 
 
 def persona_file(path: Path) -> Persona:
     """The persona in a file; what it inherits from stands beside it, or in this package. Raises ConfigError."""
-    own = {path.stem: _read(path)} if not path.parent.is_dir() else {**dict(_own(path.parent)), path.stem: _read(path)}
-    return _inherited(path.stem, own, dict(_packaged()), ())
+    return _inherited(path.stem, {**_own(path.parent), path.stem: path}, _packaged(), ())
 
 
 def persona_names(folder: Path | None = None) -> list[str]:
     """All names, sorted."""
-    return sorted({**dict(_packaged()), **dict(_own(folder))})
+    return sorted({**_packaged(), **_own(folder)})
 
 
 def parse_persona(name: str, source: str) -> Persona:
@@ -112,35 +112,30 @@ def _memory(text: str) -> tuple[str, ...]:
     return named
 
 
-def _inherited(name: str, own: Mapping[str, str], package: Mapping[str, str], heirs: tuple[str, ...]) -> Persona:
+def _inherited(name: str, own: Files, package: Files, heirs: tuple[str, ...]) -> Persona:
     """A persona below all that it inherits from. One that inherits from its own name means the package's."""
     known = {**package, **own} if name not in heirs else package
-    if name not in known or heirs.count(name) > 1:
+    if name in heirs[:-1]:
+        raise ConfigError(f"the personas {', '.join(dict.fromkeys(heirs))} inherit from one another.")
+    if name not in known:
         near = get_close_matches(name, known, n=1, cutoff=0.5)
         hint = f"Did you mean {near[0]}?" if near else f"There are: {', '.join(sorted({**package, **own}))}."
         raise ConfigError(f"there is no persona {name!r}{f', from which {heirs[-1]} inherits' if heirs else ''}. {hint}")
-    persona = parse_persona(name, known[name])
-    if not persona.inherits:
-        return persona
-    if len(heirs) > len({**package, **own}):
-        raise ConfigError(f"the persona {name} inherits from itself, by way of {', '.join(heirs[1:])}.")
-    return persona.below(_inherited(persona.inherits, own, package, (*heirs, name)))
+    persona = parse_persona(name, _read(known[name]))
+    return persona.below(_inherited(persona.inherits, own, package, (*heirs, name))) if persona.inherits else persona
 
 
-def _packaged() -> Iterator[tuple[str, str]]:
-    for item in files("anaphora").joinpath("personas").iterdir():
-        if item.name.endswith(".md"):
-            yield item.name.removesuffix(".md"), item.read_text(encoding="utf-8")
+def _packaged() -> Files:
+    found = files("anaphora").joinpath("personas").iterdir()
+    return {item.name.removesuffix(".md"): item for item in found if item.name.endswith(".md")}
 
 
-def _own(folder: Path | None) -> Iterator[tuple[str, str]]:
-    if folder is not None and folder.is_dir():
-        for path in sorted(folder.glob("*.md")):
-            yield path.stem, _read(path)
+def _own(folder: Path | None) -> Files:
+    return {path.stem: path for path in sorted(folder.glob("*.md"))} if folder is not None and folder.is_dir() else {}
 
 
-def _read(path: Path) -> str:
+def _read(file: Path | Traversable) -> str:
     try:
-        return path.read_text(encoding="utf-8")
+        return file.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
-        raise ConfigError(f"the persona file {path} cannot be read: {error}") from error
+        raise ConfigError(f"the persona file {file} cannot be read: {error}") from error

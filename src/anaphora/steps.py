@@ -22,7 +22,7 @@ from anaphora.guards.guard import guarded
 from anaphora.message import Message, Part, Status, Text, ToolCall, ToolResult, Usage
 from anaphora.stores.base import Change, Draft, checked_query
 from anaphora.tool import Caller
-from anaphora.tools.calling import Round, shortened
+from anaphora.tools.calling import NOBODY_TO_ASK, Round, shortened
 from anaphora.transcript import START, Entry, Hit, Size
 
 # An id that a decoder or a server made up by counting: the next answer has it again.
@@ -64,6 +64,7 @@ class Steps:
             rounds = 0
             while (answered := await self._asked(user, rounds)) is not None:
                 rounds += 1
+                self.answering.follows = bool(answered.text)
                 self.last = await self._tools_run(answered)
                 await self.answering.plan(user, self.last)
         except anyio.get_cancelled_exc_class():
@@ -256,6 +257,8 @@ class Steps:
         self.answering.mailbox.put(ToolStarted(call))
 
     def _given(self, result: ToolResult) -> None:
+        if result.text == NOBODY_TO_ASK:
+            self.answering.mailbox.put(Warned(f"{result.name} was not run: it acts in the world, and nobody could allow it"))
         self.answering.mailbox.put(ToolEnded(result))
 
     async def _checked(self, text: str) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 
@@ -43,3 +44,8 @@ class Tool:
     seconds: float = 60.0
     most: int = 20_000
     takes_caller: bool = False
+
+
+def schemas_text(tools: Sequence[Tool]) -> str:
+    """What a provider makes of tools for the model, as far as it is known: their schemas."""
+    return "".join(json.dumps([tool.name, tool.description, tool.parameters]) for tool in tools)

@@ -68,11 +68,15 @@ class Trouble:
 
 @dataclass(slots=True)
 class Upkeep:
-    """A conversation's. ``sent`` is what its last call was sent, ``asked`` when, and so many tokens of it were ``cached``."""
+    """A conversation's. ``sent`` is what its last call was sent, ``asked`` when, and so many tokens of it were ``cached``.
+
+    ``told``: that its model can call no tools.
+    """
 
     sent: Sent | None = None
     asked: float = 0.0
     cached: int = 0
+    told: bool = False
     _running: bool = False
     _summaries: Trouble = field(default_factory=Trouble)
     _facts: Trouble = field(default_factory=Trouble)

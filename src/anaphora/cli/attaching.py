@@ -5,8 +5,8 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
-from anaphora.documents.extract import extracted
 from anaphora.errors import ConfigError, InvalidMessage
 from anaphora.images import image_of, media_type
 from anaphora.message import Image
@@ -31,28 +31,31 @@ def is_picture(path: Path) -> bool:
     try:
         with path.open("rb") as file:
             return media_type(file.read(16)) is not None
+    except IsADirectoryError as error:
+        raise InvalidMessage(f"{path} is a folder: --tools files:{path} lets the model read the files in it.") from error
     except (OSError, ValueError) as error:
         reason = error.strerror if isinstance(error, OSError) else error
         raise InvalidMessage(f"the file {path} cannot be read: {reason or error}.") from error
 
 
-def document_text(path: Path) -> str:
-    """All of a document, as it would be typed. Raises DocumentError."""
-    pages, _ = extracted(path.name, path.read_bytes())
-    return "\n\n".join(page.text for page in pages).rstrip("\n")
-
-
 def chosen_shape(text: str) -> Shape:
     """A file with a JSON schema, or names and kinds. Raises ConfigError."""
+    if text.lstrip().startswith("{"):
+        return shape_of(_parsed(text, text))
     path = Path(text).expanduser()
     if "," not in text and (text.endswith(".json") or path.is_file()):
         try:
-            schema = json.loads(path.read_text(encoding="utf-8"))
-        except OSError as error:
-            raise ConfigError(f"the schema {text} cannot be read: {error.strerror or error}.") from error
-        except (ValueError, RecursionError) as error:
-            raise ConfigError(f"the schema {text} is not valid JSON: {error}.") from error
-        if not isinstance(schema, dict):
-            raise ConfigError(f"the schema {text} is not a JSON object.")
-        return shape_of(schema)
+            return shape_of(_parsed(text, path.read_text(encoding="utf-8")))
+        except (OSError, UnicodeDecodeError) as error:
+            raise ConfigError(f"the schema {text} cannot be read: {error}.") from error
     return shape_in_words(text)
+
+
+def _parsed(name: str, text: str) -> dict[str, Any]:
+    try:
+        schema = json.loads(text)
+    except (ValueError, RecursionError) as error:
+        raise ConfigError(f"the schema {name} is not valid JSON: {error}.") from error
+    if not isinstance(schema, dict):
+        raise ConfigError(f"the schema {name} is not a JSON object.")
+    return schema

@@ -21,6 +21,7 @@ from anaphora.cli.past import form_of
 from anaphora.cli.sanitize import sanitized
 from anaphora.cli.tools import tool_lines
 from anaphora.cli.usage import table
+from anaphora.errors import ConfigError
 from anaphora.images import image_of
 from anaphora.message import Image
 from anaphora.persona import load_persona, persona_names
@@ -255,19 +256,25 @@ def _export(chat: Chat, path: str) -> None:
 def _attach(chat: Chat, path: str) -> None:
     if not path:
         for document in chat.conversation.documents:
-            chat.say(f"{one_line(document.name)}, {document.tokens} tokens")
+            chat.say(f"{one_line(document.name)}, {document.tokens:,} tokens")
         chat.say("/attach FILE reads a document, or shows a picture with your next message. /forget NAME forgets a document.")
         return
     if is_picture(Path(_path(path))):
         chat.images.append(image_of(_path(path)))
         chat.say(f"{path} goes with your next message.")
         return
+    before = chat.conversation.documents
     document = chat.conversation.read(_path(path))
-    chat.say(f"Read: {one_line(document.name)}, {document.tokens} tokens. Ask about it.")
+    if document in before:
+        chat.say(f"{one_line(document.name)} has not changed since it was read.")
+        return
+    replaced = len(chat.conversation.documents) == len(before)
+    chat.say(f"Read{' again' * replaced}: {one_line(document.name)}, {document.tokens:,} tokens. Ask about it.")
 
 
-def _tools(chat: Chat, _: str) -> None:
-    lines = tool_lines(chat.bot.tools)
+def _tools(chat: Chat, name: str) -> None:
+    found = [tool for tool in chat.bot.tools if tool.name == name]
+    lines = [sanitized(tool.description) for tool in found] or tool_lines(chat.bot.tools)
     for line in lines or ("There are no tools. Start with --tools calculate,now or --mcp FILE.",):
         chat.say(line)
 
@@ -276,7 +283,11 @@ def _persona(chat: Chat, name: str) -> None:
     folder = config_folder() / "personas"
     if not name:
         for one in persona_names(folder):
-            chat.say(f"{one:16} {load_persona(one, folder).description}")
+            try:
+                about = load_persona(one, folder).description
+            except ConfigError as error:
+                about = f"({error})"
+            chat.say(f"{one:16} {about}")
         chat.say("/persona NAME goes on with one; what it says holds for this chat.")
         return
     persona = load_persona(name, folder)
@@ -295,6 +306,8 @@ def _path(text: str) -> str:
     """A path as people type it: perhaps in quotes, perhaps with ~."""
     if len(text) > 1 and text[0] == text[-1] and text[0] in "\"'":
         text = text[1:-1]
+    # As a shell completes it.
+    text = text.replace("\\ ", " ")
     return os.path.expanduser(text)  # noqa: PTH111 -- pathlib's raises for a user who does not exist
 
 
@@ -330,7 +343,7 @@ COMMANDS: dict[str, Command] = {
         Command("/memories", "[all]", "show what is remembered, and where it comes from", memories),
         Command("/forget", "WHAT", "forget a memory (NUMBER), a document (NAME), or the last question", forget),
         Command("/attach", "FILE", "read a document, or show a picture with the next message", _attach),
-        Command("/tools", "", "list what the model may call", _tools),
+        Command("/tools", "[NAME]", "list what the model may call, or say more of one", _tools),
         Command("/persona", "[NAME]", "list the personas, or go on with one", _persona),
         Command("/save", "FILE", "write the conversation as JSON", _save),
         Command("/load", "FILE", "go on from a JSON file", _load),

@@ -7,7 +7,9 @@ from __future__ import annotations
 
 import json
 import os
+import select
 import sys
+import time
 from collections.abc import Callable
 from queue import Empty, SimpleQueue
 
@@ -20,6 +22,7 @@ from anaphora.tasks import poster
 # How often the thread that shows the answer looks whether somebody asks.
 POLL_SECONDS = 0.1
 _LONGEST_VALUE = 1_000
+_NOTICE_SECONDS = 0.4
 
 
 class Confirmations:
@@ -46,8 +49,8 @@ class Confirmations:
             waits[0] = False
         return said[0]
 
-    def answer(self, say: Callable[[str], None]) -> None:
-        """Ask the person what is waiting, with a function that shows a line."""
+    def answer(self, settle: Callable[[], None], say: Callable[[str], None]) -> None:
+        """Ask the person what is waiting: first what was said is shown to its end, then lines are."""
         while True:
             try:
                 call, reply, still_waits = self._asked.get_nowait()
@@ -56,6 +59,7 @@ class Confirmations:
             if not still_waits():
                 # Its answer was stopped meanwhile.
                 continue
+            settle()
             for line in call_lines(call):
                 say(line)
             say("It wants to act. Allow it? y for yes, any other key for no")
@@ -102,7 +106,13 @@ def _pressed_y() -> bool:
     try:
         import termios
 
+        # Whoever was typing when the question came sees it before a key counts.
+        time.sleep(_NOTICE_SECONDS)
         termios.tcflush(sys.stdin.fileno(), termios.TCIFLUSH)
     except (ImportError, OSError, ValueError):
         return sys.stdin.readline().strip().lower() == "y"
-    return os.read(sys.stdin.fileno(), 1) in {b"y", b"Y"}
+    key = os.read(sys.stdin.fileno(), 1)
+    # An Enter after it is part of the answer.
+    if select.select([sys.stdin], [], [], _NOTICE_SECONDS)[0] and key not in b"\r\n":
+        termios.tcflush(sys.stdin.fileno(), termios.TCIFLUSH)
+    return key in {b"y", b"Y"}

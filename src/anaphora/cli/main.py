@@ -145,9 +145,11 @@ def main(argv: Sequence[str] | None = None) -> int:
 def report(error: AnaphoraError) -> int:
     """Say what went wrong on standard error; gives the exit code."""
     from anaphora.cli.notice import wrapped
-    from anaphora.errors import ConfigError, DocumentError, InvalidMessage
+    from anaphora.errors import ConfigError, DocumentError, InvalidAnswer, InvalidMessage
 
     print(wrapped(f"anaphora: {error}"), file=sys.stderr)
+    if isinstance(error, InvalidAnswer):
+        print(wrapped(f"It was: {error.text or '(nothing)'}"), file=sys.stderr)
     return USAGE if isinstance(error, (ConfigError, InvalidMessage, DocumentError)) else FAILED
 
 
@@ -157,20 +159,18 @@ def _run(arguments: argparse.Namespace) -> int:
     if arguments.json and not arguments.question and sys.stdin is not None and sys.stdin.isatty():
         print("anaphora: --json needs a question.", file=sys.stderr)
         return USAGE
-    from anaphora.cli.attaching import attached, chosen_shape, document_text
+    from anaphora.cli.attaching import attached, chosen_shape
 
     piped = piped_text(sys.stdin)
     images, documents = attached(arguments.files)
     question = _with_piped(" ".join(arguments.question), piped)
-    if not question and not images and len(documents) == 1:
-        # The file is what is asked.
-        question, documents = document_text(documents[0]), []
-    shape = chosen_shape(arguments.schema) if arguments.schema else None
-    wants_chat = not arguments.question and piped is None and not arguments.files
+    shape = chosen_shape(arguments.schema) if arguments.schema is not None else None
+    has_person = all(stream is not None and stream.isatty() for stream in (sys.stdin, sys.stdout))
+    wants_chat = not arguments.question and piped is None and (not arguments.files or has_person)
     if wants_chat and shape is not None:
         print("anaphora: --schema needs a question.", file=sys.stderr)
         return USAGE
-    if wants_chat and not all(stream is not None and stream.isatty() for stream in (sys.stdin, sys.stdout)):
+    if wants_chat and not has_person:
         print("anaphora: a chat needs a terminal. Give a question, or run it in a terminal.", file=sys.stderr)
         return USAGE
     from anaphora.cli.opening import open_bot
@@ -183,8 +183,9 @@ def _run(arguments: argparse.Namespace) -> int:
     if wants_chat:
         from anaphora.cli.repl import chat
 
-        return chat(opened)
-    question = question or ("What is in these documents?" if documents else "What is in this picture?")
+        return chat(opened, arguments.files)
+    what = "document" if documents else "picture"
+    question = question or f"What is in {f'these {what}s' if len(arguments.files) > 1 else f'this {what}'}?"
     return ask_once(opened, Question(question, images, arguments.candidates, documents, shape), as_json=arguments.json)
 
 

@@ -46,6 +46,7 @@ def _show_event(view: MarkdownView, event: Event) -> None:
         case ThinkingDelta(text):
             view.think(sanitized(text))
         case ToolStarted(call):
+            view.settle()
             view.say(f"→ {call_text(call)}")
         case ToolEnded(result):
             view.say(f"← {shortened(sanitized(result.text))}")
@@ -63,7 +64,7 @@ def _show_event(view: MarkdownView, event: Event) -> None:
 
 def _wait(view: MarkdownView) -> float:
     """Draw what came, and ask what is to be asked; gives the seconds until it is to be called again."""
-    CONFIRMATIONS.answer(view.say)
+    CONFIRMATIONS.answer(view.settle, view.say)
     return min(view.catch_up() or POLL_SECONDS, POLL_SECONDS)
 
 
@@ -131,6 +132,14 @@ class MarkdownView:
         """Words of the thinking, dim: the last lines of it while it goes on."""
         self._thoughts.append(text)
         self._draw()
+
+    def settle(self) -> None:
+        """Print what there is: something else follows it."""
+        self._end_thought()
+        self._draw_lines([])
+        blocks, self._tail = (self._blocks() if self._tail.strip() else []), ""
+        for block in blocks:
+            self._print(block)
 
     def say(self, text: str) -> None:
         """A dim line between."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from concurrent.futures import CancelledError
 from contextlib import suppress
 from pathlib import Path
@@ -30,13 +31,15 @@ _LEAVE_WORDS = {"quit", "exit"}
 _FINISH_SECONDS = 10.0
 
 
-def chat(opened: Opened) -> int:
-    """Talk until the user leaves; gives the exit code."""
+def chat(opened: Opened, files: Sequence[str] = ()) -> int:
+    """Talk until the user leaves, with ``files`` attached at the start; gives the exit code."""
     Thread(target=_connect, args=(opened,), daemon=True).start()
     state = Chat(opened, notice)
     session = _session(state)
     if not opened.quiet:
         notice(f"anaphora with {opened.bot.model}. /help lists the commands, Ctrl-D leaves.")
+    for file in files:
+        _answer(state, f"/attach {file}")
     interrupted = False
     while not state.left:
         try:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import json
 from collections.abc import Iterable, Sequence
+from difflib import get_close_matches
 
 from anaphora.cli.main import FAILED, OK
 from anaphora.cli.notice import notice
@@ -70,8 +71,16 @@ def _as_json(tool: Tool) -> dict[str, object]:
 def _try(found: Sequence[Tool], arguments: argparse.Namespace) -> int:
     """Call a tool as a model would, and print what it gives. One that acts is called only with --yes."""
     call = ToolCall("call", arguments.name, arguments.arguments or "{}")
-    if arguments.name not in {tool.name for tool in found}:
-        raise ConfigError(f"there is no tool {arguments.name!r}: anaphora tools lists them.")
+    tool = next((tool for tool in found if tool.name == arguments.name), None)
+    if tool is None:
+        near = get_close_matches(arguments.name, [tool.name for tool in found], n=1, cutoff=0.4)
+        hint = f"Did you mean {near[0]}?" if near else "anaphora tools lists them."
+        raise ConfigError(f"there is no tool {arguments.name!r}. {hint}")
+    if arguments.arguments is None and tool.parameters.get("required"):
+        print(sanitized(f"{tool.description}\n\n{json.dumps(tool.parameters, indent=2)}"))
+        return OK
+    if tool.acting and not arguments.yes:
+        raise ConfigError(f"{tool.name} acts in the world: add --yes to run it.")
     result = door.call(lambda: _called(found, call, allowed=arguments.yes))
     print(sanitized(result.text))
     return FAILED if result.failed else OK

@@ -48,9 +48,10 @@ from anaphora.errors import (
     UnreadableAnswer,
 )
 from anaphora.events import Ended, ProviderEvent, TextDelta, ThinkingDelta, ToolCallDelta
-from anaphora.message import Finish, Message, Text, Usage
+from anaphora.message import Finish, Message, Text, Usage, text_message
 from anaphora.providers.base import ModelInfo, ModelRef, ProviderOptions, Request
 from anaphora.tokens import Estimate
+from anaphora.tool import schemas_text
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,7 +119,7 @@ class ScriptedProvider:
         before = self.requests[-1].messages if self.requests else ()
         is_aside = request.purpose != "answer" and self._background is not None
         (self.background_requests if is_aside else self.requests).append(request)
-        usage = self._usage(() if is_aside else before, request.messages)
+        usage = self._usage(() if is_aside else before, request)
         output = 0
         for step in self._steps(request):
             await anyio.lowlevel.checkpoint()
@@ -155,13 +156,15 @@ class ScriptedProvider:
             return words(reply)
         return [reply] if isinstance(reply, ProviderError) else reply
 
-    def _usage(self, before: Sequence[Message], now: Sequence[Message]) -> Usage:
+    def _usage(self, before: Sequence[Message], request: Request) -> Usage:
+        now, tools = request.messages, schemas_text(request.tools)
         same = 0
         for old, new in zip(before, now, strict=False):
             if old != new:
                 break
             same += self._count(new)
-        return Usage(input_tokens=sum(map(self._count, now)), cached_tokens=same)
+        schemas = self._count(text_message("system", tools)) if tools else 0
+        return Usage(input_tokens=sum(map(self._count, now)) + schemas, cached_tokens=same)
 
 
 def words(text: str) -> list[Step]:

@@ -17,10 +17,13 @@ from anaphora.schema.values import converted, parsed_json
 _KINDS: dict[str, Any] = {
     "text": str,
     "str": str,
+    "string": str,
     "int": int,
+    "integer": int,
     "number": float,
     "float": float,
     "bool": bool,
+    "boolean": bool,
     "date": dt.date,
     "list": list[str],
 }
@@ -61,6 +64,8 @@ def shape_of(into: Any) -> Shape:
 def shape_in_words(text: str) -> Shape:
     """The shape that ``name, age int, tags list`` describes: names, each with a kind (text if none). Raises ConfigError."""
     members: dict[str, Any] = {}
+    if not text.strip():
+        raise ConfigError("a shape needs names, for example: name, age int")
     for one in text.split(","):
         name, _, kind = one.strip().partition(" ")
         kind = kind.strip().lower() or "text"

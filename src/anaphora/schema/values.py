@@ -76,7 +76,7 @@ def converted_fields(fields: Sequence[Field], value: Any, where: str = "") -> di
     known = {one.name: one for one in fields}
     unknown = sorted(set(value) - set(known))
     if unknown:
-        raise NotOfType(f"{_at(where)}there is no {unknown[0]!r}; there are {', '.join(known) or 'none'}")
+        raise NotOfType(f"{_at(where)}{unknown[0]!r} does not belong there; there are {', '.join(known) or 'none'}")
     missing = [one.name for one in fields if one.required and one.name not in value]
     if missing:
         raise NotOfType(f"{_at(where)}{missing[0]!r} is missing")
