@@ -81,8 +81,14 @@ def test_what_cannot_be_inherited_or_remembered_is_said(tmp_path: Path, source: 
 def test_personas_that_inherit_from_one_another_are_an_error(tmp_path: Path):
     (tmp_path / "a.md").write_text("---\ninherits: b\n---\nx", encoding="utf-8")
     (tmp_path / "b.md").write_text("---\ninherits: a\n---\nx", encoding="utf-8")
-    with pytest.raises(ConfigError, match="there is no persona"):
+    with pytest.raises(ConfigError, match="the personas a, b inherit from one another"):
         load_persona("a", tmp_path)
+
+
+def test_a_file_that_cannot_be_read_harms_no_other(tmp_path: Path):
+    (tmp_path / "odd.md").write_bytes(b"\xff")
+    assert load_persona("tutor", tmp_path).prompt
+    assert "odd" in persona_names(tmp_path)
 
 
 def test_a_chatbot_takes_a_persona_and_what_is_set_holds_over_it():

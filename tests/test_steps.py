@@ -1,5 +1,6 @@
 """A turn with tools: the rounds, what is stored and shown of them, their limits, and what is left after a crash."""
 
+import sys
 import threading
 from typing import Any
 
@@ -8,14 +9,17 @@ import anyio.lowlevel
 import pytest
 
 from anaphora import AsyncChatbot, Chatbot, Facts, InMemoryStore, Retries, ScriptedProvider
-from anaphora.errors import ConfigError, RequestRejected, ServerFailed, UnreadableAnswer
+from anaphora.errors import ConfigError, GuardFailed, RequestRejected, ServerFailed, UnreadableAnswer
 from anaphora.events import Ended, TextDelta, ToolCallDelta, ToolEnded, ToolStarted
+from anaphora.guards import guard, mask_secrets
 from anaphora.message import Message, ToolCall, ToolResult, Usage
 from anaphora.providers.base import ModelInfo
 from anaphora.providers.card import ModelCard
 from anaphora.stores.base import Draft, Scope
+from anaphora.tool import Caller, Tool
 from anaphora.tools import tool
 from anaphora.tools.calling import NOBODY_TO_ASK, REFUSED, STOPPED, UNFINISHED
+from anaphora.transcript import Entry
 
 pytestmark = pytest.mark.anyio
 
@@ -384,3 +388,128 @@ def test_what_a_tool_gives_is_never_learned_as_a_fact_and_never_system_text():
         assert all("Mallory" not in message.text for message in request.messages)
     for request in provider.requests:
         assert [message.text for message in request.messages if message.role == "system"] == ["Be good."]
+
+
+def test_a_tool_that_ends_the_program_ends_only_itself():
+    def leave() -> str:
+        """Leaves."""
+        sys.exit(3)
+
+    provider = ScriptedProvider(calling(call("leave")), "Still here.", "And here.")
+    with Chatbot(provider, tools=[leave]) as bot:
+        assert bot.say("Go").text == "Still here."
+        assert bot.say("And?").text == "And here."
+    assert results(provider)[0].text == "Error: SystemExit: 3"
+
+
+def test_the_same_words_under_the_same_key_run_no_tool_twice():
+    runs: list[int] = []
+
+    def pay(amount: int) -> str:
+        """Pays."""
+        runs.append(amount)
+        return "paid"
+
+    provider = ScriptedProvider(calling(call("pay", '{"amount": 5}')), RequestRejected("no"), "Paid.")
+    with Chatbot(provider, tools=[pay]) as bot:
+        with pytest.raises(RequestRejected):
+            bot.say("Pay", key="k")
+        assert bot.say("Pay", key="k").text == "Paid."
+    assert runs == [5]
+
+
+@pytest.mark.parametrize(
+    ("text", "calls"), [("漢字" * 15_000, 1), ("word " * 300, 40)], ids=["a script of dense tokens", "many results"]
+)
+def test_whatever_comes_back_the_next_step_has_room(text: str, calls: int):
+    def much() -> str:
+        """Gives much."""
+        return text
+
+    asked = calling(*(call("much", index=number) for number in range(calls)))
+    provider = ScriptedProvider(asked, "Read.", context_window=8_000)
+    with Chatbot(provider, tools=[much]) as bot:
+        assert bot.say("Go").text == "Read."
+
+
+def test_a_secret_is_masked_before_a_result_is_shortened():
+    key = "-----BEGIN RSA PRIVATE KEY-----\n" + "A" * 3_000 + "\n-----END RSA PRIVATE KEY-----"
+
+    @tool(most=1_000)
+    def page() -> str:
+        """A page."""
+        return "x" * 600 + key
+
+    provider = ScriptedProvider(calling(call("page")), "Ok.")
+    with Chatbot(provider, tools=[page], guards=[mask_secrets()]) as bot:
+        bot.say("Go")
+    assert "AAAA" not in results(provider)[0].text
+
+
+def test_a_guard_that_fails_at_one_result_lets_the_other_tool_finish():
+    finished: list[str] = []
+
+    async def slow_one() -> str:
+        """Slow."""
+        await anyio.sleep(0.1)
+        finished.append("slow")
+        return "done"
+
+    def quick() -> str:
+        """Quick."""
+        return "bad"
+
+    def broken(text: str) -> str:
+        if text == "bad":
+            raise RuntimeError("down")
+        return text
+
+    provider = ScriptedProvider(calling(call("slow_one"), call("quick", index=1)), "Never.")
+    with Chatbot(provider, tools=[slow_one, quick], guards=[guard(on="result")(broken)]) as bot, pytest.raises(GuardFailed):
+        bot.say("Go")
+    assert finished == ["slow"]
+
+
+async def test_a_stop_between_two_steps_keeps_what_was_said():
+    class Slow(InMemoryStore):
+        async def append(self, scope: Scope, draft: Draft, /) -> Entry:
+            entry = await super().append(scope, draft)
+            if draft.message.role == "tool":
+                appended.set()
+                await anyio.sleep(0.05)
+            return entry
+
+    appended = anyio.Event()
+    bot = AsyncChatbot(ScriptedProvider(calling(call("get_weather", '{"city": "X"}')), "So."), tools=[get_weather], store=Slow())
+    reply = bot.stream("Remember me")
+    await appended.wait()
+    await reply.aclose()
+    history = await bot.history()
+    assert history[0].text == "Remember me"
+    await bot.aclose()
+
+
+def test_words_before_and_after_a_tool_are_paragraphs():
+    provider = ScriptedProvider(calling(call("get_weather", '{"city": "X"}'), text="Let me see."), "Sunny.")
+    with Chatbot(provider, tools=[get_weather]) as bot:
+        assert "".join(bot.stream("Go")) == "Let me see.\n\nSunny."
+        assert bot.history[-1].text == "Sunny."
+
+
+def test_nulls_of_a_strict_schema_do_not_reach_the_tool():
+    given: list[dict[str, Any]] = []
+
+    async def run(arguments: dict[str, Any], _: Caller) -> str:
+        given.append(arguments)
+        return "ok"
+
+    schema = {"type": "object", "properties": {"q": {"type": "string"}, "limit": {"type": "integer"}}, "required": ["q"]}
+    provider = ScriptedProvider(calling(call("find", '{"q": "a", "limit": null}')), "Ok.")
+    with Chatbot(provider, tools=[Tool("find", "Finds.", schema, run)]) as bot:
+        bot.say("Go")
+    assert given == [{"q": "a"}]
+
+
+def test_a_persona_and_a_tool_of_ones_own_go_together():
+    with Chatbot(ScriptedProvider(), persona="quiz", tools=[tool(get_weather)]) as bot:
+        assert [one.name for one in bot.tools] == ["score", "get_weather"]

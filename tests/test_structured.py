@@ -10,6 +10,7 @@ from pydantic import BaseModel
 from anaphora import AsyncChatbot, Chatbot, ScriptedProvider
 from anaphora.errors import ConfigError, InvalidAnswer, RequestRejected
 from anaphora.events import Ended, TextDelta, ToolCallDelta
+from anaphora.message import Usage
 from anaphora.providers.base import ModelInfo
 from anaphora.providers.card import ModelCard
 from anaphora.providers.scripted import ScriptedReply
@@ -93,6 +94,16 @@ def test_a_wrong_answer_is_repaired_once_and_only_the_right_one_is_kept():
     again = provider.requests[1].messages
     assert [message.role for message in again] == ["user", "assistant", "user"]
     assert "number: it must be a whole number" in again[-1].text
+
+
+def test_a_repair_is_on_the_bill_as_it_was_reported():
+    wrong: ScriptedReply = [TextDelta("no"), Ended("stop", Usage(1_000, 0, 10))]
+    right: ScriptedReply = [TextDelta(GOOD), Ended("stop", Usage(1_100, 0, 20))]
+    with Chatbot(ScriptedProvider(wrong, right)) as bot:
+        answer = bot.say("Read", into=Invoice)
+        assert answer.usage is not None
+        assert (answer.usage.input_tokens, answer.usage.output_tokens) == (2_100, 30)
+        assert bot.usage.input_tokens == 2_100
 
 
 def test_what_cannot_be_repaired_is_an_error_with_the_text():

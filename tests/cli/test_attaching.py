@@ -76,17 +76,25 @@ def test_a_document_stays_with_its_conversation(tmp_path: Path):
         terminal.wait_for("note.md, whole")
         note.write_text("Buy brushes.", encoding="utf-8")
         terminal.enter(f"/attach {note}")
-        terminal.wait_for("Read: note.md")
+        terminal.wait_for("Read again: note.md")
         terminal.enter("/forget note.md")
         terminal.wait_for("Forgotten: note.md")
         terminal.enter("quit")
         assert terminal.exit_code() == 0
 
 
-def test_a_document_alone_is_what_is_asked(tmp_path: Path):
+def test_files_without_a_question_open_a_chat_where_there_is_a_person(tmp_path: Path):
     note = tmp_path / "note.txt"
     note.write_text("Say hello.\n", encoding="utf-8")
-    assert run("-m", "scripted:", "-f", str(note)).stdout == "You said: Say hello.\n"
+    assert run("-m", "scripted:", "-f", str(note)).stdout == "You said: What is in this document?\n"
+    with Terminal("-m", "scripted:", "-f", str(note)) as terminal:
+        terminal.wait_for("Read: note.txt")
+        terminal.enter("What does it say?")
+        terminal.wait_for("You said: What does it say?")
+        terminal.enter(f"/attach {note}")
+        terminal.wait_for("has not changed")
+        terminal.enter("quit")
+        assert terminal.exit_code() == 0
 
 
 def test_an_answer_is_given_in_a_shape(tmp_path: Path):
@@ -99,13 +107,15 @@ def test_an_answer_is_given_in_a_shape(tmp_path: Path):
     wrong = run("-m", scripted(tmp_path, good, good), "--schema", str(schema), "Anna is 34")
     assert wrong.returncode == 1
     assert "not of the shape that was asked for: age: '34' is not of type 'integer'" in wrong.stderr
+    assert 'It was: {"name": "Anna", "age": "34"}' in wrong.stderr
+    assert run("-m", scripted(tmp_path, good), "--schema", '{"type": "object"}', "Anna").returncode == 0
     as_json = json.loads(run("-m", scripted(tmp_path, good), "--schema", "name, age int", "--json", "Anna").stdout)
     assert as_json["value"] == {"name": "Anna", "age": 34}
 
 
 @pytest.mark.parametrize(
     ("schema", "words"),
-    [("name, age years", "Kinds: text, str, int"), ("no.json", "cannot be read"), ("a b c", "is not a name and a kind")],
+    [("name, age years", "Kinds: text, str, string, int"), ("no.json", "cannot be read"), ("a b c", "is not a name and a kind")],
 )
 def test_a_wrong_shape_is_said_before_anything_is_asked(schema: str, words: str):
     result = run("-m", "scripted:", "--schema", schema, "Hi")

@@ -28,8 +28,8 @@ def test_tools_are_listed_and_tried():
     ("arguments", "code", "words"),
     [
         (("calculate", "{oops"), 1, "not valid JSON"),
-        (("calculate", '{"x": 1}'), 1, "there is no 'x'"),
-        (("nonsense",), 2, "there is no tool 'nonsense'"),
+        (("calculate", '{"x": 1}'), 1, "'x' does not belong there"),
+        (("calculat",), 2, "Did you mean calculate?"),
         (("--mcp", "no-such-file"), 2, "cannot be read"),
         (("--tools", "nonsense"), 2, "there is no tool 'nonsense'"),
     ],
@@ -45,7 +45,8 @@ def test_a_tool_of_a_server_that_acts_is_tried_only_with_a_yes(tmp_path: Path):
     listed = run("tools", "--mcp", file).stdout
     assert "demo__write" in listed
     assert "asks first" in listed
-    assert run("tools", "demo__write", '{"text": "hi"}', "--mcp", file).returncode == 1
+    refused = run("tools", "demo__write", '{"text": "hi"}', "--mcp", file)
+    assert (refused.returncode, "add --yes" in refused.stderr) == (2, True)
     assert not (tmp_path / "written").exists()
     assert run("tools", "demo__write", '{"text": "hi"}', "--mcp", file, "-y").stdout == "written\n"
     assert (tmp_path / "written").read_text(encoding="utf-8") == "hi"
@@ -101,6 +102,8 @@ def test_where_nobody_can_be_asked_nothing_acts(tmp_path: Path):
     model = scripted(tmp_path, ['tool: demo__write {"text": "hello"}'], ["text: Fine."])
     result = run("-m", model, "--mcp", servers(tmp_path), "--json", "Write hello")
     assert json.loads(result.stdout)["tools"][0]["result"].startswith("(not run: it acts in the world")
+    shown = run("-m", model, "--mcp", servers(tmp_path), "Write hello")
+    assert "demo__write was not run" in shown.stderr
     assert not (tmp_path / "written").exists()
 
 
@@ -120,3 +123,21 @@ def test_a_persona_is_chosen_in_the_chat(tmp_path: Path):
         terminal.wait_for("there is no persona")
         terminal.enter("quit")
         assert terminal.exit_code() == 0
+
+
+def test_what_is_said_before_a_tool_is_shown_before_it(tmp_path: Path):
+    model = scripted(tmp_path, ["text: Let me see.", 'tool: calculate {"expression": "6*7"}'], ["text: It is 42."])
+    with Terminal("-m", model, "--tools", "calculate") as terminal:
+        terminal.wait_for("\n>")
+        terminal.enter("What is 6*7?")
+        terminal.wait_for("tokens in")
+        text = terminal.text
+        assert text.index("Let me see.") < text.index("→ calculate") < text.index("← 42") < text.index("It is 42.")
+        terminal.enter("quit")
+        assert terminal.exit_code() == 0
+
+
+@pytest.mark.local
+def test_a_model_that_calls_no_tools_says_so():
+    result = run("-m", "local", "--no-store", "--tools", "calculate", "--max-tokens", "3", "Hi")
+    assert "local cannot call tools, so it is told of none" in result.stderr

@@ -80,3 +80,8 @@ def test_no_word_is_lost_however_a_document_is_made(lines: list[str]):
     wanted = re.findall(r"word|item|\bx\b", " ".join(lines))
     # A line above dashes is a heading, and is not text; a heading with nothing below it is in no piece.
     assert len(said) >= len(wanted) - 60 * sum(line == "---" for line in lines)
+
+
+def test_a_line_of_many_blanks_takes_no_longer():
+    (piece,) = cut("# a" + " " * 50_000 + "b\n\nText.")
+    assert piece.headings[0].startswith("a")

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from itertools import pairwise
+from pathlib import Path
 from typing import Any
 
 import anyio
@@ -10,13 +11,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from anaphora import AsyncChatbot, Chatbot, ScriptedProvider
-from anaphora.errors import ConfigError, GuardFailed
+from anaphora import AsyncChatbot, Chatbot, Retries, ScriptedProvider
+from anaphora.errors import ConfigError, GuardFailed, InvalidMessage, StreamInterrupted
 from anaphora.events import Ended, Event, Refused, TextDelta, ToolCallDelta
 from anaphora.guards import Guard, Refusal, guard, json_only, mask_secrets, maximum_length, topics
 from anaphora.guards.gate import Gate
 from anaphora.guards.gate import Refused as GateRefused
 from anaphora.message import Text
+from anaphora.providers.scripted import Cut, ScriptedReply
 
 pytestmark = pytest.mark.anyio
 
@@ -265,3 +267,68 @@ def test_an_answer_without_guards_comes_word_by_word():
     with Chatbot(ScriptedProvider("One two")) as bot:
         events: list[Event] = list(bot.stream("Go").events)
     assert sum(isinstance(event, TextDelta) for event in events) >= 1
+
+
+def test_a_key_is_no_way_round_the_guards(tmp_path: Path):
+    provider = ScriptedProvider("LEAKED")
+    with Chatbot(provider, guards=[only("message")(no_blood)], store=tmp_path / "a.db") as bot:
+        assert bot.say("Show me blood", key="k").status == "refused"
+        again = bot.say("Show me blood", key="k")
+        assert (again.status, again.text) == ("refused", "Not about that.")
+    assert provider.requests == []
+
+
+def test_what_no_guard_has_passed_is_guarded_when_it_is_said_again_under_its_key():
+    moods = iter(["down", "up"])
+
+    def moody(text: str) -> str:
+        if next(moods) == "down":
+            raise RuntimeError("down")
+        return text.upper()
+
+    provider = ScriptedProvider("Yes.")
+    with Chatbot(provider, guards=[only("message")(moody)]) as bot:
+        with pytest.raises(GuardFailed):
+            bot.say("hello", key="k")
+        assert bot.say("hello", key="k").text == "Yes."
+    assert provider.requests[0].messages[-1].text == "HELLO"
+
+
+def test_a_key_that_belongs_to_another_message_is_an_error_with_guards_too():
+    with Chatbot(ScriptedProvider("Yes."), guards=[shouted]) as bot:
+        assert bot.say("hello", key="k").text == "YES."
+        assert bot.say("hello", key="k").text == "YES."
+        with pytest.raises(InvalidMessage, match="belongs to another message"):
+            bot.say("goodbye", key="k")
+
+
+def test_a_masked_secret_never_touches_the_disk(tmp_path: Path):
+    secret = "sk-abcdefghijklmnop1234"
+    guards = [mask_secrets(), only("message")(no_blood)]
+    with Chatbot(ScriptedProvider("Ok."), guards=guards, store=tmp_path / "a.db") as bot:
+        bot.say(f"Use {secret}")
+        assert bot.say(f"Use {secret} and blood").status == "refused"
+        for file in tmp_path.iterdir():
+            assert secret.encode() not in file.read_bytes(), file
+
+
+def test_documents_are_guarded_as_what_tools_give():
+    provider = ScriptedProvider("Ok.")
+    with Chatbot(provider, guards=[mask_secrets()]) as bot:
+        bot.read(b"api_key = abcdef123456", name="env.txt")
+        bot.say("What is in it?")
+    assert "abcdef123456" not in provider.requests[0].messages[0].text
+
+
+def test_going_on_is_not_for_the_guards_to_judge():
+    cut: ScriptedReply = [TextDelta("Books are"), Cut()]
+    with Chatbot(ScriptedProvider(cut, " good."), guards=[topics("book")], retries=Retries(attempts=0)) as bot:
+        with pytest.raises(StreamInterrupted):
+            bot.stream("A book?").answer()
+        assert bot.go_on().status == "complete"
+
+
+def test_a_guard_that_leaves_nothing_refuses():
+    with Chatbot(ScriptedProvider(), guards=[only("message")(lambda _: "")]) as bot:
+        answer = bot.say("Hello")
+    assert (answer.status, answer.text) == ("refused", "There is nothing left of this message.")

@@ -280,7 +280,7 @@ def test_what_models_write_is_converted(hint: Any, value: Any, result: Any):
         (Decimal, "NaN", "a number"),
         (str, 5, "a text, not 5"),
         (Invoice, {"number": 1, "lines": [{"name": "x"}]}, r"lines\[0\]: 'price' is missing"),
-        (Invoice, {"number": 1, "lines": [], "x": 2}, "there is no 'x'"),
+        (Invoice, {"number": 1, "lines": [], "x": 2}, "'x' does not belong there"),
         (dt.date, "yesterday", "a date like"),
         (dt.timedelta, "P", "a duration"),
         (tuple[int, int], [1], "it must have 2 items"),
@@ -300,6 +300,7 @@ def test_what_is_wrong_is_said_with_its_place(hint: Any, value: Any, reason: str
         ("Here it is:\n\n```\n[1, 2]\n```\nDone.", [1, 2]),
         ('The answer is {"a": 1}.', {"a": 1}),
         (" 5 ", 5),
+        ("```\n" + "\n" * 20_000 + "[1]\n```", [1]),
     ],
 )
 def test_json_is_found_in_what_models_write(text: str, value: Any):
@@ -310,3 +311,15 @@ def test_json_is_found_in_what_models_write(text: str, value: Any):
 def test_what_is_no_json_is_said(text: str):
     with pytest.raises(NotOfType, match="not valid JSON"):
         parsed_json(text)
+
+
+def test_nulls_go_wherever_a_strict_form_put_them():
+    class Strict(BaseModel):
+        model_config = {"extra": "forbid"}
+        a: int = 3
+
+    assert converted(Strict, {"a": None}).a == 3
+    assert converted(list[Strict] | None, [{"a": None}])[0].a == 3
+    nested = {"anyOf": [schema_of(Line), {"type": "null"}]}
+    assert without_nulls({"name": "x", "price": 1, "tags": None}, nested) == {"name": "x", "price": 1}
+    assert strict_form({"type": "object", "additionalProperties": False}) is not None

@@ -48,6 +48,10 @@ def run(made: Tool, **arguments: Any) -> str:
         ("123456789123456789 * 987654321987654321", "121932631356500531347203169112635269"),
         ("2**300", "2.03703597633449e+90"),
         ("1e-3", "0.001"),
+        ("100000000000000.5", "100000000000000"),
+        ("1/3*3", "1"),
+        ("10**40 % 7", "4"),
+        ("-7 % 3", "2"),
     ],
 )
 def test_the_calculator_works_out(expression: str, value: str):
@@ -70,6 +74,7 @@ def test_the_calculator_works_out(expression: str, value: str):
         ("1" * 501, "more than 500 characters"),
         ("", "ends too soon"),
         ("max()", "not expected"),
+        ("10**100 % 7", "too large for // and %"),
     ],
 )
 def test_the_calculator_says_what_it_cannot(expression: str, reason: str):
@@ -154,6 +159,7 @@ def test_files_are_listed_and_read(folder: Path):
         "x" * 5_000,
         "binary",
         "a.md/b",
+        ".git/config",
     ],
 )
 def test_nothing_else_is_read(folder: Path, path: str):

@@ -92,7 +92,7 @@ def test_parameters_are_described_in_every_style_of_docstring(docstring: str):
         ({"x": 5.5}, "the arguments are wrong: x: it must be a whole number, not 5.5"),
         ({"x": True}, "the arguments are wrong: x: it must be a whole number, not true"),
         ({}, "the arguments are wrong: 'x' is missing"),
-        ({"x": 1, "y": 2}, "the arguments are wrong: there is no 'y'; there are x"),
+        ({"x": 1, "y": 2}, "the arguments are wrong: 'y' does not belong there; there are x"),
     ],
 )
 def test_arguments_are_checked_and_converted_first(arguments: dict[str, object], said: str):

@@ -11,6 +11,7 @@ import select
 import sys
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from queue import Empty, SimpleQueue
 
 import anyio
@@ -62,9 +63,12 @@ class Confirmations:
             settle()
             for line in call_lines(call):
                 say(line)
-            say("It wants to act. Allow it? y for yes, any other key for no")
             yes = False
             try:
+                # Whoever was typing sees it before a key counts.
+                time.sleep(_NOTICE_SECONDS)
+                _drop_typed()
+                say("It wants to act. Allow it? y for yes, any other key for no")
                 yes = _pressed_y()
             finally:
                 reply(yes)
@@ -101,18 +105,21 @@ def can_ask() -> bool:
     return all(stream is not None and stream.isatty() for stream in (sys.stdin, sys.stdout))
 
 
-def _pressed_y() -> bool:
-    """Whether the next key is a y. What was typed before the question was no answer to it."""
-    try:
+def _drop_typed() -> None:
+    """What was typed before a question is no answer to it."""
+    with suppress(ImportError, OSError, ValueError):
         import termios
 
-        # Whoever was typing when the question came sees it before a key counts.
-        time.sleep(_NOTICE_SECONDS)
         termios.tcflush(sys.stdin.fileno(), termios.TCIFLUSH)
-    except (ImportError, OSError, ValueError):
-        return sys.stdin.readline().strip().lower() == "y"
-    key = os.read(sys.stdin.fileno(), 1)
-    # An Enter after it is part of the answer.
-    if select.select([sys.stdin], [], [], _NOTICE_SECONDS)[0] and key not in b"\r\n":
-        termios.tcflush(sys.stdin.fileno(), termios.TCIFLUSH)
+
+
+def _pressed_y() -> bool:
+    """Whether the next key is a y."""
+    try:
+        key = os.read(sys.stdin.fileno(), 1)
+    except (OSError, ValueError):
+        return False
+    if key not in b"\r\n" and select.select([sys.stdin], [], [], _NOTICE_SECONDS)[0]:
+        # An Enter after it is part of the answer.
+        _drop_typed()
     return key in {b"y", b"Y"}
