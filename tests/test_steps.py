@@ -2,6 +2,7 @@
 
 import sys
 import threading
+from dataclasses import replace
 from typing import Any
 
 import anyio
@@ -9,6 +10,7 @@ import anyio.lowlevel
 import pytest
 
 from anaphora import AsyncChatbot, Chatbot, Facts, InMemoryStore, Retries, ScriptedProvider
+from anaphora.context.prefix import Sent, cache_loss
 from anaphora.errors import ConfigError, GuardFailed, RequestRejected, ServerFailed, UnreadableAnswer
 from anaphora.events import Ended, TextDelta, ToolCallDelta, ToolEnded, ToolStarted
 from anaphora.guards import guard, mask_secrets
@@ -513,3 +515,9 @@ def test_nulls_of_a_strict_schema_do_not_reach_the_tool():
 def test_a_persona_and_a_tool_of_ones_own_go_together():
     with Chatbot(ScriptedProvider(), persona="quiz", tools=[tool(get_weather)]) as bot:
         assert [one.name for one in bot.tools] == ["score", "get_weather"]
+
+
+def test_tools_that_changed_are_why_the_cache_was_missed():
+    sent = Sent((), (), None, "", "m", "a")
+    assert cache_loss(sent, replace(sent, tools="b"), 0, was=100, pause=0) == "the tools changed"
+    assert cache_loss(sent, sent, 0, was=100, pause=0) == "the provider does not say why"

@@ -249,7 +249,7 @@ class Answering:
     async def _attempt(self, context: Context) -> None:
         model, draft, mailbox = self.setup.model, self.draft, self.mailbox
         self.ended = None
-        before, self.upkeep.sent = self.upkeep.sent, replace(context.sent, model=str(model))
+        before, self.upkeep.sent = self.upkeep.sent, replace(context.sent, model=str(model), tools=schemas_text(self.tools))
         options = self.wish.options
         if self.setup.max_cost is not None and self.budget is not None:
             # The limit of the cost was checked for an answer of at most this length.

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -102,7 +103,12 @@ class AsyncConversation(Saying):
         pages, is_markdown = await anyio.to_thread.run_sync(extracted, called, data)
         pages = [replace(page, text=await self._allowed(page.text, called)) for page in pages]
         pieces = await anyio.to_thread.run_sync(partial(pieces_of, pages, markdown=is_markdown))
-        return await self._shelf.put(key, called, pieces, self._setup.model)
+        document = await self._shelf.put(key, called, pieces, self._setup.model)
+        if self._setup.vectors is not None:
+            # Whatever goes wrong with vectors, words will do.
+            with suppress(Exception):
+                await self._setup.vectors.of(self._shelf.owner).embed(document.pieces)
+        return document
 
     async def _allowed(self, text: str, name: str) -> str:
         """A document's text as the guards on results let it be read. Raises DocumentError and GuardFailed."""

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Protocol, cast
 import anyio
 import anyio.to_thread
 
+from anaphora.context.relevance import pieces
 from anaphora.derived import VectorRow
 from anaphora.errors import ConfigError, MissingExtra
 from anaphora.providers.base import ProviderOptions
@@ -32,6 +33,10 @@ class _Embeds(Protocol):
     async def embed(self, model: str, texts: Sequence[str], /) -> list[list[float]]: ...
 
     async def aclose(self) -> None: ...
+
+
+# So many pieces are embedded by one call.
+_BATCH = 64
 
 
 class Embedder:
@@ -98,6 +103,27 @@ class VectorIndex:
         if matrix is None or matrix.shape[1] != len(row):
             return {}, frozenset()
         return await anyio.to_thread.run_sync(_alike, rows, matrix, row)
+
+    def of(self, owner: str) -> VectorIndex:
+        """The same for another owner."""
+        return VectorIndex(self._store, owner, self._embedder)
+
+    async def embed(self, most: int) -> None:
+        """Make rows of what has none yet: at most so many messages. Raises ProviderError and whatever a function raises."""
+        newest = 0
+        for _ in range(-(-most // _BATCH)):
+            waiting = await self._store.unembedded(self._owner, self._embedder.name, after=self.embedded, limit=_BATCH)
+            newest = max([newest, *(one.number for one in waiting)])
+            parts = [(one, place, piece) for one in waiting for place, piece in enumerate(pieces(one.text or " "))]
+            for start in range(0, len(parts), _BATCH):
+                batch = parts[start : start + _BATCH]
+                rows = await self._embedder.encode([piece for _, _, piece in batch])
+                kept = [VectorRow(one.number, one.message, place, row) for (one, place, _), row in zip(batch, rows, strict=True)]
+                await self._store.keep_vectors(self._owner, self._embedder.name, kept)
+            if len(waiting) < _BATCH:
+                # Nothing older is missing: it need not be looked for again.
+                self.embedded = max(self.embedded, newest)
+                return
 
     def forget(self) -> None:
         """Read everything anew: something was forgotten."""

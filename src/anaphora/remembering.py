@@ -111,7 +111,10 @@ class Rememberer:
         if view.newest is None or not self.reading.large:
             return ()
         before = next((entry.created for entry in reversed(view.window) if entry.role == "assistant"), 0.0)
-        return await self.reading.excerpts(_shortened(own_words(view.newest.message)), since=before)
+        question = _shortened(own_words(view.newest.message))
+        index = None if self.vectors is None else self.vectors.of(self.reading.shelf.owner)
+        similar, standing_out, _ = await self._alike(question, index)
+        return await self.reading.excerpts(question, (similar, standing_out), since=before)
 
     async def _passages(self, recall: Recall, view: View, asked: Entry) -> tuple[Sequence[Passage], tuple[str, ...]]:
         """What is quoted of the past, and what went wrong."""
@@ -119,7 +122,7 @@ class Rememberer:
         wanted = cue_words(question)
         if not wanted or not (view.start or recall.conversations):
             return (), ()
-        alike, standing_out, notes = await self._alike(question)
+        alike, standing_out, notes = await self._alike(question, self.vectors)
         scope = view.scope
         cue = Cue(
             words=wanted,
@@ -145,13 +148,13 @@ class Rememberer:
         left = view.room - self.memory.standing(view.room) - sum(entry.tokens for entry in view.window)
         return min(int(recall.share * view.room), max(left, int(recall.kept_free * view.room)))
 
-    async def _alike(self, question: str) -> tuple[dict[str, float], frozenset[str], tuple[str, ...]]:
+    async def _alike(self, question: str, index: VectorIndex | None) -> tuple[dict[str, float], frozenset[str], tuple[str, ...]]:
         """The messages that mean the same, which of them stand out, and what went wrong: words alone will do."""
-        if self.vectors is None:
+        if index is None:
             return {}, frozenset(), ()
         try:
             with anyio.fail_after(_VECTOR_SECONDS):
-                return *(await self.vectors.alike(question)), ()
+                return *(await index.alike(question)), ()
         except TimeoutError:
             reason = "the embedder took too long"
         except Exception as error:  # noqa: BLE001 -- it may be any function of the user's

@@ -22,9 +22,8 @@ from anaphora.context.facts import (
 )
 from anaphora.context.plan import Budget
 from anaphora.context.prefix import Sent
-from anaphora.context.relevance import pieces
 from anaphora.context.summary import Stretch, accepted, answer_tokens, due, is_worth_it, summary_request
-from anaphora.derived import BlockSummary, Fact, Learned, VectorRow
+from anaphora.derived import BlockSummary, Fact, Learned
 from anaphora.errors import UnreadableAnswer
 from anaphora.model import Model
 from anaphora.setup import Setup
@@ -34,8 +33,8 @@ from anaphora.transcript import Entry, Extent, Size
 _UNLIMITED = 1 << 40
 # Summaries after one answer: first of what has left and of what leaves next, then of several older ones in one.
 _ROUNDS, _MOST_SUMMARIES = 2, 3
-# So many messages are embedded after one answer, in calls of so many.
-_EMBEDDED, _BATCH = 512, 64
+# So many messages are embedded after one answer.
+_EMBEDDED = 512
 # What the instructions for facts take, in tokens.
 _INSTRUCTIONS = 500
 # After failures fewer and fewer answers are followed by a new try, down to one in so many.
@@ -168,24 +167,9 @@ class Upkeep:
                     found.append(Learned(fact, one.replaces))
         await setup.store.learn(scope.owner, found, scope=scope, order=new[-1].order)
 
-    async def _embed(self, setup: Setup, scope: Scope, _message_id: str, _budget: Budget) -> None:
-        embedder, index = setup.embedder, setup.vectors
-        if embedder is None or index is None:
-            return
-        newest = 0
-        for _ in range(_EMBEDDED // _BATCH):
-            waiting = await setup.store.unembedded(scope.owner, embedder.name, after=index.embedded, limit=_BATCH)
-            newest = max([newest, *(one.number for one in waiting)])
-            parts = [(one, place, piece) for one in waiting for place, piece in enumerate(pieces(one.text or " "))]
-            for start in range(0, len(parts), _BATCH):
-                batch = parts[start : start + _BATCH]
-                rows = await embedder.encode([piece for _, _, piece in batch])
-                kept = [VectorRow(one.number, one.message, place, row) for (one, place, _), row in zip(batch, rows, strict=True)]
-                await setup.store.keep_vectors(scope.owner, embedder.name, kept)
-            if len(waiting) < _BATCH:
-                # Nothing older is missing: it need not be looked for again.
-                index.embedded = max(index.embedded, newest)
-                return
+    async def _embed(self, setup: Setup, _scope: Scope, _message_id: str, _budget: Budget) -> None:
+        if setup.vectors is not None:
+            await setup.vectors.embed(_EMBEDDED)
 
 
 def new_fact_id() -> str:

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from anaphora import AsyncChatbot, Chatbot, InMemoryStore, ScriptedProvider
+from anaphora import AsyncChatbot, Chatbot, InMemoryStore, Recall, ScriptedProvider
 from anaphora.documents.shelf import Shelf
 from anaphora.errors import ConversationBusy, DocumentError, NotFound
 from anaphora.events import Ended, ToolCallDelta
@@ -202,3 +202,20 @@ def test_a_document_cannot_look_like_what_is_known_of_the_user():
     text = prompt(provider)
     assert text.index("About the user:") < text.index("</document>")
     assert text.count("</document>") == 1
+
+
+def test_pieces_are_found_by_meaning_where_there_are_vectors():
+    def encode(texts: list[str]) -> list[list[float]]:
+        def row(text: str) -> list[float]:
+            is_cat = any(word in text.lower() for word in ("kitten", "feline"))
+            return [5.0 if is_cat else 0.0, 1.0, len(text) % 7 / 70]
+
+        return [row(text) for text in texts]
+
+    provider = ScriptedProvider(echo=True, context_window=8_000)
+    with Chatbot(provider, recall=Recall(embedder=encode)) as bot:
+        bot.read(f"{BOOK}\n\n# Appendix\n\nThe kitten sleeps in the drawer.\n".encode(), name="book.md")
+        report = bot.say("Any feline about?").context
+        assert report is not None
+        (found,) = (one for one in report.remembered.excerpts if one.text == "The kitten sleeps in the drawer.")
+        assert found.reason == "it means nearly the same"

@@ -11,7 +11,9 @@ from anaphora.derived import Candidate, Candidates
 from anaphora.fulltext import searchable, stem, words
 from anaphora.message import Message, Text
 
-Similar = Mapping[str, float] | None
+# Pieces that are alike in meaning, by their ids, and those that stand out.
+Alike = tuple[Mapping[str, float], frozenset[str]]
+NOTHING_ALIKE: Alike = ({}, frozenset())
 # Of the budget, for all documents of a conversation together.
 DOCUMENT_SHARE = 0.3
 _MOST = 12
@@ -45,12 +47,12 @@ def piece_of(message: Message) -> tuple[str, str]:
     return place, text
 
 
-def matching_excerpts(
-    question: str, candidates: Candidates, *, room: int, similar: dict[str, float] | None = None
-) -> list[Excerpt]:
+def matching_excerpts(question: str, candidates: Candidates, *, room: int, alike: Alike = NOTHING_ALIKE) -> list[Excerpt]:
     """The pieces that matter to a question within ``room`` tokens, in the order of their documents."""
+    similar, standing_out = alike
     ranked = rank(question, candidates, similar)
-    if not ranked or not _is_about(question, candidates, max(one.coverage for one in ranked[:_MOST]), similar):
+    coverage = max((one.coverage for one in ranked[:_MOST]), default=0.0)
+    if not ranked or not (standing_out or _is_about(question, candidates, coverage)):
         return []
     asked = {stem(word) for word in cue_words(question)}
     chosen: dict[tuple[str, int], Candidate] = {}
@@ -93,10 +95,10 @@ def _fenced(name: str, text: str) -> str:
     return f'<document name="{quoted_line(name).replace(chr(34), chr(39))}">\n{quoted(text)}\n</document>'
 
 
-def _is_about(question: str, candidates: Candidates, coverage: float, similar: Similar) -> bool:
+def _is_about(question: str, candidates: Candidates, coverage: float) -> bool:
     total = sum(weigh(question, candidates).values())
     least = _TELLING * weight_of(1, collection(candidates))
-    return bool(similar) or (coverage >= _FLOOR and coverage * total >= least)
+    return coverage >= _FLOOR and coverage * total >= least
 
 
 def _excerpt(candidate: Candidate, asked: set[str]) -> Excerpt:

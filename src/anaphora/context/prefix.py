@@ -27,7 +27,7 @@ class Prefix:
 class Sent:
     """What one call was sent: its messages, their sizes in tokens, the window's first message and the text before that.
 
-    ``model`` is who it was sent to.
+    ``model`` is who it was sent to, ``tools`` what was said of tools.
     """
 
     messages: tuple[Message, ...]
@@ -35,6 +35,7 @@ class Sent:
     cut: str | None
     preamble: str
     model: str = ""
+    tools: str = ""
 
 
 def unchanged(before: Sent, now: Sent) -> Prefix:
@@ -57,6 +58,8 @@ def cache_loss(before: Sent, now: Sent, cached: int, *, was: int, pause: float) 
         return ""
     if before.model != now.model:
         return "the model changed"
+    if before.tools != now.tools:
+        return "the tools changed"
     expired = f"the cache expired in the {pause / 60:.0f} minutes between" if pause > _CACHE_SECONDS else ""
     return _reason(before, now) or expired or "the provider does not say why"
 

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Self
 
-from anaphora.context.excerpts import AROUND, DOCUMENT_SHARE, Excerpt, first_excerpts, matching_excerpts
+from anaphora.context.excerpts import AROUND, DOCUMENT_SHARE, Alike, Excerpt, first_excerpts, matching_excerpts
 from anaphora.derived import Candidate
 from anaphora.documents.shelf import Document, Shelf
 from anaphora.stores.base import Scope, Store
@@ -51,12 +51,16 @@ class Reading:
         """The small ones."""
         return [await self.shelf.whole(document) for document in self.small]
 
-    async def excerpts(self, question: str, *, since: float) -> Sequence[Excerpt]:
-        """What a question asks for of the large ones; the beginning of one read ``since`` then, if it asks for nothing."""
+    async def excerpts(self, question: str, alike: Alike, *, since: float) -> Sequence[Excerpt]:
+        """What a question asks for of the large ones; the beginning of one read ``since`` then, if it asks for nothing.
+
+        ``alike`` are pieces that mean nearly the same (by their ids, with how nearly), and those of them that stand out.
+        """
         room = self.room - sum(map(_size, self.small))
         large = {document.id for document in self.large}
-        found = await self.shelf.found(question, large)
-        matching = matching_excerpts(question, found, room=room)
+        similar, standing_out = alike
+        found = await self.shelf.found(question, large, tuple(similar))
+        matching = matching_excerpts(question, found, alike=(similar, standing_out), room=room)
         if matching:
             return matching
         first: list[Candidate] = []

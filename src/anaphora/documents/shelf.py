@@ -103,9 +103,9 @@ class Shelf:
         text = "\n\n".join(f"[{place}]\n{text}" for place, text in parts)
         return Excerpt(document.name, "", text, "it is small", document.tokens)
 
-    async def found(self, question: str, documents: Collection[str]) -> Candidates:
-        """The pieces of these documents (by their ids) that have words of a question."""
-        found = await self.store.candidates(self.owner, Cue(cue_words(question), "", None, 0))
+    async def found(self, question: str, documents: Collection[str], pieces: Sequence[str] = ()) -> Candidates:
+        """The pieces of these documents (by their ids) that have words of a question, and those with ids of their own."""
+        found = await self.store.candidates(self.owner, Cue(cue_words(question), "", None, 0, messages=tuple(pieces)))
         return replace(found, found=[one for one in found.found if one.conversation in documents])
 
     async def beginning(self, document: Document, most: int) -> list[Candidate]:
