@@ -33,7 +33,6 @@ from anaphora.setup import Setup
 from anaphora.stores.base import Scope, Store, checked_query, new_conversation_id
 from anaphora.stores.inmemory import InMemoryStore
 from anaphora.tool import Tool
-from anaphora.tools.built_in import chosen_tools
 from anaphora.tools.calling import Confirm
 from anaphora.tools.mcp import MCPServer
 from anaphora.tools.mcp_config import ServerConfig, server_configs
@@ -123,7 +122,7 @@ class AsyncChatbot(AsyncConversation):
             fallbacks=tuple(fallbacks),
             max_cost=_dollars(options.get("max_cost")),
             cards=cards,
-            tools=chosen_tools(options.get("tools") or ()),
+            tools=_tools(options.get("tools")),
             servers=tuple(map(MCPServer, _servers(options.get("mcp")))),
             confirm=options.get("confirm"),
             max_steps=_steps(options.get("max_steps")),
@@ -277,6 +276,14 @@ def _dollars(value: Any) -> float | None:
     if value is not None and (isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value < float("inf")):
         raise ConfigError(f"max_cost must be a number of dollars from 0, not {value!r}.")
     return None if value is None else float(value)
+
+
+def _tools(tools: Sequence[Callable[..., Any] | Tool | str] | None) -> tuple[Tool, ...]:
+    if not tools:
+        return ()
+    from anaphora.tools.built_in import chosen_tools
+
+    return chosen_tools(tools)
 
 
 def _servers(source: str | os.PathLike[str] | Mapping[str, Any] | None) -> tuple[ServerConfig, ...]:

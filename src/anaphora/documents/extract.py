@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import io
 import logging
-import zipfile
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -100,6 +99,8 @@ def _html(data: bytes) -> str:
 
 
 def _word(data: bytes) -> str:
+    import zipfile
+
     import mammoth
 
     with zipfile.ZipFile(io.BytesIO(data)) as archive:

@@ -1,10 +1,34 @@
-"""Tools: functions that a model may call."""
+"""Tools: functions that a model may call. Names are loaded when they are first used."""
 
-from anaphora.tool import Caller, Tool, ToolFailed
-from anaphora.tools.calculator import calculate
-from anaphora.tools.clock import now
-from anaphora.tools.files import file_tools
-from anaphora.tools.functions import tool
-from anaphora.tools.past import search_past
+from __future__ import annotations
 
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from anaphora.tool import Caller as Caller
+    from anaphora.tool import Tool as Tool
+    from anaphora.tool import ToolFailed as ToolFailed
+    from anaphora.tools.calculator import calculate as calculate
+    from anaphora.tools.clock import now as now
+    from anaphora.tools.files import file_tools as file_tools
+    from anaphora.tools.functions import tool as tool
+    from anaphora.tools.past import search_past as search_past
+
+_HOMES = {
+    "Caller": "anaphora.tool",
+    "Tool": "anaphora.tool",
+    "ToolFailed": "anaphora.tool",
+    "calculate": "anaphora.tools.calculator",
+    "file_tools": "anaphora.tools.files",
+    "now": "anaphora.tools.clock",
+    "search_past": "anaphora.tools.past",
+    "tool": "anaphora.tools.functions",
+}
 __all__ = ["Caller", "Tool", "ToolFailed", "calculate", "file_tools", "now", "search_past", "tool"]
+
+
+def __getattr__(name: str) -> Any:
+    if name in _HOMES:
+        return getattr(import_module(_HOMES[name]), name)
+    raise AttributeError(f"module 'anaphora.tools' has no attribute {name!r}")

@@ -15,7 +15,6 @@ from contextlib import suppress
 from dataclasses import replace
 from functools import partial
 from itertools import count
-from tempfile import TemporaryFile
 from typing import Any
 
 import anyio
@@ -71,6 +70,8 @@ class _Connection:
             self._scope.cancel()
 
     async def _hold(self) -> None:
+        from tempfile import TemporaryFile
+
         try:
             with TemporaryFile("w+", encoding="utf-8", errors="replace") as errors, self._scope:
                 try:
