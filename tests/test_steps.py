@@ -16,7 +16,7 @@ from anaphora.events import Ended, TextDelta, ToolCallDelta, ToolEnded, ToolStar
 from anaphora.message import ToolCall, ToolResult, Usage
 from anaphora.providers.base import ModelInfo
 from anaphora.providers.card import ModelCard
-from anaphora.tools import tool
+from anaphora.tools import ToolFailed, tool
 from anaphora.tools.calling import NOBODY_TO_ASK, REFUSED
 
 pytestmark = pytest.mark.anyio
@@ -150,6 +150,17 @@ def delete(path: str) -> str:
     """Deletes."""
     DELETED.append(path)
     return "deleted"
+
+
+def test_a_tool_that_fails_for_a_reason_may_be_called_again():
+    def find(name: str) -> str:
+        """Finds."""
+        raise ToolFailed(f"there is no {name}")
+
+    names = [calling(call("find", f'{{"name": "{name}"}}')) for name in "abcd"]
+    with Chatbot(ScriptedProvider(*names, "Nothing."), tools=[find]) as bot:
+        answer = bot.say("Go")
+    assert (answer.text, answer.warnings, len(answer.steps)) == ("Nothing.", (), 8)
 
 
 DELETED: list[str] = []

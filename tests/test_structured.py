@@ -143,6 +143,20 @@ def test_tools_come_first_and_the_last_answer_is_of_the_type():
     assert all(request.schema is None for request in provider.requests)
 
 
+def test_a_repair_is_asked_for_in_words_and_calls_no_tools():
+    provider = ScriptedProvider("Wrong.", GOOD)
+    with Chatbot(provider, tools=[look]) as bot:
+        assert bot.say("Read", into=Invoice).value.number == 7
+    assert [request.options.tool_choice for request in provider.requests] == ["auto", "none"]
+
+
+def test_what_was_said_with_a_key_may_be_of_another_shape():
+    with Chatbot(ScriptedProvider("Hello.")) as bot:
+        bot.say("Read", key="k")
+        with pytest.raises(InvalidAnswer, match="not valid JSON"):
+            bot.say("Read", into=Invoice, key="k")
+
+
 def test_the_schema_counts_in_the_budget():
     with Chatbot(ScriptedProvider("5", "6")) as bot:
         first, second = bot.say("Go", into=int).context, bot.say("Go").context

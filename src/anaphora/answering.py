@@ -138,7 +138,7 @@ class Answering:
         choice = self.wish.options.tool_choice
         if choice in {"auto", "none"}:
             tools = await self.setup.offered()
-            if not tools and self.setup.tools and not self.upkeep.told:
+            if self.setup.model.card.tools is False and (self.setup.tools or self.setup.servers) and not self.upkeep.told:
                 self.upkeep.told = True
                 self.mailbox.put(Warned(f"{self.setup.model} cannot call tools, so it is told of none"))
         else:
@@ -182,7 +182,7 @@ class Answering:
                 again = f"This is not what was asked for: {reason}. {shape.instruction}"
                 wrong = text_message("assistant", shortened(text, _WRONG) or "(nothing)")
                 self._correction = (wrong, text_message("user", again))
-                await self._begin_anew(context)
+                self.replaced.append(await self._begin_anew(context))
                 more = sum(self.setup.model.estimate.count(message) for message in self._correction)
                 sent = self._most_sent(context) + more
                 await self.setup.spending.check(self.scope, self.setup.model, sent=sent, answer=self._most())
@@ -254,6 +254,9 @@ class Answering:
         if self.setup.max_cost is not None and self.budget is not None:
             # The limit of the cost was checked for an answer of at most this length.
             options = replace(options, max_tokens=self.budget.answer)
+        if self._correction:
+            # What is asked for now is words.
+            options = replace(options, tool_choice="none")
         report, margin = context.report, self.budget.margin if self.budget else 0
         room = max(report.context_window - report.tokens - margin, 1)
         stable = context.stable if not self._correction else 0
@@ -286,11 +289,13 @@ class Answering:
     async def _guarded(self, events: AsyncIterator[ProviderEvent]) -> AsyncGenerator[ProviderEvent, None]:
         """What a provider says as far as the guards let it through; after a refusal, that it has ended."""
         gate = Gate(self.setup.guards)
+        usage: Usage | None = None
         try:
             async for event in events:
                 if not gate or not isinstance(event, TextDelta | Ended):
                     yield event
                     continue
+                usage = event.usage if isinstance(event, Ended) else None
                 await (gate.end() if isinstance(event, Ended) else gate.feed(event.text))
                 if gate.passed:
                     yield TextDelta(gate.passed)
@@ -300,7 +305,7 @@ class Answering:
             self.refusal = refused.refusal.text
             if gate.passed:
                 yield TextDelta(gate.passed)
-            yield Ended("content_filter")
+            yield Ended("content_filter", usage)
 
     def _schema(self) -> Json | None:
         """The schema, where the model has a mode for it. Beside tools it is asked for in words: not all can do both."""
@@ -324,7 +329,7 @@ class Answering:
         model = self.setup.model
         usage = self.ended.usage if self.ended else None
         has_pictures = any(isinstance(part, Image) for message in context.messages for part in message.parts)
-        if usage is None or has_pictures or self._correction or self.wish.shape:
+        if usage is None or has_pictures or self.wish.shape:
             # What a picture counts is each vendor's own affair, and teaches nothing about words.
             return
         if model.estimate.is_cut(context.report.tokens, usage.input_tokens):
@@ -336,17 +341,18 @@ class Answering:
         if not context.report.exact:
             await self.setup.store.keep_estimate(self.scope.owner, str(model), model.estimate)
 
-    async def _begin_anew(self, context: Context) -> None:
-        """Let go of what came, which is paid for all the same: a retry never joins two different answers."""
+    async def _begin_anew(self, context: Context) -> Usage | None:
+        """Let go of what came, which is paid for all the same: a retry never joins two different answers. Gives what it took."""
         lost, self.draft = self.draft, AnswerDraft()
-        if lost:
-            model = self.setup.model
-            reported = self.ended.usage if self.ended else None
-            usage = reported or estimated_usage(model, context, lost.message())
-            call = await self.setup.spending.call(self.scope, model, "answer", usage, estimated=reported is None)
-            self.replaced.append(await model.priced(usage))
-            if call is not None:
-                await self.setup.store.record(self.scope.owner, call)
+        if not lost:
+            return None
+        model = self.setup.model
+        reported = self.ended.usage if self.ended else None
+        usage = reported or estimated_usage(model, context, lost.message())
+        call = await self.setup.spending.call(self.scope, model, "answer", usage, estimated=reported is None)
+        if call is not None:
+            await self.setup.store.record(self.scope.owner, call)
+        return call.usage if call else None
 
     def _most(self) -> int:
         return self.budget.answer if self.budget else 0

@@ -45,12 +45,8 @@ class Asked:
         return next((entry for entry in reversed(branch) if entry.role == "user"), None)
 
     async def below(self, message_id: str) -> list[Entry]:
-        """All messages that answer one, in the order in which they came: up to the next that the user said."""
-        found: list[Entry] = []
-        for child in await self.store.children(self.scope, message_id):
-            if child.role != "user":
-                found += [child, *await self.below(child.id)]
-        return sorted(found, key=lambda entry: entry.order)
+        """All messages that answer one."""
+        return await answers_below(self.store, self.scope, message_id)
 
     async def _newest(self) -> Entry | None:
         """The newest of the user's messages right below the head."""
@@ -63,6 +59,15 @@ class Asked:
         asked = await self._newest()
         below = [] if asked is None else await self.below(asked.id)
         return asked if below and below[-1].status == "refused" else None
+
+
+async def answers_below(store: Store, scope: Scope, message_id: str) -> list[Entry]:
+    """All messages that answer one, in the order in which they came: up to the next that the user said."""
+    found: list[Entry] = []
+    for child in await store.children(scope, message_id):
+        if child.role != "user":
+            found += [child, *await answers_below(store, scope, child.id)]
+    return sorted(found, key=lambda entry: entry.order)
 
 
 def is_answer(entry: Entry) -> bool:

@@ -148,7 +148,8 @@ class Steps:
         if answering.refusal is not None:
             message = replace(message, parts=(*message.parts, _told(message, answering.refusal)))
         status = _final_status(error, stopped=stopped, any_words=bool(message.parts), refused=answering.refusal is not None)
-        ended = answering.ended if status == "complete" else None
+        # What a guard refused is paid for too.
+        ended = answering.ended if status in {"complete", "refused"} else None
         usage = await model.priced(ended.usage) if ended else None
         size = await model.size(message)
         self._turn += size.tokens
@@ -189,7 +190,7 @@ class Steps:
             Finished(
                 message,
                 status,
-                usage=_all([*answering.replaced, *self._usage] if answering.value is not None else self._usage),
+                usage=_all([*answering.replaced, *self._usage]),
                 finish=ended.finish if ended else None,
                 model=(ended.model if ended else "") or str(answering.setup.model),
                 seconds=now - self.begun,
@@ -274,7 +275,7 @@ class Steps:
         """What the answer took, as it is recorded. What was cut short is paid for too, so it is estimated."""
         answering = self.answering
         is_estimated = usage is None
-        if usage is None and answering.draft and answering.context is not None:
+        if usage is None and (answering.draft or answering.refusal is not None) and answering.context is not None:
             usage = estimated_usage(answering.setup.model, answering.context, message)
         return await answering.setup.spending.call(
             answering.scope, answering.setup.model, "answer", usage, estimated=is_estimated

@@ -15,6 +15,10 @@ class ToolFailed(Exception):
     """What the model is told instead of a result."""
 
 
+class BadCall(ToolFailed):
+    """A call that could not even be made: no such tool, or wrong arguments."""
+
+
 @dataclass(frozen=True, slots=True)
 class Caller:
     """For whom a tool is run: whose conversation, which, what was said in it so far, and a search in all that they ever said.

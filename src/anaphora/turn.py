@@ -14,12 +14,13 @@ from functools import partial
 import anyio
 
 from anaphora.answering import Answering, Wish
-from anaphora.asked import Asked, is_answer
-from anaphora.errors import ConfigError, ConversationBusy, InvalidMessage, MessageEnded, ProviderError, StoreError
+from anaphora.asked import answers_below, is_answer
+from anaphora.errors import ConfigError, ConversationBusy, InvalidAnswer, InvalidMessage, MessageEnded, ProviderError, StoreError
 from anaphora.events import Finished, Refused, TextDelta
 from anaphora.guards.guard import Guard, Refusal, guarded
 from anaphora.message import Image, Message, Status, Text, text_message
 from anaphora.reply import Mailbox
+from anaphora.schema.values import NotOfType
 from anaphora.setup import Setup
 from anaphora.steps import Steps
 from anaphora.stores.base import Change, Draft, Lease, Scope, busy
@@ -228,13 +229,12 @@ class Turn:
         if user.status == "interrupted":
             # No guard has passed what is there under this key: it is said anew.
             user = await store.append(self._scope, replace(draft, key=None, status="pending"))
-        if user.status == "complete":
+        if user.status == "complete" and not info.title:
             await self._name(text)
         return user
 
     async def _name(self, text: str) -> None:
-        if not (await self._setup.store.info(self._scope)).title:
-            await self._setup.store.describe(self._scope, title=first_title(self._scope.conversation, text))
+        await self._setup.store.describe(self._scope, title=first_title(self._scope.conversation, text))
 
     async def _checked(self, user: Entry, text: str, guards: Sequence[Guard], refusal: Refusal | None) -> Entry | None:
         """A message that is on the disk, as the rest of the guards let it be said."""
@@ -247,7 +247,8 @@ class Turn:
         with anyio.CancelScope(shield=True):
             user = await self._setup.store.change(self._scope, user.id, change)
             if refusal is None:
-                await self._name(text)
+                if not (await self._setup.store.info(self._scope)).title:
+                    await self._name(text)
             else:
                 told = text_message("assistant", refusal.text)
                 await self._setup.store.append(self._scope, Draft(user.id, told, "refused", self._estimated(told)))
@@ -265,7 +266,7 @@ class Turn:
 
     async def _below(self, user: Entry) -> list[Entry]:
         """What answers a message so far, in the order in which it came."""
-        return await Asked(self._setup.store, self._scope, _nothing_pending).below(user.id)
+        return await answers_below(self._setup.store, self._scope, user.id)
 
     def _already_answered(self, below: Sequence[Entry]) -> bool:
         """Give the answer that is there, if the message was said and answered before."""
@@ -275,7 +276,10 @@ class Turn:
         if answer.text and not self._ask.buffered:
             self._mailbox.put(TextDelta(answer.text))
         shape = self._ask.wish.shape
-        value = shape.read(answer.text) if shape else None
+        try:
+            value = shape.read(answer.text) if shape else None
+        except NotOfType as error:
+            raise InvalidAnswer(answer.text, str(error)) from None
         self._mailbox.put(Finished(answer.message, answer.status, usage=answer.usage, model=answer.model, value=value))
         return True
 
@@ -305,7 +309,3 @@ class Turn:
     def _report_nothing(self) -> None:
         """Stopped before an answer was even asked for."""
         self._mailbox.put(Finished(Message("assistant", ()), "stopped", seconds=time.monotonic() - self._begun))
-
-
-async def _nothing_pending() -> bool:
-    return True

@@ -13,11 +13,11 @@ from hypothesis import strategies as st
 
 from anaphora import AsyncChatbot, Chatbot, Retries, ScriptedProvider
 from anaphora.errors import ConfigError, GuardFailed, InvalidMessage, StreamInterrupted
-from anaphora.events import Ended, Event, Refused, TextDelta, ToolCallDelta
+from anaphora.events import Ended, Refused, TextDelta, ToolCallDelta
 from anaphora.guards import Guard, Refusal, guard, json_only, mask_secrets, maximum_length, topics
 from anaphora.guards.gate import Gate
 from anaphora.guards.gate import Refused as GateRefused
-from anaphora.message import Text
+from anaphora.message import Text, Usage
 from anaphora.providers.scripted import Cut, ScriptedReply
 
 pytestmark = pytest.mark.anyio
@@ -263,10 +263,13 @@ def test_what_is_no_guard_is_an_error():
         Chatbot(ScriptedProvider(), guards=[3])  # type: ignore[list-item]
 
 
-def test_an_answer_without_guards_comes_word_by_word():
-    with Chatbot(ScriptedProvider("One two")) as bot:
-        events: list[Event] = list(bot.stream("Go").events)
-    assert sum(isinstance(event, TextDelta) for event in events) >= 1
+@pytest.mark.parametrize("sees", ["sentence", "whole"])
+def test_a_refused_answer_is_on_the_bill(sees: str):
+    said: ScriptedReply = [TextDelta("Blood. "), TextDelta("More."), Ended("stop", Usage(500, 0, 7))]
+    with Chatbot(ScriptedProvider(said), guards=[only("answer", sees)(no_blood)]) as bot:
+        assert bot.say("Go").status == "refused"
+        assert bot.usage.input_tokens > 0
+        assert sees == "sentence" or bot.usage == Usage(500, 0, 7, cost=bot.usage.cost)
 
 
 def test_a_key_is_no_way_round_the_guards(tmp_path: Path):

@@ -13,7 +13,7 @@ import anyio.to_thread
 
 from anaphora.message import ToolCall, ToolResult, repaired_text
 from anaphora.schema.strict import without_nulls
-from anaphora.tool import Caller, Tool, ToolFailed
+from anaphora.tool import BadCall, Caller, Tool, ToolFailed
 
 # Written down before a tool is run: what the model is told if the program dies meanwhile.
 UNFINISHED = "(no result: it was started, but the program ended before it did. It may or may not have done its work.)"
@@ -77,7 +77,7 @@ class Round:
         tool = self.tools.get(call.name)
         try:
             if tool is None:
-                raise _Bad(self._unknown(call.name))
+                raise BadCall(self._unknown(call.name))
             arguments = without_nulls(_arguments(call), tool.parameters)
             if tool.acting and not await self._is_allowed(call):
                 return await self._end(call, NOBODY_TO_ASK if self.confirm is None else REFUSED, failed=True)
@@ -86,8 +86,8 @@ class Round:
             self.started(call)
             with anyio.fail_after(tool.seconds) as limit:
                 text = str(await tool.run(arguments, self.caller))
-        except (_Bad, ToolFailed) as error:
-            self.bad += 1
+        except ToolFailed as error:
+            self.bad += isinstance(error, BadCall)
             await self._end(call, f"Error: {error}", failed=True)
         except TimeoutError as error:
             ran_out = tool is not None and limit.cancelled_caught
@@ -121,10 +121,6 @@ class Round:
         return f"there is no tool {name!r}. " + (f"Did you mean {near[0]}?" if near else f"There are: {', '.join(self.tools)}.")
 
 
-class _Bad(Exception):
-    """A call that cannot be made."""
-
-
 def shortened(text: str, most: int) -> str:
     """The text with its middle left out, if it has more than so many characters."""
     if len(text) <= most:
@@ -138,7 +134,7 @@ def _arguments(call: ToolCall) -> dict[str, object]:
         value = json.loads(call.arguments or "{}")
     except (ValueError, RecursionError) as error:
         reason = str(error) if isinstance(error, json.JSONDecodeError) else "it is nested too deeply, or has a number too long"
-        raise _Bad(f"the arguments are not valid JSON: {reason}") from None
+        raise BadCall(f"the arguments are not valid JSON: {reason}") from None
     if not isinstance(value, dict):
-        raise _Bad("the arguments must be a JSON object.")
+        raise BadCall("the arguments must be a JSON object.")
     return value

@@ -16,7 +16,7 @@ from anaphora.codec import Json
 from anaphora.errors import ConfigError
 from anaphora.schema.hints import Field, object_schema
 from anaphora.schema.values import NotOfType, converted_fields
-from anaphora.tool import Caller, Tool, ToolFailed
+from anaphora.tool import BadCall, Caller, Tool
 
 # What all providers take.
 _NAME = re.compile(r"[a-zA-Z_][a-zA-Z0-9_-]{0,63}")
@@ -107,7 +107,7 @@ async def _run(function: Function, fields: list[Field], takes_caller: str, argum
     try:
         values = converted_fields(fields, arguments)
     except NotOfType as error:
-        raise ToolFailed(f"the arguments are wrong: {error}") from None
+        raise BadCall(f"the arguments are wrong: {error}") from None
     if takes_caller:
         values[takes_caller] = caller
     call = partial(function, **values)
