@@ -37,7 +37,8 @@ from typing import Any
 
 from anaphora import AsyncChatbot, ScriptedProvider
 from anaphora.context.excerpts import piece_of
-from anaphora.context.relevance import Ranked, cue_words, pieces, rank
+from anaphora.search.ranking import Ranked, pieces, rank
+from anaphora.search.terms import cue_words, question_languages
 from anaphora.derived import Cue, VectorRow
 from anaphora.documents.shelf import Shelf
 from anaphora.embedding import Embedder, VectorIndex
@@ -132,7 +133,7 @@ def ours(store: SQLiteStore, owner: str, turns: Sequence[Turn], vectors: VectorI
 
     async def search(question: str) -> list[str]:
         alike = (await vectors.alike(question))[0] if vectors else {}
-        cue = Cue(cue_words(question), "here", None, 0, messages=tuple(alike))
+        cue = Cue(cue_words(question), "here", None, 0, messages=tuple(alike), languages=question_languages(question))
         ranked: list[Ranked] = rank(question, await store.candidates(owner, cue), alike)
         return [ids[one.place] for one in ranked if one.place in ids][:MOST]
 

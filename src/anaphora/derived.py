@@ -12,7 +12,7 @@ from typing import Literal
 from anaphora.transcript import Entry, Size
 
 # Messages that have less than this share of what the best one has of a question's words are not looked at.
-WORTH_READING = 0.3
+WORTH_READING = 0.05
 # A fact was told by hand (``/remember``, ``bot.facts.add``), or learned from what the user said in a conversation.
 Origin = Literal["told", "learned"]
 
@@ -72,7 +72,7 @@ class Cue:
 
     Of ``conversation``, those on the branch that ends with ``message`` which have fewer than ``before`` messages before them;
     with ``elsewhere`` also those of the owner's other conversations. The ``messages`` with these ids are found whatever
-    their words. ``asked`` is the question itself (its id), if it is stored already: it has all of its words, and is not counted.
+    their words. ``languages`` are those that the words may be in. ``asked`` is the question itself (its id), if it is stored already: it has all of its words, and is not counted.
     """
 
     words: tuple[str, ...]
@@ -83,6 +83,7 @@ class Cue:
     limit: int = 200
     messages: tuple[str, ...] = ()
     asked: str | None = None
+    languages: tuple[str, ...] = ("english",)
 
 
 @dataclass(frozen=True, slots=True)

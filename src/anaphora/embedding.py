@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Protocol, cast
 import anyio
 import anyio.to_thread
 
-from anaphora.context.relevance import pieces
+from anaphora.search.ranking import pieces
 from anaphora.derived import VectorRow
 from anaphora.errors import ConfigError, MissingExtra
 from anaphora.providers.base import ProviderOptions

@@ -12,7 +12,8 @@ from anaphora.context.facts import aside_tokens, lasting, matching, recent
 from anaphora.context.own_words import own_words
 from anaphora.context.plan import Memory
 from anaphora.context.recall import MOST_PLACES, Passage, Recall, passages, worth_recalling
-from anaphora.context.relevance import NEIGHBOURS, cue_words, rank
+from anaphora.search.ranking import NEIGHBOURS, rank
+from anaphora.search.terms import cue_words, question_languages
 from anaphora.context.remembered import Aside, Remembered, preamble_text, tail_text
 from anaphora.context.summary import chain, within
 from anaphora.derived import Candidate, Cue, Fact
@@ -132,6 +133,7 @@ class Rememberer:
             elsewhere=recall.conversations,
             messages=tuple(alike),
             asked=asked.id,
+            languages=question_languages(question),
         )
         candidates = await self.store.candidates(scope.owner, cue)
         ranked = rank(question, candidates, alike)

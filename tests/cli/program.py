@@ -54,9 +54,9 @@ class Terminal:
         return "\n".join(line.rstrip() for line in [*above, *self.screen.display])
 
     def wait_for(self, words: str, *, times: int = 1) -> None:
-        """Until the words stand there so often."""
+        """Until the words stand there so often. Where a line is wrapped depends on paths, so words may go on in the next one."""
         end = time.monotonic() + self._seconds
-        while self.text.count(words) < times:
+        while max(self.text.count(words), " ".join(self.text.split()).count(words)) < times:
             assert time.monotonic() < end, f"{words!r} is not there:\n{self.text}"
             self._read()
 

@@ -1,10 +1,10 @@
 """Which passages are quoted, and which turns carry none."""
 
 import pytest
-from tests.context.test_relevance import candidates, said
+from tests.search.test_ranking import candidates, said
 
 from anaphora.context.recall import Passage, Recall, best_piece, passage_line, passages, worth_recalling
-from anaphora.context.relevance import rank
+from anaphora.search.ranking import rank
 from anaphora.derived import Candidate
 from anaphora.errors import ConfigError
 

@@ -6,9 +6,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from anaphora.context.fence import quoted, quoted_line
-from anaphora.context.relevance import collection, cue_words, rank, weigh, weight_of
+from anaphora.search.index import weight_of
+from anaphora.search.ranking import collection, rank, weigh
+from anaphora.search.terms import WordFinder, finder
 from anaphora.derived import Candidate, Candidates
-from anaphora.fulltext import searchable, stem, words
+from anaphora.search.words import searchable, words
 from anaphora.message import Message, Text
 
 # Pieces that are alike in meaning, by their ids, and those that stand out.
@@ -54,7 +56,7 @@ def matching_excerpts(question: str, candidates: Candidates, *, room: int, alike
     coverage = max((one.coverage for one in ranked[:_MOST]), default=0.0)
     if not ranked or not (standing_out or _is_about(question, candidates, coverage)):
         return []
-    asked = {stem(word) for word in cue_words(question)}
+    asked = finder(question)
     chosen: dict[tuple[str, int], Candidate] = {}
     left = room
     for one in ranked:
@@ -101,8 +103,8 @@ def _is_about(question: str, candidates: Candidates, coverage: float) -> bool:
     return coverage >= _FLOOR and coverage * total >= least
 
 
-def _excerpt(candidate: Candidate, asked: set[str]) -> Excerpt:
+def _excerpt(candidate: Candidate, asked: WordFinder) -> Excerpt:
     place, text = piece_of(candidate.entry.message)
-    said = dict.fromkeys(word for word in words(searchable(candidate.entry.message)) if stem(word) in asked)
+    said = dict.fromkeys(word for word in words(searchable(candidate.entry.message)) if asked.word(word))
     reason = f"it says {', '.join(said)}" if said else "it means nearly the same"
     return Excerpt(candidate.title, place, text, reason, candidate.entry.tokens)

@@ -14,11 +14,10 @@ from dataclasses import dataclass
 from anaphora.context.fence import day_of, fenced, quoted, quoted_line
 from anaphora.context.own_words import unquoted_words
 from anaphora.context.prompts import prompt
-from anaphora.context.relevance import cue_words
+from anaphora.search.terms import cue_words, finder, terms
 from anaphora.context.share import check_part
 from anaphora.derived import Evidence, Fact
 from anaphora.errors import InvalidMessage
-from anaphora.fulltext import stem, words
 from anaphora.message import Message, Options, text_message, valid_text
 from anaphora.transcript import Entry
 
@@ -89,9 +88,9 @@ def recent(facts: Sequence[Fact], *, began: float, window: frozenset[str], room:
 
 def matching(facts: Sequence[Fact], question: str, *, shown: Sequence[Fact], room: int) -> list[Fact]:
     """Facts that hold, are not ``shown`` and have words of the question, those with the most of them, within ``room`` tokens."""
-    asked = frozenset(map(stem, cue_words(question)))
+    asked = finder(question)
     known = {fact.id for fact in shown}
-    found = [(len(asked & set(_said(fact.text))), fact) for fact in facts if fact.holds and fact.id not in known]
+    found = [(len(set(asked.found(fact.text))), fact) for fact in facts if fact.holds and fact.id not in known]
     best = sorted(((count, fact) for count, fact in found if count), key=lambda one: one[0])
     return _newest([fact for _, fact in best], room)
 
@@ -185,9 +184,9 @@ def _newest(facts: Sequence[Fact], room: int) -> list[Fact]:
 
 
 def _telling(text: str) -> tuple[str, ...]:
-    return tuple(map(stem, cue_words(text)))
+    return tuple(terms(" ".join(cue_words(text))))
 
 
 def _said(text: str) -> tuple[str, ...]:
     """The words in their order, in any form: the order tells who moved from where to where."""
-    return tuple(stem(word) for word in words(text) if word not in _ARTICLES)
+    return tuple(term for term in terms(text) if term not in _ARTICLES)

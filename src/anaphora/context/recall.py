@@ -11,10 +11,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from anaphora.context.fence import day_of, quoted_line
-from anaphora.context.relevance import Place, Ranked, collection, cue_words, pieces, rank, weigh, weight_of
+from anaphora.search.index import weight_of
+from anaphora.search.ranking import Place, Ranked, collection, pieces, rank, weigh
+from anaphora.search.terms import WordFinder, cue_words, finder
 from anaphora.context.share import check_number, check_part
 from anaphora.derived import Candidate, Candidates
-from anaphora.fulltext import searchable, stem, words
+from anaphora.search.words import searchable, words
 
 RECALL_SHARE = 0.08
 # Fewer tokens cannot hold a passage.
@@ -128,7 +130,7 @@ def passages(places: Sequence[Ranked], found: Sequence[Candidate], question: str
     ``found`` are the messages that stand there, those beside them too.
     """
     by_place: dict[Place, Candidate] = {candidate.place: candidate for candidate in reversed(found)}
-    asked = {stem(word) for word in cue_words(question)}
+    asked = finder(question)
     chosen: dict[Place, tuple[Candidate, str, int]] = {}
     left = room
     for one in places:
@@ -146,12 +148,11 @@ def passages(places: Sequence[Ranked], found: Sequence[Candidate], question: str
     return [_passage(candidate, text, asked, offset) for candidate, text, offset in in_time]
 
 
-def best_piece(candidate: Candidate, asked: set[str]) -> str:
+def best_piece(candidate: Candidate, asked: WordFinder) -> str:
     """The piece of a message that has the most of the words asked for; the whole of a short one."""
 
     def found(piece: str) -> int:
-        counts = Counter(stem(word) for word in words(piece))
-        return sum(min(counts[word], 2) for word in asked)
+        return sum(min(count, 2) for count in Counter(asked.found(piece)).values())
 
     text = searchable(candidate.entry.message)
     best = max(pieces(text), key=found)
@@ -163,8 +164,8 @@ def passage_line(passage: Passage) -> str:
     return f"[{passage.date}] {passage.speaker}: {quoted_line(passage.text)}"
 
 
-def _passage(candidate: Candidate, text: str, asked: set[str], offset: int) -> Passage:
-    said = dict.fromkeys(word for word in words(text) if stem(word) in asked)
+def _passage(candidate: Candidate, text: str, asked: WordFinder, offset: int) -> Passage:
+    said = dict.fromkeys(word for word in words(text) if asked.word(word))
     reason = "it stands beside what was found" if offset else "it means nearly the same"
     if said:
         reason = f"it says {', '.join(said)}"

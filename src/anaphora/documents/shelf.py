@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 from hashlib import sha256
 
 from anaphora.context.excerpts import Excerpt, piece_message, piece_of
-from anaphora.context.relevance import cue_words
+from anaphora.search.terms import cue_words, question_languages
 from anaphora.derived import Candidate, Candidates, Cue
 from anaphora.documents.pieces import Piece
 from anaphora.errors import NotFound
@@ -105,7 +105,9 @@ class Shelf:
 
     async def found(self, question: str, documents: Collection[str], pieces: Sequence[str] = ()) -> Candidates:
         """The pieces of these documents (by their ids) that have words of a question, and those with ids of their own."""
-        found = await self.store.candidates(self.owner, Cue(cue_words(question), "", None, 0, messages=tuple(pieces)))
+        languages = question_languages(question)
+        cue = Cue(cue_words(question), "", None, 0, messages=tuple(pieces), languages=languages)
+        found = await self.store.candidates(self.owner, cue)
         return replace(found, found=[one for one in found.found if one.conversation in documents])
 
     async def beginning(self, document: Document, most: int) -> list[Candidate]:

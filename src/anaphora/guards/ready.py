@@ -6,8 +6,7 @@ import json
 import re
 
 from anaphora.errors import ConfigError
-from anaphora.fulltext import stem
-from anaphora.fulltext import words as words_of
+from anaphora.search.terms import terms
 from anaphora.guards.guard import Check, Guard, Refusal, Verdict
 from anaphora.schema.values import NotOfType, parsed_json
 
@@ -90,4 +89,4 @@ def json_only(refusal: str = "There is no answer in the form that was asked for.
 
 
 def _stems(text: str) -> frozenset[str]:
-    return frozenset(map(stem, words_of(text)))
+    return frozenset(terms(text))

@@ -15,7 +15,7 @@ from typing import Protocol
 from anaphora.calls import Call, Spent
 from anaphora.derived import BlockSummary, Candidate, Candidates, Cue, Fact, Learned, Unembedded, VectorRow
 from anaphora.errors import ConfigError, ConversationBusy, InvalidMessage
-from anaphora.fulltext import excerpt, searchable
+from anaphora.search.words import excerpt, searchable
 from anaphora.message import Message, Status, Usage, valid_text
 from anaphora.tokens import Estimate
 from anaphora.transcript import UNMEASURED, UNNAMED, ConversationInfo, Entry, Extent, Hit, Size

@@ -9,17 +9,25 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Iterator
 from contextlib import closing
+from functools import cache
 from importlib.resources import files
 from pathlib import Path
 
 from anaphora.errors import StoreUnusable
 
 
+@cache
 def migrations() -> dict[int, str]:
     """The SQL of every migration by its number, in order."""
     folder = files("anaphora.stores") / "migrations"
     found = {int(item.name[:4]): item.read_text(encoding="utf-8") for item in folder.iterdir() if item.name.endswith(".sql")}
     return dict(sorted(found.items()))
+
+
+def make_tables(database: sqlite3.Connection) -> None:
+    """Make the tables of a new database that no other process knows."""
+    _execute(database, _schema())
+    database.execute(f"PRAGMA user_version = {max(migrations())}")
 
 
 def migrate(database: sqlite3.Connection, path: Path) -> None:
@@ -33,12 +41,14 @@ def migrate(database: sqlite3.Connection, path: Path) -> None:
     try:
         # Another process may have done it while this one waited.
         version = _version(database)
-        if 0 < version < newest:
+        if version == 0:
+            _execute(database, _schema())
+        elif version < newest:
             _back_up(path, path.with_name(f"{path.name}.schema-{version}.backup"))
-        for number in range(version + 1, newest + 1):
-            for statement in _statements(known[number]):
-                database.execute(statement)
-            database.execute(f"PRAGMA user_version = {number}")
+            for number in range(version + 1, newest + 1):
+                _execute(database, known[number])
+        if version < newest:
+            database.execute(f"PRAGMA user_version = {newest}")
         database.execute("COMMIT")
     except BaseException:
         database.execute("ROLLBACK")
@@ -75,6 +85,16 @@ def _back_up(path: Path, backup: Path) -> None:
     with closing(sqlite3.connect(path)) as source, closing(sqlite3.connect(unfinished)) as copy:
         source.backup(copy)
     unfinished.replace(backup)
+
+
+@cache
+def _schema() -> str:
+    return (files("anaphora.stores") / "schema.sql").read_text(encoding="utf-8")
+
+
+def _execute(database: sqlite3.Connection, script: str) -> None:
+    for statement in _statements(script):
+        database.execute(statement)
 
 
 def _statements(source: str) -> Iterator[str]:

@@ -29,7 +29,7 @@ from anaphora.stores import sqlite_recall as recall
 from anaphora.stores import sqlite_verbs as verbs
 from anaphora.stores.base import Change, Draft, Lease, Query, Scope
 from anaphora.stores.sqlite_file import open_database, store_failure, write_back
-from anaphora.stores.sqlite_search import catch_up, is_behind, search
+from anaphora.stores.sqlite_search import catch_up, is_behind, search, unindexed
 from anaphora.stores.worker import Worker
 from anaphora.tokens import Estimate
 from anaphora.transcript import ConversationInfo, Entry, Extent, Hit, Size
@@ -37,6 +37,8 @@ from anaphora.transcript import ConversationInfo, Entry, Extent, Hit, Size
 T = TypeVar("T")
 
 _GLANCE = 1_000
+# Before a search, so many messages are taken into an index that is behind.
+_INDEXED = 2_000
 # Connections that a forked child inherited: even closing them would disturb the parent's locks.
 _of_the_parent: list[sqlite3.Connection] = []
 _stores: WeakSet[SQLiteStore] = WeakSet()
@@ -102,7 +104,7 @@ class SQLiteStore:
         return await self._write(partial(verbs.restore, owner=owner, given=info, entries=entries))
 
     async def search(self, owner: str, query: Query, /) -> Sequence[Hit]:
-        await self._index_all()
+        await self._index_some()
         return await self._read(partial(search, owner=owner, query=query))
 
     async def info(self, scope: Scope, /) -> ConversationInfo:
@@ -115,7 +117,7 @@ class SQLiteStore:
         return await self._read(partial(verbs.conversations, owner=owner))
 
     async def candidates(self, owner: str, cue: Cue, /) -> Candidates:
-        await self._index_all()
+        await self._index_some()
         return await self._read(partial(recall.candidates, owner=owner, cue=cue))
 
     async def neighbours(self, owner: str, cue: Cue, anchors: Sequence[Candidate], /, *, steps: int) -> Sequence[Candidate]:
@@ -166,14 +168,22 @@ class SQLiteStore:
         await self._write(partial(calls.keep_estimate, owner=owner, model=model, estimate=estimate), durable=False)
 
     async def aclose(self) -> None:
-        await self._worker.run(self._close)
+        await self._run(self._close)
         self._worker.end()
 
-    async def _index_all(self) -> None:
-        """What ended without the index is added. What can only be read is searched as far as its index goes."""
+    async def unindexed(self) -> int:
+        """How many messages are still to be taken into the index; until then they are found by reading the newest of them."""
+        return await self._read(unindexed)
+
+    async def index(self, most: int = _INDEXED) -> bool:
+        """Take at most so many messages into the index; tells whether that was all. Each call is a transaction of its own."""
+        return await self._write(partial(catch_up, most=most), durable=False)
+
+    async def _index_some(self) -> None:
+        """Some of what ended without the index is added. What can only be read is searched as it is."""
         if await self._glance(is_behind):
             with suppress(StoreUnusable):
-                await self._write(catch_up, durable=False)
+                await self.index()
 
     def _remove_traces(self, database: sqlite3.Connection) -> None:
         """What was forgotten is still in the log until that is written back, and in copies of the file from before an update."""
@@ -182,10 +192,14 @@ class SQLiteStore:
             backup.unlink(missing_ok=True)
 
     async def _write(self, work: Callable[[sqlite3.Connection], T], *, durable: bool = True) -> T:
-        return await self._worker.run(partial(self._locked, partial(self._transaction, work, durable=durable)))
+        return await self._run(partial(self._locked, partial(self._transaction, work, durable=durable)))
 
     async def _read(self, work: Callable[[sqlite3.Connection], T]) -> T:
-        return await self._worker.run(partial(self._locked, work))
+        return await self._run(partial(self._locked, work))
+
+    async def _run(self, work: Callable[[], T]) -> T:
+        """Do the work where it holds up no event loop."""
+        return await self._worker.run(work)
 
     async def _glance(self, work: Callable[[sqlite3.Connection], T]) -> T:
         """A short read. Where nobody else is at the database it is done here: a thread and back takes as long as the read."""

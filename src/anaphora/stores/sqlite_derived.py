@@ -11,7 +11,7 @@ from typing import Any
 from anaphora.codec import parts_from_json
 from anaphora.derived import BlockSummary, Evidence, Fact, Learned, Unembedded, VectorRow, covered
 from anaphora.errors import NotFound
-from anaphora.fulltext import searchable
+from anaphora.search.words import searchable
 from anaphora.message import Message
 from anaphora.stores.base import Scope
 from anaphora.stores.sqlite_branch import Branch

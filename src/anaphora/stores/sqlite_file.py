@@ -9,7 +9,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from anaphora.errors import StoreError, StoreUnusable
-from anaphora.stores.migrate import check_version, migrate
+from anaphora.stores.migrate import check_version, make_tables, migrate
 from anaphora.stores.sqlite_search import create_index
 
 APPLICATION_ID = 0x616E6170
@@ -33,6 +33,15 @@ def open_database(path: Path) -> sqlite3.Connection:
             with suppress(sqlite3.Error, StoreUnusable, OSError):
                 return _open_readable(path, only)
         raise
+
+
+def open_in_memory() -> sqlite3.Connection:
+    """A new database without a file."""
+    database = _connect(":memory:")
+    database.execute("PRAGMA foreign_keys = ON")
+    make_tables(database)
+    create_index(database)
+    return database
 
 
 def _open_writable(path: Path) -> sqlite3.Connection:

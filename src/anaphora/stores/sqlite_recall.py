@@ -10,17 +10,16 @@ from __future__ import annotations
 import sqlite3
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
-from heapq import nlargest
 from typing import Any
 
-from anaphora.context.relevance import weight_of
 from anaphora.derived import WORTH_READING, Candidate, Candidates, Cue
-from anaphora.fulltext import stem
+from anaphora.search.index import WordIndex, weight_of, worth_reading
+from anaphora.search.terms import forms
+from anaphora.search.words import searchable
 from anaphora.stores.base import Scope
-from anaphora.stores.inmemory_held import WordIndex
 from anaphora.stores.sqlite_branch import Branch
 from anaphora.stores.sqlite_rows import ENTRY, ITS_MESSAGES, entry_of, key
-from anaphora.stores.sqlite_search import has_fts5, has_others, mark
+from anaphora.stores.sqlite_search import RULE, UNINDEXED_READ, has_fts5, index_key, is_behind, quoted_terms
 
 # So many rows are looked at through the question's rarest words.
 _SELECTED = 4_000
@@ -28,6 +27,7 @@ _SELECTED = 4_000
 _COUNTED = 5_000
 # Of the best so many, those on other branches and in the window are left out.
 _EXAMINED = 1_000
+_RULES = 20
 _COLUMNS = f"messages.conversation, messages.line, {', '.join(f'messages.{column}' for column in ENTRY.split(', '))}"
 
 
@@ -42,9 +42,11 @@ def candidates(database: sqlite3.Connection, *, owner: str, cue: Cue) -> Candida
     found = {row[2]: allowed.candidate(row) for row in rows if allowed.has(row)}
     if not cue.words:
         return Candidates(list(found.values()), everything)
-    ranking = _Ranking(database, owner, cue, everything) if has_fts5() else _Scan(database, owner, cue)
-    most = len(found) + cue.limit
+    ranking = _Ranking(database, owner, cue, everything) if has_fts5() else _Scan(database, owner, cue, everything)
     best = ranking.best()
+    if cue.elsewhere and isinstance(ranking, _Ranking):
+        best = list(dict.fromkeys([*ranking.rules(), *best]))
+    most = len(found) + cue.limit
     for start in range(0, len(best), cue.limit):
         numbers = ", ".join(map(str, best[start : start + cue.limit]))
         for row in database.execute(f"SELECT {_COLUMNS} FROM messages WHERE number IN ({numbers})").fetchall():
@@ -74,27 +76,29 @@ class _Ranking:
 
     def __init__(self, database: sqlite3.Connection, owner: str, cue: Cue, everything: int) -> None:
         self._database = database
-        self._owner = f' AND owner : "{mark(owner)}"' if has_others(database, owner) else ""
         self._here = "" if cue.elsewhere else cue.conversation
+        self._everything = everything
         asked = f"SELECT number FROM messages WHERE {ITS_MESSAGES} AND id = ? AND indexed = 1"
         self._asked = {row[0] for row in database.execute(asked, (owner, cue.conversation, cue.asked))}
-        forms = {stem(word): word for word in cue.words}
-        counted = {form: max(self._count(word, everything) - len(self._asked), 0) for form, word in forms.items()}
-        self.counts = {word: counted[stem(word)] for word in cue.words}
+        hash_key = index_key(database)
+        self._expressions = {
+            word: " OR ".join(quoted_terms(hash_key, owner, form) for form in forms(word, cue.languages)) for word in cue.words
+        }
+        self._rule = quoted_terms(hash_key, owner, (RULE,))
+        self._unindexed = _read_unindexed(database, owner, cue) if is_behind(database) else WordIndex[int]()
+        self._read = self._unindexed.scores(cue.words, cue.languages, everything)
+        self.counts = {word: self._counted(word, cue) for word in cue.words}
         # What nothing has need not be looked for.
-        self._words = sorted((form for form, count in counted.items() if count), key=lambda form: counted[form])
-        self._counted = counted
-        self._forms = forms
-        self._everything = everything
+        self._words = sorted((word for word, count in self.counts.items() if count), key=lambda word: self.counts[word])
 
     def best(self) -> list[int]:
         """The numbers of the rows."""
-        scores: dict[int, float] = defaultdict(float)
+        scores: dict[int, float] = defaultdict(float, self._read)
         selecting: list[str] = []
         budget = _SELECTED
         for word in self._words:
-            weight = weight_of(self._counted[word], self._everything)
-            quoted = f'"{self._forms[word]}"'
+            weight = weight_of(self.counts[word], self._everything)
+            quoted = f"({self._expressions[word]})"
             if budget > 0:
                 rows = list(self._rows(quoted, budget))
                 budget -= len(rows)
@@ -107,49 +111,72 @@ class _Ranking:
                         scores[number] += weight
         for number in self._asked:
             scores.pop(number, None)
-        least = WORTH_READING * max(scores.values(), default=0.0)
         # Of equals the newer first.
-        worth = (number for number, score in scores.items() if score >= least)
-        return nlargest(_EXAMINED, worth, key=lambda number: (scores[number], number))
+        return worth_reading(scores, WORTH_READING, lambda number: number)[:_EXAMINED]
+
+    def rules(self) -> list[int]:
+        """The numbers of the newest of the user's standing instructions, which matter whatever their words."""
+        return [number for number in self._rows(self._rule, _RULES) if number not in self._asked]
 
     def _rows(self, expression: str, limit: int) -> Iterator[int]:
-        matching = (f"text : ({expression}){self._owner}", limit)
         if not self._here:
-            rows = self._database.execute("SELECT rowid FROM search WHERE search MATCH ? ORDER BY rowid DESC LIMIT ?", matching)
+            rows = self._database.execute(
+                "SELECT rowid FROM terms WHERE terms MATCH ? ORDER BY rowid DESC LIMIT ?", (expression, limit)
+            )
         else:
             rows = self._database.execute(
-                "SELECT search.rowid FROM search JOIN messages ON messages.number = search.rowid WHERE search MATCH ?"
-                " AND messages.conversation = ? ORDER BY search.rowid DESC LIMIT ?",
-                (matching[0], self._here, limit),
+                "SELECT terms.rowid FROM terms JOIN messages ON messages.number = terms.rowid WHERE terms MATCH ?"
+                " AND messages.conversation = ? ORDER BY terms.rowid DESC LIMIT ?",
+                (expression, self._here, limit),
             )
         return (row[0] for row in rows)
 
-    def _count(self, word: str, everything: int) -> int:
+    def _counted(self, word: str, cue: Cue) -> int:
         """How many messages have a word, in any of its forms; about, if they are many."""
-        expression = f'text : "{word}"{self._owner}'
-        some = "SELECT count(*) FROM (SELECT 1 FROM search WHERE search MATCH ? LIMIT ?)"
+        unindexed = len(self._unindexed.having(word, cue.languages))
+        some = "SELECT count(*) FROM (SELECT 1 FROM terms WHERE terms MATCH ? LIMIT ?)"
+        expression = self._expressions[word]
         count = int(self._database.execute(some, (expression, _COUNTED)).fetchone()[0])
-        if count < _COUNTED:
-            return count
-        newest = "SELECT count(*) FROM search WHERE search MATCH ? AND rowid > (SELECT max(number) FROM messages) - ?"
-        share = int(self._database.execute(newest, (expression, _COUNTED)).fetchone()[0]) / _COUNTED
-        return max(round(share * everything), _COUNTED)
+        if count >= _COUNTED:
+            newest = "SELECT count(*) FROM terms WHERE terms MATCH ? AND rowid > (SELECT max(number) FROM messages) - ?"
+            share = int(self._database.execute(newest, (expression, _COUNTED)).fetchone()[0]) / _COUNTED
+            count = max(round(share * self._everything), _COUNTED)
+        return max(count + unindexed - len(self._asked), 0)
 
 
 class _Scan:
     """The same without the full-text index: of the newest messages, by reading them."""
 
-    def __init__(self, database: sqlite3.Connection, owner: str, cue: Cue) -> None:
-        self._index = WordIndex()
-        self._cue = cue
+    def __init__(self, database: sqlite3.Connection, owner: str, cue: Cue, everything: int) -> None:
         newest = f"SELECT number, {ENTRY} FROM messages WHERE owner = ? AND status <> 'pending' ORDER BY number DESC LIMIT ?"
+        index = WordIndex[int]()
+        asked: set[int] = set()
         for number, *row in database.execute(newest, (owner, _SELECTED)):
-            self._index.add(str(number), entry_of(row))
-        self.counts = {word: self._index.count(word, cue) for word in cue.words}
+            entry = entry_of(row)
+            index.add(number, searchable(entry.message))
+            if entry.id == cue.asked:
+                asked.add(number)
+        self.counts = {word: len(index.having(word, cue.languages) - asked) for word in cue.words}
+        scores = index.scores(cue.words, cue.languages, everything)
+        self._scores = {number: score for number, score in scores.items() if number not in asked}
 
     def best(self) -> list[int]:
         """The numbers of the rows."""
-        return [int(number) for number, message in self._index.best(self._cue) if message != self._cue.asked]
+        return worth_reading(self._scores, WORTH_READING, lambda number: number)
+
+
+def _read_unindexed(database: sqlite3.Connection, owner: str, cue: Cue) -> WordIndex[int]:
+    """The newest messages that are not in the full-text index yet."""
+    found = WordIndex[int]()
+    newest = (
+        f"SELECT number, {ENTRY} FROM messages WHERE indexed = 0 AND status <> 'pending' AND owner = ?"
+        " ORDER BY number DESC LIMIT ?"
+    )
+    for number, *row in database.execute(newest, (owner, UNINDEXED_READ // 10)):
+        entry = entry_of(row)
+        if entry.id != cue.asked:
+            found.add(number, searchable(entry.message))
+    return found
 
 
 class _Allowed:

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from anaphora.errors import MessageEnded, NotFound
-from anaphora.fulltext import searchable, tells_of
+from anaphora.search.words import searchable, tells_of
 from anaphora.message import Usage
 from anaphora.stores import sqlite_search
 from anaphora.stores.base import Change, Draft, Scope, changed, new_entry, restored

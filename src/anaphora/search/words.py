@@ -12,6 +12,7 @@ from collections.abc import Sequence
 from functools import lru_cache
 
 from anaphora.message import Message, Text, ToolResult
+from anaphora.search.folding import FOLD, folded
 
 # Scripts without spaces between words, and Korean, whose particles cling to the word before.
 _UNSPACED = (
@@ -20,9 +21,10 @@ _UNSPACED = (
 )
 _SYMBOLS = "#$%&+<=>@\\^|~\u00a2-\u00a7\u00a9\u00ac\u00ae\u00b0\u00b1\u00d7\u00f7\u20a0-\u20cf\u2100-\u2bff\U0001f000-\U0001faff"
 _SINGLE = _UNSPACED + _SYMBOLS
-_LETTER = f"[^\\W_{_SINGLE}]"
+# The vowel signs of Indic scripts belong to words, whatever Unicode calls them.
+_LETTER = f"(?:[^\\W_{_SINGLE}]|[\u0900-\u0963\u0966-\u0dff])"
 _UNIT = re.compile(f"[{_UNSPACED}]{{1,2}}\\s*|[^\\s{_UNSPACED}]{{1,40}}\\s*|\\s+")
-_WORD = re.compile(f"[{_SINGLE}]|{_LETTER}+")
+WORD = re.compile(f"[{_SINGLE}]|{_LETTER}+")
 _CHUNK = re.compile(r'"([^"]+)"|(\S+)')
 _ENDINGS = re.compile("(?:ies|ing|edly|ed|es|ly|er|s|e|y)$")
 _EXCERPT_BEFORE, _EXCERPT_LENGTH = 40, 160
@@ -39,20 +41,6 @@ def tells_of(title: str, text: str) -> bool:
     return any(word in said for word in words(title) if len(word) > 3 or not word.isascii() or said == {word})
 
 
-class _Fold(dict[int, str]):
-    """What each character counts as; found out once per character."""
-
-    def __missing__(self, code: int) -> str:
-        character = chr(code)
-        is_hangul = 0xAC00 <= code <= 0xD7AF
-        plain = character if is_hangul else unicodedata.normalize("NFKD", character)
-        self[code] = "".join(part for part in plain if not unicodedata.category(part).startswith("M")).casefold()
-        return self[code]
-
-
-_FOLD = _Fold()
-
-
 def units(text: str) -> list[str]:
     """A text in pieces as long as words, the blanks after them included: where no blanks are, every two characters."""
     return _UNIT.findall(text)
@@ -60,19 +48,7 @@ def units(text: str) -> list[str]:
 
 def words(text: str) -> list[str]:
     """The words of a text, folded."""
-    if text.isascii():
-        return _WORD.findall(text.lower())
-    return _WORD.findall(unicodedata.normalize("NFC", text).translate(_FOLD))
-
-
-@lru_cache(maxsize=100_000)
-def stem(word: str) -> str:
-    """A folded word without its English ending, as the full-text index has it (Porter's stemmer)."""
-    # It brings the stemmers of thirty languages along, so it is loaded when something is first recalled; one of them holds
-    # the word it works at, so every thread takes its own.
-    from snowballstemmer.porter_stemmer import PorterStemmer
-
-    return str(PorterStemmer().stemWord(word))
+    return WORD.findall(folded(text))
 
 
 def phrases(query: str) -> list[list[str]]:
@@ -92,7 +68,7 @@ def patterns(query: str) -> tuple[re.Pattern[str], ...]:
 
 def has_all(text: str, wanted: Sequence[re.Pattern[str]]) -> bool:
     """Whether a text has all that is looked for."""
-    plain = unicodedata.normalize("NFC", text).translate(_FOLD)
+    plain = folded(text)
     return all(pattern.search(plain) for pattern in wanted)
 
 
@@ -109,20 +85,25 @@ def excerpt(text: str, query: str) -> tuple[str, tuple[tuple[int, int], ...]]:
 
 
 def _marks(line: str, query: str) -> set[tuple[int, int]]:
-    plain = line.translate(_FOLD)
+    plain = line.translate(FOLD)
     places: Sequence[int] = range(len(line))
     if len(plain) != len(line):
         # Folding lengthened or dropped characters, so each folded one must know its place.
-        places = [place for place, character in enumerate(line) for _ in character.translate(_FOLD)]
+        places = [place for place, character in enumerate(line) for _ in character.translate(FOLD)]
     found = {match.span() for pattern in patterns(query) for match in pattern.finditer(plain)}
     if not found and query.strip():
-        literal = re.escape(query.strip().translate(_FOLD))
+        literal = re.escape(query.strip().translate(FOLD))
         found = {match.span() for match in re.finditer(literal, plain)} if literal else set()
     return {(places[first], places[last - 1] + 1) for first, last in found if last > first}
 
 
+def is_unspaced(word: str) -> bool:
+    """Whether a word is of a script that is written without blanks."""
+    return re.match(f"[{_UNSPACED}]", word) is not None
+
+
 def _pattern(word: str) -> str:
-    if _WORD.fullmatch(word) and not re.fullmatch(f"{_LETTER}+", word):
+    if WORD.fullmatch(word) and not re.fullmatch(f"{_LETTER}+", word):
         return re.escape(word)
     return f"(?<!{_LETTER}){re.escape(_stem(word))}{_LETTER}*"
 

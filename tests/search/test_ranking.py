@@ -2,10 +2,11 @@
 
 from collections.abc import Sequence
 
-from anaphora.context.relevance import cue_words, pieces, rank, weigh
 from anaphora.derived import Candidate, Candidates
-from anaphora.fulltext import stem, words
 from anaphora.message import Role, text_message
+from anaphora.search.index import WordIndex
+from anaphora.search.ranking import pieces, rank, weigh
+from anaphora.search.terms import cue_words, question_languages
 from anaphora.transcript import Entry, Extent, Size
 
 
@@ -32,10 +33,13 @@ def said(*texts: str, roles: Sequence[Role] = (), conversation: str = "c", creat
 
 def candidates(question: str, everything: Sequence[Candidate], *, messages: int = 0) -> Candidates:
     """What a store would find for a question."""
-    wanted = cue_words(question)
-    has = {one.entry.id: set(map(stem, words(one.entry.text))) for one in everything}
-    counts = {word: sum(stem(word) in found for found in has.values()) for word in wanted}
-    return Candidates([one for one in everything if has[one.entry.id] & set(map(stem, wanted))], messages or len(has), counts)
+    wanted, languages, index = cue_words(question), question_languages(question), WordIndex[str]()
+    for one in everything:
+        index.add(one.entry.id, one.entry.text)
+    having = {word: index.having(word, languages) for word in wanted}
+    counts = {word: len(found) for word, found in having.items()}
+    found = set[str]().union(*having.values())
+    return Candidates([one for one in everything if one.entry.id in found], messages or len(everything), counts)
 
 
 def ranked(question: str, everything: Sequence[Candidate]) -> list[tuple[str, int]]:

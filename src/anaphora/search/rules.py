@@ -1,0 +1,46 @@
+"""Standing instructions: what a user says once and means for good ("Always answer in French", "When I ask about prices, use euros")."""
+
+from __future__ import annotations
+
+import re
+
+from anaphora.message import Message
+
+# What one asks a chatbot to do. "Always wanted a dog" and "Always good to see you" ask for nothing.
+_VERBS = (
+    "add|address|answer|ask|avoid|be|begin|break|call|check|cite|clarify|compare|confirm|consider|convert|describe|do|emphasi[sz]e"
+    "|end|ensure|explain|focus|follow|format|give|highlight|include|incorporate|keep|list|maintain|make|mention|offer|present"
+    "|prioriti[sz]e|provide|put|recommend|refer|reference|remind|reply|respond|say|send|show|speak|specify|start|state|stick"
+    "|structure|suggest|summari[sz]e|tell|translate|use|write"
+)
+_ENGLISH = (
+    rf"(?:(?:\A|[.!?\n;:]\s*)(?:please |and |so |also |but )?(?:always|never)"
+    rf"|\b(?:please|you (?:should|must|can|may)|i want you to|i(?:'d| would) like you to|remember to|make sure (?:you|to)) (?:always|never)"
+    rf"|\bfrom now on,?(?: please| always| never| only)?|\bin (?:the )?future,?(?: please| always| never)?) (?:{_VERBS})\b"
+    rf"|\bdon'?t ever (?:{_VERBS})\b"
+    rf"|\bwhen(?:ever)? i (?:ask|write|say|talk|send) [^.?!]*, (?:please |always |never )*(?:{_VERBS})\b"
+)
+_OTHERS = (
+    r"\b(?:antworte|schreib\w*|nenn\w*|verwende|benutze|sprich)\b[^.?!]{0,60}\b(?:immer|nie|stets|niemals)\b|\bab (?:jetzt|sofort)\b",
+    r"\b(?:responde|contesta|escribe|usa|habla)\w*\b[^.?!]{0,60}\b(?:siempre|nunca)\b|\b(?:siempre|nunca) (?:responde|contesta|escribe|usa|habla)"
+    r"|\bde ahora en adelante\b",
+    r"\b(?:réponds|écris|utilise|parle|appelle)\w*\b[^.?!]{0,60}\b(?:toujours|jamais)\b|\bdésormais\b|\bà partir de maintenant\b",
+    r"\b(?:responda|responde|escreva|use|fale)\b[^.?!]{0,60}\b(?:sempre|nunca)\b|\b(?:rispondi|scrivi|usa|parla)\b[^.?!]{0,60}\b(?:sempre|mai)\b"
+    r"|\bd'ora in poi\b|\bde agora em diante\b",
+    r"\bвсегда (?:отвечай|пиши|используй|говори)|(?:请|以后|从现在起)[^。！？]{0,10}(?:总是|一直|都|用)|今後は|これからは|いつも.{0,20}(?:ください|答えて)",
+)
+_RULE = re.compile("|".join((_ENGLISH, *_OTHERS)), re.IGNORECASE)
+# A condition in a rule: then it holds only for what it names.
+_CONDITION = re.compile(r"\bwhen(?:ever)? (?:i|we|you)\b|\bif (?:i|we|you)\b|\bwenn ich\b|\bquand je\b|\bcuando\b", re.IGNORECASE)
+# Who lays down a rule is brief; in a pasted text it is somebody else's.
+_LONGEST = 600
+
+
+def is_rule(message: Message) -> bool:
+    """Tells whether the user says here how they always want it done."""
+    return message.role == "user" and len(message.text) <= _LONGEST and _RULE.search(message.text) is not None
+
+
+def is_conditional(text: str) -> bool:
+    """Tells whether a rule holds only for what it names."""
+    return _CONDITION.search(text) is not None
