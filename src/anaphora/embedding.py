@@ -24,8 +24,11 @@ Encode = Callable[[Sequence[str]], Rows | Awaitable[Rows]]
 # Rows are converted for the product in blocks of so many.
 _BLOCK = 65_536
 _ALIKE = 200
-# What stands out so much from all others (in standard deviations) means the same, whatever its words; of fewer rows nobody knows.
-_STANDS_OUT = 4.0
+# What is more alike than nearly all of so many random pairs of the store, by a margin, means the same whatever its words; of fewer
+# rows nobody knows.
+_PAIRS = 4_000
+_NEARLY_ALL = 0.995
+_MARGIN = 0.35
 _LEAST_ROWS = 30
 
 
@@ -92,17 +95,19 @@ class VectorIndex:
         self.embedded = 0
         self._rows: list[VectorRow] = []
         self._matrix: np.ndarray[Any, Any] | None = None
+        self._least = 2.0
         self._lock = anyio.Lock()
 
     async def alike(self, text: str) -> tuple[dict[str, float], frozenset[str]]:
-        """The messages most like a text (by id, with their cosine), and which of them stand out from all others."""
+        """The messages most like a text (by id, with their cosine), and which of them mean nearly the same."""
         (row,) = await self._embedder.encode([text])
         async with self._lock:
             await self._update()
-            rows, matrix = self._rows, self._matrix
+            rows, matrix, least = self._rows, self._matrix, self._least
         if matrix is None or matrix.shape[1] != len(row):
             return {}, frozenset()
-        return await anyio.to_thread.run_sync(_alike, rows, matrix, row)
+        alike = await anyio.to_thread.run_sync(_alike, rows, matrix, row)
+        return alike, frozenset(message for message, cosine in alike.items() if cosine >= least)
 
     def of(self, owner: str) -> VectorIndex:
         """The same for another owner."""
@@ -143,10 +148,11 @@ class VectorIndex:
         kept = [row for row in new if len(row.row) == width]
         rows = np.frombuffer(b"".join(row.row for row in kept), dtype=np.int8).reshape(-1, width)
         self._rows, self._matrix = [*known, *kept], rows if matrix is None else np.concatenate([matrix, rows])
+        self._least = _least_alike(self._matrix)
 
 
-def _alike(rows: Sequence[VectorRow], matrix: np.ndarray[Any, Any], row: bytes) -> tuple[dict[str, float], frozenset[str]]:
-    """The rows most like one, and those that stand out."""
+def _alike(rows: Sequence[VectorRow], matrix: np.ndarray[Any, Any], row: bytes) -> dict[str, float]:
+    """The messages whose rows are most like one, with their cosine."""
     np = _numpy()
     wanted = np.frombuffer(row, dtype=np.int8).astype(np.float32)
     blocks = (matrix[start : start + _BLOCK].astype(np.float32) @ wanted for start in range(0, len(matrix), _BLOCK))
@@ -156,9 +162,20 @@ def _alike(rows: Sequence[VectorRow], matrix: np.ndarray[Any, Any], row: bytes) 
     found: dict[str, float] = {}
     for index in best[np.argsort(-cosines[best], kind="stable")]:
         found.setdefault(rows[index].message, float(cosines[index]))
-    least = float(cosines.mean() + _STANDS_OUT * cosines.std()) if len(cosines) >= _LEAST_ROWS else 2.0
-    alike = dict(list(found.items())[:_ALIKE])
-    return alike, frozenset(message for message, cosine in alike.items() if cosine >= least)
+    return dict(list(found.items())[:_ALIKE])
+
+
+def _least_alike(matrix: np.ndarray[Any, Any]) -> float:
+    """The cosine from which on two texts of this store mean nearly the same: well above that of its own random pairs."""
+    np = _numpy()
+    if len(matrix) < _LEAST_ROWS:
+        return 2.0
+    # Any fixed choice will do; the same rows give the same.
+    numbers = np.random.default_rng(0).integers(0, len(matrix), size=(_PAIRS, 2))
+    numbers = numbers[numbers[:, 0] != numbers[:, 1]]
+    first, second = (matrix[numbers[:, side]].astype(np.float32) for side in (0, 1))
+    usual = float(np.quantile((first * second).sum(axis=1) / (127.0 * 127.0), _NEARLY_ALL))
+    return usual + _MARGIN * (1.0 - usual)
 
 
 def _is_async(function: Encode) -> bool:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import anyio
 
@@ -11,16 +11,17 @@ from anaphora.context.excerpts import Excerpt
 from anaphora.context.facts import aside_tokens, lasting, matching, recent
 from anaphora.context.own_words import own_words
 from anaphora.context.plan import Memory
-from anaphora.context.recall import MOST_PLACES, Passage, Recall, passages, worth_recalling
-from anaphora.search.ranking import NEIGHBOURS, rank
-from anaphora.search.terms import cue_words, question_languages
-from anaphora.context.remembered import Aside, Remembered, preamble_text, tail_text
+from anaphora.context.recall import MOST_PLACES, Choice, Recall, answering, passages, sentence_passage, worth_recalling
+from anaphora.context.remembered import Aside, Recalled, Remembered, preamble_text, tail_text
 from anaphora.context.summary import chain, within
-from anaphora.derived import Candidate, Cue, Fact
+from anaphora.derived import Candidate, Candidates, Cue, Fact
 from anaphora.documents.reading import Reading
 from anaphora.embedding import VectorIndex
 from anaphora.errors import AnaphoraError, StoreUnusable
 from anaphora.model import Model
+from anaphora.search.need import Need, need_of
+from anaphora.search.ranking import NEIGHBOURS, rank
+from anaphora.search.terms import cue_words, question_languages
 from anaphora.stores.base import Scope, Store
 from anaphora.transcript import Entry
 
@@ -37,6 +38,11 @@ class View:
     scope: Scope
     window: Sequence[Entry]
     room: int
+
+    @property
+    def tokens(self) -> int:
+        """The size of the window."""
+        return sum(entry.tokens for entry in self.window)
 
     @property
     def start(self) -> int:
@@ -90,20 +96,20 @@ class Rememberer:
         notes = _not_shown(known, held, new, facts_room)
         summaries = await self.store.summaries(view.scope, view.window[-1].id) if memory.summary and view.start else ()
         shown = within(chain(summaries, view.start), int(memory.summary.share * view.room) if memory.summary else 0)
-        found: Sequence[Passage] = ()
+        recalled = Recalled()
         if memory.recall and view.newest:
-            found, trouble = await self._passages(memory.recall, view, view.newest)
+            recalled, trouble = await self._recalled(memory.recall, view, view.newest)
             notes += trouble
         documents, excerpts = await self.reading.whole(), await self._excerpts(view)
         return Remembered(
             facts=tuple(held),
             summaries=tuple(shown),
             recent=tuple(new),
-            passages=tuple(found),
+            recalled=recalled,
             documents=tuple(documents),
             excerpts=tuple(excerpts),
             preamble=await self._aside(preamble_text(held, shown, documents)),
-            tail=await self._aside(tail_text(new, found, view.scope.conversation, excerpts)),
+            tail=await self._aside(tail_text(new, recalled.passages, view.scope.conversation, excerpts)),
             notes=notes,
         )
 
@@ -114,44 +120,62 @@ class Rememberer:
         before = next((entry.created for entry in reversed(view.window) if entry.role == "assistant"), 0.0)
         question = _shortened(own_words(view.newest.message))
         index = None if self.vectors is None else self.vectors.of(self.reading.shelf.owner)
-        similar, standing_out, _ = await self._alike(question, index)
-        return await self.reading.excerpts(question, (similar, standing_out), since=before)
+        alike, similar, _ = await self._alike(question, index)
+        return await self.reading.excerpts(question, (alike, similar), since=before)
 
-    async def _passages(self, recall: Recall, view: View, asked: Entry) -> tuple[Sequence[Passage], tuple[str, ...]]:
-        """What is quoted of the past, and what went wrong."""
+    async def _recalled(self, recall: Recall, view: View, asked: Entry) -> tuple[Recalled, tuple[str, ...]]:
+        """What is quoted of the past and why, and what went wrong."""
         question = _shortened(own_words(asked.message))
+        need = need_of(question, follows=len(view.window) > 1)
+        if not need.exists:
+            return Recalled(need), ()
         wanted = cue_words(question)
-        if not wanted or not (view.start or recall.conversations):
-            return (), ()
-        alike, standing_out, notes = await self._alike(question, self.vectors)
+        if not wanted or not (view.start or self._reaches_elsewhere(recall, view)):
+            return Recalled(Need("none", "there is no past to search")), ()
+        alike, similar, notes = await self._alike(question, self.vectors)
         scope = view.scope
         cue = Cue(
             words=wanted,
             conversation=scope.conversation,
             message=asked.id,
             before=view.start,
-            elsewhere=recall.conversations,
+            elsewhere=self._reaches_elsewhere(recall, view),
             messages=tuple(alike),
             asked=asked.id,
             languages=question_languages(question),
         )
         candidates = await self.store.candidates(scope.owner, cue)
         ranked = rank(question, candidates, alike)
-        places = worth_recalling(ranked, question, candidates, floor=recall.floor, standing_out=standing_out)
-        if not places:
-            return (), notes
-        anchors = {(place.anchor.conversation, place.anchor.entry.id): place.anchor for place in places}
+        choice = worth_recalling(ranked, need, candidates, floor=recall.floor, alike=similar)
+        if not choice.places:
+            return Recalled(choice.need, ranked=choice.ranked), notes
+        if self.small:
+            return self._told(choice, need.question, candidates), notes
+        anchors = {(place.anchor.conversation, place.anchor.entry.id): place.anchor for place in choice.places}
         beside = await self.store.neighbours(scope.owner, cue, list(anchors.values())[:MOST_PLACES], steps=NEIGHBOURS)
         found: list[Candidate] = [*candidates.found, *beside]
-        return passages(places, found, question, room=self._room_to_recall(recall, view)), notes
+        quoted = passages(choice.places, found, question, room=self._room_to_recall(recall, view))
+        return Recalled(choice.need, quoted.passages, choice.ranked, quoted.left), notes
+
+    def _told(self, choice: Choice, question: str, candidates: Candidates) -> Recalled:
+        """For a small model: the one sentence in which the user told what they ask for, if they did."""
+        told = answering(choice.places, question, candidates) if choice.need.kind == "personal" else None
+        if told is None:
+            reason = f"{choice.need.reason}, but nothing answers it word for word, and {self.model} is too small for more"
+            return Recalled(replace(choice.need, kind="none", reason=reason), ranked=choice.ranked)
+        return Recalled(choice.need, (sentence_passage(*told, question),), choice.ranked)
+
+    @staticmethod
+    def _reaches_elsewhere(recall: Recall, view: View) -> bool:
+        return recall.conversations and view.scope.is_named
 
     def _room_to_recall(self, recall: Recall, view: View) -> int:
-        """Its share, as far as the window and what else is remembered leave it."""
-        left = view.room - self.memory.standing(view.room) - sum(entry.tokens for entry in view.window)
-        return min(int(recall.share * view.room), max(left, int(recall.kept_free * view.room)))
+        """All that the window and what else is remembered leave, and half its share in any case."""
+        left = view.room - self.memory.standing(view.room) - view.tokens
+        return max(left, int(recall.kept_free * view.room))
 
     async def _alike(self, question: str, index: VectorIndex | None) -> tuple[dict[str, float], frozenset[str], tuple[str, ...]]:
-        """The messages that mean the same, which of them stand out, and what went wrong: words alone will do."""
+        """The messages most like a question, those that mean nearly the same, and what went wrong: words alone will do."""
         if index is None:
             return {}, frozenset(), ()
         try:

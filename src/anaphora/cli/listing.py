@@ -6,7 +6,7 @@ import shutil
 from collections.abc import Iterator, Sequence
 
 from anaphora.cli.sanitize import sanitized
-from anaphora.context.fence import day_of
+from anaphora.context.quoting import day_of
 from anaphora.derived import Fact
 from anaphora.transcript import ConversationInfo, Hit, shortened
 from anaphora.transfer.markdown import date_text

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from anaphora.context.fence import quoted, quoted_line
+from anaphora.context.quoting import quoted, quoted_line
 from anaphora.search.index import weight_of
 from anaphora.search.ranking import collection, rank, weigh
 from anaphora.search.terms import WordFinder, finder

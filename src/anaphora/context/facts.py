@@ -11,7 +11,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from anaphora.context.fence import day_of, fenced, quoted, quoted_line
+from anaphora.context.quoting import day_of, fenced, quoted, quoted_line
 from anaphora.context.own_words import unquoted_words
 from anaphora.context.prompts import prompt
 from anaphora.search.terms import cue_words, finder, terms

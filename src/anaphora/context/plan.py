@@ -175,7 +175,7 @@ def _fitting(remembered: Remembered, room: int) -> Remembered:
     for less in (remembered, remembered.without_tail(), remembered.nothing()):
         if less.tokens <= max(room, 0):
             return less
-    return Remembered(notes=remembered.notes)
+    return remembered.nothing()
 
 
 def _left(first: Entry, beside: Remembered) -> Left:

@@ -1,55 +1,53 @@
 """Recall: which passages of the past go along with a question, and how they are quoted.
 
-What is found must pass a floor, so that most turns carry nothing; it goes in in the order of time, with dates and speakers.
+Most messages ask nothing of the past (search/need.py) and carry nothing. What goes in ends where scores fall off, fills no more
+room than there is, and stands in the order of time, with dates and speakers. A small model is given only what answers the very
+question: anything else leads it astray.
 """
 
 from __future__ import annotations
 
 import re
-from collections import Counter
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass, field
 
-from anaphora.context.fence import day_of, quoted_line
-from anaphora.search.index import weight_of
-from anaphora.search.ranking import Place, Ranked, collection, pieces, rank, weigh
-from anaphora.search.terms import WordFinder, cue_words, finder
+from anaphora.context.quoting import day_of, quoted_block, quoted_line
 from anaphora.context.share import check_number, check_part
 from anaphora.derived import Candidate, Candidates
+from anaphora.search.index import weight_of
+from anaphora.search.need import Need, is_general, names_in
+from anaphora.search.ranking import Place, Ranked, collection, is_about_assistant, speaker_of, weigh
+from anaphora.search.rules import is_conditional, is_rule
+from anaphora.search.terms import WordFinder, finder
 from anaphora.search.words import searchable, words
 
 RECALL_SHARE = 0.08
 # Fewer tokens cannot hold a passage.
 _LEAST_PASSAGE = 12
-# How many places are looked at for passages, best first.
-MOST_PLACES = 12
+# So many places are looked at for passages, best first.
+MOST_PLACES = 30
 # What is worse than this share of the best is not worth its tokens.
-_NEAR_THE_BEST = 0.35
+_NEAR_THE_BEST = 0.2
 # What was found must tell nearly as much as a word that is in a single message.
 _TELLING = 0.7
-# Who asks for what was said is content with less.
-_APPEAL_FACTOR = 0.6
-# Who asks nothing is reminded only where nearly everything they say was said before.
-_STATEMENT_FLOOR = 0.95
-# A question without two telling words ("And how are you?") asks nothing of the past.
-_ABOUT_SOMETHING = 2
-_QUESTION = re.compile(r"[^.!?？。！\n]+[?？]")
-# An appeal without a question mark ("Remind me of …") is short; in a longer text it is part of a story.
-_LONGEST_APPEAL = 12
-_APPEAL = re.compile(
-    r"\b(?:remember|remind|recall|forgot|did (?:i|we)|have (?:i|we)|(?:was|were|is|are) (?:my|our)|i (?:said|told|mentioned)"
-    r"|we (?:said|talked|spoke|discussed|decided|agreed)|earlier|last time|again)\b",
-    re.IGNORECASE,
-)
+# Who asks for what was said, or about themselves, is content with less.
+_APPEAL_FACTOR = 0.5
+# What anybody may ask must have been spoken of in nearly these words, and in so many of them.
+_GENERAL_FLOOR, _GENERAL_WORDS = 0.7, 3
+# A passage has at most so many words; one that is not longer is quoted whole.
+_PASSAGE_WORDS = 100
+_UNIT = re.compile(r"[^\n.!?。！？]+[.!?。！？]*[\"')\]]*[ \t]*\n*|[.!?。！？\n]+[ \t\n]*")
+_QUESTION = re.compile(r"[^.!?？。！\n]+[?？؟]")
+_CODE_FENCE = "```"
 
 
 @dataclass(frozen=True, slots=True)
 class Recall:
-    """Quotes what was said earlier and matters to the newest message.
+    """Quotes what was said earlier, where the newest message asks for it.
 
-    ``share`` of the budget may be used: half of it is kept free always, the rest is what the window leaves. ``floor`` is the
-    share of what a question's words tell that must be found around a message for it to be quoted (0 to 1). With
-    ``conversations`` the owner's other conversations are searched too. ``embedder`` adds vectors to words:
+    Half of ``share`` of the budget is kept free always; all that the window leaves may be used. ``floor`` is the share of what a
+    question's words tell that must be found around a message for it to be quoted (0 to 1). With ``conversations`` the owner's other
+    conversations are searched too, where the owner is named. ``embedder`` adds vectors to words:
     ``"openai:text-embedding-3-small"``, ``"ollama:nomic-embed-text"``, ``"local:/path/to/model.gguf"``, or a function (also
     an async one) from texts to rows of numbers.
     """
@@ -71,7 +69,7 @@ class Recall:
 
 @dataclass(frozen=True, slots=True)
 class Passage:
-    """A quoted part of a message, and why it was recalled."""
+    """A quoted part of a message, and why it was recalled. ``title`` is shown where passages of one day need telling apart."""
 
     conversation: str
     title: str
@@ -82,86 +80,243 @@ class Passage:
     reason: str
 
 
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """What recall decided for one message: whether there is a need, the ``places`` worth quoting, and how many were ranked."""
+
+    need: Need = field(default_factory=lambda: Need("none", "recall is off"))
+    places: Sequence[Ranked] = ()
+    ranked: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Quoted:
+    """The passages that go in, in the order of time; so many places were ``left`` out for want of room."""
+
+    passages: tuple[Passage, ...] = ()
+    left: int = 0
+
+
 def worth_recalling(
-    ranked: Sequence[Ranked],
-    question: str,
-    candidates: Candidates,
-    *,
-    floor: float,
-    standing_out: frozenset[str] = frozenset(),
-) -> list[Ranked]:
-    """The best places, if what is found there is enough to be about the question; empty if it is not.
+    ranked: Sequence[Ranked], need: Need, candidates: Candidates, *, floor: float, alike: frozenset[str] = frozenset()
+) -> Choice:
+    """The best places, if what is found there is enough to be about the question.
 
-    Messages that are ``standing_out`` (their ids), because they mean nearly the same, are about it whatever their words.
+    ``alike`` are messages (their ids) that mean nearly the same, so that they are about it whatever their words.
     """
-    if not ranked:
-        return []
-    asked, floor = _asked(question, floor)
-    total = sum(weigh(asked, candidates).values())
-    least = _TELLING * weight_of(1, collection(candidates))
-    # Both of what is asked, and of all that is said, enough must be there.
-    covered = {one.place: one.coverage for one in (ranked if asked == question else rank(asked, candidates))}
-    best = [
-        one
-        for one in ranked[: 4 * MOST_PLACES]
-        if (min(one.coverage, covered.get(one.place, 0.0)) >= floor and covered[one.place] * total >= least)
-        or (one.offset == 0 and one.anchor.entry.id in standing_out)
-    ]
-    return [one for one in best if one.score >= _NEAR_THE_BEST * best[0].score][:MOST_PLACES]
+    if not need.exists or not ranked:
+        return Choice(need if not need.exists else Need("none", "nothing was found"), ranked=len(ranked))
+    about = _About(need, ranked, candidates)
+    judged = about.judge(floor, has_alike=any(one.anchor.entry.id in alike for one in ranked))
+    rules = [one for one in ranked if _holds(one, about)]
+    if not judged.exists:
+        return Choice(Need("topic", "a standing instruction holds", need.question), rules, len(ranked)) if rules else Choice(
+            judged, ranked=len(ranked)
+        )
+    best = [one for one in ranked if one in rules or about.is_enough(one, judged, floor) or _is_alike(one, alike)]
+    near = [one for one in best if one in rules or one.score >= _NEAR_THE_BEST * best[0].score]
+    near = near if is_about_assistant(need.question) else _without_echoes(near)
+    if not near:
+        return Choice(Need("none", "what was found is not about it"), ranked=len(ranked))
+    return Choice(judged, near[:MOST_PLACES], len(ranked))
 
 
-def _asked(message: str, floor: float) -> tuple[str, float]:
-    """What a message asks for (all of it, if nothing), and how much of that must be found around a message of the past."""
-    questions = _QUESTION.findall(message)
-    appeals = [one for one in questions if _APPEAL.search(one)]
-    if appeals:
-        return "".join(appeals), floor * _APPEAL_FACTOR
-    about = [one for one in questions if len(cue_words(one)) >= _ABOUT_SOMETHING]
-    if about:
-        return "".join(about), floor
-    if not questions and _APPEAL.search(message) and len(cue_words(message)) < _LONGEST_APPEAL:
-        return message, floor * _APPEAL_FACTOR
-    return message, max(floor, _STATEMENT_FLOOR)
+class _About:
+    """What of a question's words this owner ever spoke of. A word that occurs nowhere does not count."""
+
+    def __init__(self, need: Need, ranked: Sequence[Ranked], candidates: Candidates) -> None:
+        self.need = need
+        self._finder = finder(need.question)
+        self._ranked = ranked
+        self.known: frozenset[str] = frozenset().union(*(one.matched for one in ranked)) & {*self._finder.words}
+        weights = weigh(need.question, candidates)
+        self.weights = {word: weights[word] for word in self.known}
+        self._total = sum(self.weights.values()) or 1.0
+        self._least = _TELLING * weight_of(1, collection(candidates))
+
+    def judge(self, floor: float, *, has_alike: bool) -> Need:
+        """Decide for a question that says neither that it is about the user nor that it appeals to memory."""
+        if self.need.kind != "topic":
+            return self.need
+        names = names_in(self.need.question)
+        known = [name for name in names if self._is_known(name)]
+        unknown = [name for name in names if name not in known]
+        general = is_general(self.need.question)
+        if known and not (general and not self._is_spoken_of(_GENERAL_FLOOR, 2)):
+            return Need("topic", f"it names {known[0]}, which was spoken of", self.need.question)
+        if unknown and not has_alike:
+            return Need("none", f"{unknown[0]} was never spoken of")
+        if general and not self._is_spoken_of(_GENERAL_FLOOR, _GENERAL_WORDS):
+            return Need("none", "anybody may ask this")
+        if has_alike or self._is_spoken_of(floor, min(len(self.known), 2)):
+            return Need("topic", "it was spoken of", self.need.question)
+        return Need("none", "it was not spoken of")
+
+    def is_enough(self, one: Ranked, judged: Need, floor: float) -> bool:
+        """Tells whether enough of the question is said around a place."""
+        floor *= _APPEAL_FACTOR if judged.kind in {"appeal", "personal"} or judged.reason.startswith("it names") else 1.0
+        share = self.share(one.matched)
+        return share >= floor and (judged.kind != "topic" or share * self._total >= self._least)
+
+    def names(self, text: str) -> bool:
+        """Tells whether a text has a word of the question that tells something."""
+        return any(self.weights.get(word, 0.0) >= _TELLING for word in self._finder.found(text))
+
+    def share(self, matched: frozenset[str]) -> float:
+        """The share of what the known words tell that these have."""
+        return sum(self.weights.get(word, 0.0) for word in matched) / self._total
+
+    def _is_known(self, name: str) -> bool:
+        """Tells whether a name is written as one in what was found: a word with a capital that begins a sentence is none."""
+        inside = re.compile(rf"\b{re.escape(name)}\b")
+        first = re.compile(rf"(?:\A|[.!?]\s+){re.escape(name)}\b")
+        for candidate in {one.anchor.entry.id: one.anchor for one in self._ranked}.values():
+            text = candidate.entry.text
+            if name in text and (inside.search(first.sub("", text)) or " " in name or speaker_of(candidate) == name):
+                return True
+        return False
+
+    def _is_spoken_of(self, floor: float, least: int) -> bool:
+        """Tells whether somebody stated something with enough of the question's words: a question asked before states nothing."""
+        for one in self._ranked[:MOST_PLACES]:
+            if self.share(one.matched) >= floor and len(_plain(one.matched & self.known)) >= max(least, 1):
+                said = {*self._finder.found(_QUESTION.sub(" ", searchable(one.anchor.entry.message)))}
+                if len(_plain(said)) >= min(least, 2) and self.share(one.matched) * self._total >= self._least:
+                    return True
+        return False
 
 
-def passages(places: Sequence[Ranked], found: Sequence[Candidate], question: str, *, room: int) -> list[Passage]:
-    """What is quoted of these places (best first) within ``room`` tokens, in the order of time.
+def _plain(said: Collection[str]) -> list[str]:
+    """Words without numbers, which stand in anything."""
+    return [word for word in said if not word.isdecimal()]
+
+
+def _holds(one: Ranked, about: _About) -> bool:
+    """Tells whether a standing instruction stands at a place and holds for the question: one with a condition only for what it names."""
+    message = one.anchor.entry.message
+    if one.offset or not is_rule(message):
+        return False
+    return not is_conditional(message.text) or about.names(message.text)
+
+
+def _is_alike(one: Ranked, alike: frozenset[str]) -> bool:
+    return one.offset == 0 and one.anchor.entry.id in alike
+
+
+def _without_echoes(places: Sequence[Ranked]) -> list[Ranked]:
+    """The places without answers that only say again what the message before them says."""
+    by_place = {one.place: one for one in places}
+
+    def is_echo(one: Ranked) -> bool:
+        before = by_place.get((one.place[0], one.place[1] - 1))
+        return before is not None and one.anchor.entry.role == "assistant" and not one.offset and one.matched <= before.matched
+
+    return [one for one in places if not is_echo(one)]
+
+
+def passages(places: Sequence[Ranked], found: Sequence[Candidate], question: str, *, room: int) -> Quoted:
+    """What is quoted of these places (best first) within ``room`` tokens.
 
     ``found`` are the messages that stand there, those beside them too.
     """
     by_place: dict[Place, Candidate] = {candidate.place: candidate for candidate in reversed(found)}
     asked = finder(question)
     chosen: dict[Place, tuple[Candidate, str, int]] = {}
-    left = room
+    left, skipped = room, 0
     for one in places:
-        place, candidate = one.place, by_place.get(one.place)
-        if candidate is None:
+        candidate = by_place.get(one.place)
+        text = best_part(searchable(candidate.entry.message), asked) if candidate else ""
+        if candidate is None or not text:
             continue
-        text = best_piece(candidate, asked)
         tokens = _tokens(candidate, text)
-        if text and tokens <= left:
-            chosen[place] = (candidate, text, one.offset)
-            left -= tokens
-        if left < _LEAST_PASSAGE:
-            break
+        if tokens > left:
+            skipped += 1
+            continue
+        chosen[one.place] = (candidate, text, one.offset)
+        left -= tokens
     in_time = sorted(chosen.values(), key=lambda one: (one[0].entry.created, one[0].entry.order))
-    return [_passage(candidate, text, asked, offset) for candidate, text, offset in in_time]
+    return Quoted(tuple(_passage(candidate, text, asked, offset) for candidate, text, offset in in_time), skipped)
 
 
-def best_piece(candidate: Candidate, asked: WordFinder) -> str:
-    """The piece of a message that has the most of the words asked for; the whole of a short one."""
+def best_part(text: str, asked: WordFinder, most: int = _PASSAGE_WORDS) -> str:
+    """The sentences in a row that have the most of the words asked for, at most about so many words; the whole of a short text."""
+    units = [(match.start(), match.end(), len(match[0].split()) or len(match[0]) // 2) for match in _UNIT.finditer(text)]
+    if sum(size for *_, size in units) <= most:
+        return text.strip()
+    counts = [0] * len(units)
+    place = 0
+    for where, word in asked.places(text):
+        while place + 1 < len(units) and units[place][1] <= where:
+            place += 1
+        counts[place] += 1 if word else 0
+    first, last = _best_run([size for *_, size in units], counts, most)
+    part = text[units[first][0] : units[last][1]].strip()
+    if part.count(_CODE_FENCE) % 2:
+        part = f"{part}\n{_CODE_FENCE}" if part.rfind(_CODE_FENCE) < len(part) - 3 else part[:-3].rstrip()
+    return f"{'… ' * (first > 0)}{part}{' …' * (last < len(units) - 1)}"
 
-    def found(piece: str) -> int:
-        return sum(min(count, 2) for count in Counter(asked.found(piece)).values())
 
-    text = searchable(candidate.entry.message)
-    best = max(pieces(text), key=found)
-    return best if best == text else f"… {best} …"
+def _best_run(sizes: Sequence[int], counts: Sequence[int], most: int) -> tuple[int, int]:
+    """The first and last of neighbours that together have the highest count within ``most``; the earliest of equals."""
+    best, chosen = -1, (0, 0)
+    first, size, count = 0, 0, 0
+    for last, (one, found) in enumerate(zip(sizes, counts, strict=True)):
+        size, count = size + one, count + found
+        while size > most and first < last:
+            size, count = size - sizes[first], count - counts[first]
+            first += 1
+        if count > best:
+            best, chosen = count, (first, last)
+    first, last = chosen
+    # What follows tells how it goes on.
+    while last + 1 < len(sizes) and sum(sizes[first : last + 2]) <= most:
+        last += 1
+    return first, last
 
 
-def passage_line(passage: Passage) -> str:
-    """A passage as the model sees it."""
-    return f"[{passage.date}] {passage.speaker}: {quoted_line(passage.text)}"
+def answering(places: Sequence[Ranked], question: str, candidates: Candidates) -> tuple[Candidate, str] | None:
+    """The one sentence in which the user told what a question asks for, by its very words, and the message; None if there is none.
+
+    Of several the newest: it is what holds now.
+    """
+    asked = finder(question)
+    known: set[str] = set().union(*(one.matched for one in places)) & {*asked.words}
+    if not known:
+        return None
+    told: list[tuple[float, int, Candidate, str]] = []
+    for candidate in {one.anchor.entry.id: one.anchor for one in places if one.anchor.entry.role == "user"}.values():
+        for sentence in _UNIT.findall(candidate.entry.text):
+            if _QUESTION.search(sentence) or not known <= {*asked.found(sentence)}:
+                continue
+            told.append((candidate.entry.created, candidate.entry.order, candidate, sentence.strip()))
+    if not told or _is_common(known, candidates):
+        return None
+    *_, candidate, sentence = max(told, key=lambda one: one[:2])
+    return candidate, sentence
+
+
+def sentence_passage(candidate: Candidate, sentence: str, question: str) -> Passage:
+    """A sentence as a passage."""
+    return _passage(candidate, sentence, finder(question), 0)
+
+
+def _is_common(known: set[str], candidates: Candidates) -> bool:
+    """Tells whether words are in so many messages that they name nothing."""
+    return all(candidates.counts.get(word, 0) * 4 > max(candidates.messages, 12) for word in known)
+
+
+def passage_line(passage: Passage, *, titled: bool = False) -> str:
+    """A passage as the model sees it; ``titled`` with its conversation's title."""
+    where = f" ({quoted_line(passage.title)})" if titled and passage.title else ""
+    return f"[{passage.date}]{where} {passage.speaker}: {quoted_block(passage.text)}"
+
+
+def passage_lines(passages: Sequence[Passage]) -> str:
+    """Passages as the model sees them. Those of one day from several conversations carry the conversation's title."""
+    days: dict[str, set[str]] = {}
+    for passage in passages:
+        days.setdefault(passage.date, set()).add(passage.conversation)
+    return "\n".join(passage_line(passage, titled=len(days[passage.date]) > 1) for passage in passages)
 
 
 def _passage(candidate: Candidate, text: str, asked: WordFinder, offset: int) -> Passage:
@@ -169,6 +324,8 @@ def _passage(candidate: Candidate, text: str, asked: WordFinder, offset: int) ->
     reason = "it stands beside what was found" if offset else "it means nearly the same"
     if said:
         reason = f"it says {', '.join(said)}"
+    elif is_rule(candidate.entry.message):
+        reason = "it is a standing instruction"
     date = day_of(candidate.entry.created)
     return Passage(candidate.conversation, candidate.title, candidate.entry.id, date, candidate.entry.role, text, reason)
 

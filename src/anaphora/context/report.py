@@ -97,6 +97,11 @@ class Report:
         lines += [("document", f"{one.document}, whole, {one.tokens} tokens") for one in has.documents]
         lines += [("document", f"{one.document}: {one.place} ({one.reason})") for one in has.excerpts]
         lines += [("summary", f"messages {one.start + 1} to {one.end}, {one.size.tokens} tokens") for one in has.summaries]
+        recalled = has.recalled
+        lines.append(("need", f"{'no' if recalled.need.kind == 'none' else 'yes'}: {recalled.need.reason}"))
+        if recalled.ranked:
+            room = f", {recalled.left} left out for want of room" if recalled.left else ""
+            lines.append(("recall", f"{recalled.ranked} places ranked, {len(has.passages)} sent{room}"))
         lines += [("recalled", f"{one.date} {one.speaker}: {_short(one.text)} ({one.reason})") for one in has.passages]
         if self.prefix is not None:
             why = f": {self.prefix.reason}" if self.prefix.reason else ""

@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
-from anaphora.context.fence import fenced, quoted
+from anaphora.context.quoting import fenced, quoted
 from anaphora.context.own_words import abridged
 from anaphora.context.prompts import prompt
 from anaphora.context.share import check_part

@@ -71,7 +71,7 @@ _STOP_WORDS = {
         tapi tentang tidak untuk yang""",
     "turkish": """acaba ama ancak bana bazi ben beni benim bir biraz biz bize bizim bu buna bunu cok cunku da daha de degil diye en
         gibi hangi hem hep her hic icin ile ise kac kadar kendi ki kim mi mu nasil ne neden nedir nerede nereye niye o olan olarak
-        oldu olup on ona onlar onu onun sana sen seni senin siz sizin su sonra var ve veya ya yani yok adi""",
+        oldu olup on ona adı nasıl hiç çok bazı şu mı mü için kaç çünkü onlar onu onun sana sen seni senin siz sizin su sonra var ve veya ya yani yok adi""",
 }
 _STOPS = {language: frozenset(folded(words).split()) for language, words in _STOP_WORDS.items()}
 LANGUAGES = tuple(_STOP_WORDS)

@@ -10,7 +10,7 @@ something is to be done. What each of these brings is measured by bench/recall.p
 from __future__ import annotations
 
 import re
-from collections import Counter, defaultdict
+from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -56,8 +56,11 @@ _MONTH_NAMES = frozenset(_MONTHS)
 _LEAST_COLLECTION = 40
 # Nobody asks for more places.
 _RANKED = 100
+# Of so many places, best first, the words around them are counted too.
+_WEIGHED = 150
 # "Caroline: Hey!", as bridges to chats of several people write it.
 _SPEAKER = re.compile(r"\A(?:\[[^\]\n]{0,60}\] ?)?([^\W\d_][\w .'’-]{0,39}): ")
+_ROLES = frozenset(("user", "assistant", "tool", "system"))
 _SAID = "advised|explained|gave|given|listed|mentioned|proposed|provided|recommended|said|showed|shown|suggested|told|written|wrote"
 # What is asked of the assistant now ("Can you give me …") is no question about what it said.
 _ASKS_FOR = re.compile(r"\b(?:can|could|would|will|should) you\b", re.IGNORECASE)
@@ -120,8 +123,12 @@ def pieces(text: str) -> Iterator[str]:
 
 def speaker_of(candidate: Candidate) -> str:
     """Who says it: the name before its first colon, else its role."""
-    named = _SPEAKER.match(candidate.entry.text)
-    return named[1] if named else candidate.entry.role
+    return _speaker(candidate.entry.text, candidate.entry.role)
+
+
+def _speaker(text: str, role: str) -> str:
+    named = _SPEAKER.match(text)
+    return named[1] if named else role
 
 
 def is_about_assistant(question: str) -> bool:
@@ -144,8 +151,9 @@ def rank(question: str, candidates: Candidates, similarities: Mapping[str, float
     factor = _Factor(question, candidates.found)
     ranked = []
     sums = _sums(scores, factor.is_chat)
-    values = {place: value * (1 + terms.share(_around(scores, place))) for place, value in sums.items()}
-    values = {place: value * (1 + terms.share(in_conversation[place[0]])) * factor(place) for place, value in values.items()}
+    values = {place: value * (1 + terms.share(in_conversation[place[0]])) * factor(place) for place, value in sums.items()}
+    best = nlargest(_WEIGHED, values, key=lambda one: (values[one], one))
+    values = {place: values[place] * (1 + terms.share(_around(scores, place))) for place in best}
     if factor.wants_rules:
         # As much as a question without words of it is worth: they hold for whatever is to be done.
         least = _RULE_SHARE * max(values.values(), default=1.0)
@@ -211,20 +219,24 @@ def _word_scores(question: str, candidates: Candidates, terms: _Terms) -> dict[P
     texts = [searchable(candidate.entry.message) for candidate in candidates.found]
     sizes = [min(len(text), _PIECE_LETTERS) for text in texts]
     average = sum(sizes) / len(sizes) if any(sizes) else 1.0
-    named = _named_speaker(question, candidates.found)
+    speakers = [_speaker(text, candidate.entry.role) for candidate, text in zip(candidates.found, texts, strict=True)]
+    named = _named_speaker(question, speakers)
+    is_dated = any(word in _MONTH_NAMES or word.isdecimal() for word in terms.weights)
     scores: dict[Place, _Score] = {}
-    for candidate, text, size in zip(candidates.found, texts, sizes, strict=True):
-        dated = [word for word in _date_words(candidate.entry.created) if word in terms.weights]
+    for candidate, text, size, speaker in zip(candidates.found, texts, sizes, speakers, strict=True):
+        dated = [word for word in _date_words(candidate.entry.created) if word in terms.weights] if is_dated else []
         penalty = _SATURATION * (1 - _LENGTH + _LENGTH * size / average)
         best, matched = 0.0, 0
         for said in _windows(terms.places(text)):
             value, mask = 0.0, 0
-            for word, count in Counter((*said, *dated)).items():
+            said += dated
+            for word in set(said):
+                count = said.count(word)
                 value += terms.weights[word] * count * (_SATURATION + 1) / (count + penalty)
                 mask |= terms.bits[word]
             if value > best:
                 best, matched = value, mask
-        if named is not None and speaker_of(candidate) == named:
+        if speaker == named:
             best *= _SPEAKER_FACTOR
         if best > 0 and (candidate.place not in scores or scores[candidate.place].value < best):
             scores[candidate.place] = _Score(candidate, best, matched)
@@ -245,11 +257,10 @@ def _windows(places: Sequence[tuple[int, str]]) -> Iterator[list[str]]:
             yield [word for _, word in places[first:end]]
 
 
-def _named_speaker(question: str, found: Sequence[Candidate]) -> str | None:
+def _named_speaker(question: str, speakers: Sequence[str]) -> str | None:
     """The one speaker whom a question names, if it names just one."""
     asked = set(words(question))
-    roles = {candidate.entry.role for candidate in found}
-    named = {name for name in {*map(speaker_of, found)} - roles if set(words(name)) <= asked}
+    named = {name for name in {*speakers} - _ROLES if set(words(name)) <= asked}
     return named.pop() if len(named) == 1 else None
 
 

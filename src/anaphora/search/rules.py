@@ -8,16 +8,14 @@ from anaphora.message import Message
 
 # What one asks a chatbot to do. "Always wanted a dog" and "Always good to see you" ask for nothing.
 _VERBS = (
-    "add|address|answer|ask|avoid|be|begin|break|call|check|cite|clarify|compare|confirm|consider|convert|describe|do|emphasi[sz]e"
-    "|end|ensure|explain|focus|follow|format|give|highlight|include|incorporate|keep|list|maintain|make|mention|offer|present"
-    "|prioriti[sz]e|provide|put|recommend|refer|reference|remind|reply|respond|say|send|show|speak|specify|start|state|stick"
-    "|structure|suggest|summari[sz]e|tell|translate|use|write"
+    "add|address|answer|ask|avoid|begin|call|check|cite|clarify|compare|confirm|convert|describe|emphasi[sz]e|ensure|explain|format"
+    "|highlight|include|incorporate|list|maintain|mention|offer|present|prioriti[sz]e|provide|recommend|refer|reference|reply|respond"
+    "|say|show|speak|specify|state|structure|suggest|summari[sz]e|translate|use|write|give me|tell me|remind me|make it|keep it|be"
 )
 _ENGLISH = (
-    rf"(?:(?:\A|[.!?\n;:]\s*)(?:please |and |so |also |but )?(?:always|never)"
-    rf"|\b(?:please|you (?:should|must|can|may)|i want you to|i(?:'d| would) like you to|remember to|make sure (?:you|to)) (?:always|never)"
+    rf"(?:(?:\A|[.!?\n;]\s*)(?:please |and |so |also |but )?(?:always|never)"
+    rf"|\b(?:please|i want you to|i(?:'d| would) like you to) (?:always|never)"
     rf"|\bfrom now on,?(?: please| always| never| only)?|\bin (?:the )?future,?(?: please| always| never)?) (?:{_VERBS})\b"
-    rf"|\bdon'?t ever (?:{_VERBS})\b"
     rf"|\bwhen(?:ever)? i (?:ask|write|say|talk|send) [^.?!]*, (?:please |always |never )*(?:{_VERBS})\b"
 )
 _OTHERS = (

@@ -9,7 +9,7 @@ from __future__ import annotations
 import secrets
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Protocol
 
 from anaphora.calls import Call, Spent
@@ -23,10 +23,15 @@ from anaphora.transcript import UNMEASURED, UNNAMED, ConversationInfo, Entry, Ex
 
 @dataclass(frozen=True, slots=True)
 class Scope:
-    """Whose conversation, and which. It exists from the first time anything is written in it."""
+    """Whose conversation, and which. It exists from the first time anything is written in it.
+
+    ``is_named``: the program named the owner. Without a name, nobody knows whether two conversations are one person's, so none
+    is told what was said in another.
+    """
 
     owner: str
     conversation: str
+    is_named: bool = field(default=True, compare=False)
 
 
 _MOST_WORDS = 100

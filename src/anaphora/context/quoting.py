@@ -25,6 +25,11 @@ def quoted_line(text: str) -> str:
     return quoted(" ".join(text.split()))
 
 
+def quoted_block(text: str) -> str:
+    """Text with its own lines, all but the first set in, so that none can look like another entry."""
+    return quoted("\n  ".join(line.rstrip() for line in text.strip().splitlines() if line.strip()))
+
+
 def day_of(seconds: float) -> str:
     """The date of a time in seconds since 1970, in UTC: what a model sees must not depend on where this runs."""
     return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%d") if is_time(seconds) else "some day"
