@@ -92,8 +92,8 @@ def main() -> None:
     arguments = parser.parse_args()
     dialogue = json.loads(Path(arguments.dialogue).read_text(encoding="utf-8")) if arguments.dialogue else made_dialogue()
     pairs = list(turns(dialogue, arguments.turns))
-    sliding = asyncio.run(measure(pairs, Memory(LastMessages(20, keep=20)), arguments.budget))
-    show("LastMessages(20, keep=20)", sliding)
+    sliding = asyncio.run(measure(pairs, Memory(LastMessages(20, slide=True)), arguments.budget))
+    show("LastMessages(20, slide=True)", sliding)
     default = asyncio.run(measure(pairs, Memory(FitContext()), arguments.budget))
     show("FitContext()", default)
     figures: dict[str, float] = {

@@ -20,7 +20,7 @@ WORDS = "the boat and the harbour with some more words about the sea"
 STEPS = st.lists(
     st.tuples(st.sampled_from(["say", "say", "say", "say", "goto", "undo", "edit", "other"]), st.integers(0, 50)), max_size=25
 )
-WINDOWS: st.SearchStrategy[Window] = st.sampled_from([LastTurns(1), LastTurns(3), LastMessages(4, keep=4), FitContext()])
+WINDOWS: st.SearchStrategy[Window] = st.sampled_from([LastTurns(1), LastTurns(3), LastMessages(4, slide=True), FitContext()])
 
 
 def marks(request: Request) -> set[str]:

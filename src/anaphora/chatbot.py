@@ -19,7 +19,6 @@ from anaphora.context.window import FitContext, Window
 from anaphora.conversation import AsyncConversation
 from anaphora.embedding import Embedder, VectorIndex
 from anaphora.errors import ConfigError, MissingExtra, ProviderError, StoreError, StoreUnusable
-from anaphora.fact_list import AsyncFactList
 from anaphora.guards.guard import Check, Guard, chosen_guards
 from anaphora.message import Options, valid_text
 from anaphora.model import Model
@@ -30,7 +29,7 @@ from anaphora.providers.card import ModelCard, own_cards
 from anaphora.providers.retry import Retries
 from anaphora.registry import open_provider, open_store, parse_model, parse_models
 from anaphora.setup import Setup
-from anaphora.stores.base import Scope, Store, checked_query, new_conversation_id
+from anaphora.stores.base import Scope, Store, checked_name, checked_query, new_conversation_id
 from anaphora.stores.inmemory import InMemoryStore
 from anaphora.tool import Tool
 from anaphora.tools.calling import Confirm
@@ -42,6 +41,8 @@ from anaphora.transfer.full import FullWriter
 from anaphora.transfer.reading import Damaged, Imported, Progress, read_conversations
 
 DEFAULT_MODEL = "local"
+# Whose conversations are in a store, where the program names nobody.
+UNNAMED_OWNER = "me"
 MOST_STEPS = 8
 
 Part = TypeVar("Part")
@@ -60,8 +61,9 @@ class ChatbotOptions(AnswerOptions, total=False):
     ``wait``: seconds to wait while another answer in the same conversation is being written, instead of raising
     ConversationBusy. ``titles``: ask the model, in the background, for a better title than a conversation's first words.
 
-    ``summary``, ``recall`` and ``facts`` say what is remembered beyond the window; False is not at all. Recall and facts reach
-    over all conversations of the same owner, so give every person an ``owner`` of their own.
+    ``summary``, ``recall`` and ``facts`` say what is remembered beyond the window; False is not at all. With an ``owner``, recall
+    and facts reach over all conversations of that owner, so give every person one of their own, here or for each conversation.
+    Without one they stay within each conversation.
 
     ``tools`` are functions with type hints and a docstring, or names of built-in ones (anaphora.tools), that the model may call
     in at most ``max_steps`` rounds (8). Those that act in the world are run if ``confirm``, called with the ToolCall, gives True;
@@ -109,9 +111,8 @@ class AsyncChatbot(AsyncConversation):
         model, options = _with_persona(model, options)
         system = options.get("system")
         store = options.get("store")
-        owner = options.get("owner") or "me"
-        if not isinstance(owner, str):
-            raise ConfigError(f"an owner is a text, not {owner!r}.")
+        named = options.get("owner")
+        owner = UNNAMED_OWNER if named is None else checked_name(named, "an owner")
         memory = _memory(options)
         kept = _store(store)
         embedder = _embedder(memory.recall)
@@ -139,11 +140,10 @@ class AsyncChatbot(AsyncConversation):
         )
         answer = {name: value for name, value in options.items() if name in AnswerOptions.__annotations__}
         chosen = chosen_options(Options(), cast("AnswerOptions", answer))
-        scope = Scope(owner, new_conversation_id())
+        scope = Scope(owner, new_conversation_id(), is_named=named is not None)
         super().__init__(setup, scope, options=chosen, wait=options.get("wait") or 0.0)
-        self.facts = AsyncFactList(kept, scope)
         self._owns_store = store is None or isinstance(store, str | os.PathLike)
-        self._all[self.id] = self
+        self._all[scope] = self
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}({self.model!r})"
@@ -157,13 +157,16 @@ class AsyncChatbot(AsyncConversation):
         """What the model may call: our own tools, and those of MCP servers."""
         return await self._setup.all_tools()
 
-    def conversation(self, name: str | None = None) -> AsyncConversation:
-        """The conversation of that name, begun if there is none; without a name the bot's own."""
-        if name is None:
+    def conversation(self, name: str | None = None, *, owner: str | None = None) -> AsyncConversation:
+        """The conversation of that name, begun if there is none; without a name the bot's own.
+
+        ``owner`` names whose it is: recall, facts and ``search_past`` then reach all conversations of that owner, and nobody
+        else's. Without it the conversation is the bot's owner's. Raises ConfigError for a name or an owner that is blank.
+        """
+        if name is None and owner is None:
             return self
-        if not isinstance(name, str):
-            raise ConfigError(f"a conversation's name must be a text, not {name!r}.")
-        return self.sibling(name)
+        checked = new_conversation_id() if name is None else checked_name(name, "a conversation's name")
+        return self.sibling(checked, None if owner is None else checked_name(owner, "an owner"))
 
     async def conversations(self) -> Sequence[ConversationInfo]:
         """All conversations of this owner, most recently changed first."""

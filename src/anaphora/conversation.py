@@ -20,11 +20,12 @@ from anaphora.documents.extract import extracted
 from anaphora.documents.pieces import pieces_of
 from anaphora.documents.shelf import Document, Shelf
 from anaphora.errors import AnaphoraError, ConfigError, DocumentError, InvalidMessage
+from anaphora.fact_list import AsyncFactList
 from anaphora.guards.guard import guarded
 from anaphora.message import Options, Usage, valid_text
 from anaphora.saying import Saying
 from anaphora.setup import Setup
-from anaphora.stores.base import Draft, Scope, checked_query, new_conversation_id
+from anaphora.stores.base import Draft, Scope, checked_name, checked_query, new_conversation_id
 from anaphora.transcript import ConversationInfo, Entry, Hit, Transcript, first_title
 from anaphora.transfer.full import full_text
 from anaphora.transfer.markdown import markdown_text
@@ -38,7 +39,8 @@ class AsyncConversation(Saying):
 
     def __init__(self, setup: Setup, scope: Scope, *, options: Options, wait: float) -> None:
         super().__init__(setup, scope, options=options, wait=wait)
-        self._all: dict[str, AsyncConversation] = {}
+        self._all: dict[Scope, AsyncConversation] = {}
+        self.facts = AsyncFactList(setup.store, scope)
 
     async def undo(self) -> Entry | None:
         """Go back to before the last message of the user, which is given back; None at the very start. Nothing is deleted."""
@@ -69,7 +71,7 @@ class AsyncConversation(Saying):
         info = await self.info()
         head = info.head if message is None else _id_of(message)
         branch = await self._setup.store.branch(self._scope, head)
-        fork = self.sibling(name or new_conversation_id())
+        fork = self.sibling(new_conversation_id() if name is None else checked_name(name, "a conversation's name"))
         if (await fork.info()).messages:
             raise ConfigError(f"there is a conversation {fork.id!r} already: name the fork otherwise.")
         title = f"{info.title} (fork)" if info.title else ""
@@ -79,16 +81,18 @@ class AsyncConversation(Saying):
         # Its messages are numbered anew; from the same ones as here facts have been learned.
         about = replace(about, learned=sum(entry.order <= info.learned for entry in branch))
         await self._setup.store.restore(self._scope.owner, about, branch)
-        await self._shelf.copy_to(Shelf(self._setup.store, Scope(self._scope.owner, fork.id)))
+        await self._shelf.copy_to(fork._shelf)  # noqa: SLF001 -- all conversations of a bot know each other
+        await self.facts.copy_to(fork.facts)
         return fork
 
-    def sibling(self, name: str) -> AsyncConversation:
-        """The conversation of that name of the same bot."""
-        if name not in self._all:
-            scope = Scope(self._scope.owner, name)
-            self._all[name] = AsyncConversation(self._setup, scope, options=self._options, wait=self._wait)
-            self._all[name]._all = self._all  # noqa: SLF001 -- all conversations of a bot know each other
-        return self._all[name]
+    def sibling(self, name: str, owner: str | None = None) -> AsyncConversation:
+        """The conversation of that name of the same bot; of the same owner, unless another is named."""
+        scope = replace(self._scope, conversation=name) if owner is None else Scope(owner, name)
+        known = self._all.get(scope)
+        if known is None or known._scope.is_named < scope.is_named:  # noqa: SLF001 -- all conversations of a bot know each other
+            self._all[scope] = known = AsyncConversation(self._setup, scope, options=self._options, wait=self._wait)
+            known._all = self._all  # noqa: SLF001 -- the same
+        return known
 
     async def search(self, text: str, *, limit: int = 20) -> Sequence[Hit]:
         """The messages of this conversation that have all these words, newest first. Raises InvalidMessage if there are none."""

@@ -49,7 +49,7 @@ class Fact:
     """One remembered statement about the user or their work.
 
     ``created`` and ``superseded`` are in seconds since 1970; a superseded fact held between them, and ``successor`` is the
-    fact that took its place.
+    fact that took its place. ``conversation`` is the only one in which it may be shown; empty is every one of its owner.
     """
 
     id: str
@@ -59,6 +59,7 @@ class Fact:
     evidence: tuple[Evidence, ...] = ()
     superseded: float | None = None
     successor: str | None = None
+    conversation: str = ""
 
     @property
     def holds(self) -> bool:

@@ -97,6 +97,7 @@ class VectorIndex:
         self._matrix: np.ndarray[Any, Any] | None = None
         self._least = 2.0
         self._lock = anyio.Lock()
+        self._owners: dict[str, VectorIndex] = {owner: self}
 
     async def alike(self, text: str) -> tuple[dict[str, float], frozenset[str]]:
         """The messages most like a text (by id, with their cosine), and which of them mean nearly the same."""
@@ -110,8 +111,12 @@ class VectorIndex:
         return alike, frozenset(message for message, cosine in alike.items() if cosine >= least)
 
     def of(self, owner: str) -> VectorIndex:
-        """The same for another owner."""
-        return VectorIndex(self._store, owner, self._embedder)
+        """The index of an owner: this one, or the same for another."""
+        if owner not in self._owners:
+            other = VectorIndex(self._store, owner, self._embedder)
+            other._owners = self._owners
+            self._owners[owner] = other
+        return self._owners[owner]
 
     async def embed(self, most: int) -> None:
         """Make rows of what has none yet: at most so many messages. Raises ProviderError and whatever a function raises."""
@@ -132,7 +137,8 @@ class VectorIndex:
 
     def forget(self) -> None:
         """Read everything anew: something was forgotten."""
-        self._rows, self._matrix = [], None
+        for one in self._owners.values():
+            one._rows, one._matrix = [], None
 
     async def _update(self) -> None:
         np = _numpy()

@@ -20,7 +20,7 @@ def _check_evidence(message: object) -> None:
 
 
 class AsyncFactList:
-    """The facts of one owner, over all conversations."""
+    """The facts of a conversation's owner, over all their conversations; of the conversation alone, where nobody named the owner."""
 
     def __init__(self, store: Store, scope: Scope) -> None:
         self._store = store
@@ -32,7 +32,7 @@ class AsyncFactList:
 
     async def history(self) -> Sequence[Fact]:
         """The same with what held once: each superseded fact says when it ended and what took its place."""
-        return await self._store.facts(self._scope.owner)
+        return [fact for fact in await self._store.facts(self._scope.owner) if self._scope.shows(fact)]
 
     async def add(self, text: str, *, message: Entry | None = None, conversation: str | None = None) -> Fact:
         """Remember something; what is known already is not remembered twice.
@@ -47,10 +47,10 @@ class AsyncFactList:
         evidence: tuple[Evidence, ...] = ()
         if message is not None:
             _check_evidence(message)
-            where = Scope(self._scope.owner, conversation or self._scope.conversation)
+            where = replace(self._scope, conversation=conversation or self._scope.conversation)
             await self._store.branch(where, message.id, reach=START)
             evidence = (Evidence(where.conversation, message.id, line),)
-        fact = Fact(new_fact_id(), line, "told", time.time(), evidence)
+        fact = Fact(new_fact_id(), line, "told", time.time(), evidence, conversation=self._scope.facts_of)
         kept = await self._store.learn(self._scope.owner, [Learned(fact)])
         if not kept:
             raise InvalidMessage("the message it came from has been forgotten.")
@@ -65,6 +65,21 @@ class AsyncFactList:
     async def delete(self, fact: Fact | str) -> None:
         """Forget a fact and what it superseded. The messages that it came from stay: ``forget`` blanks these. Raises NotFound."""
         await self._store.delete_fact(self._scope.owner, (await self._found(fact)).id)
+
+    async def copy_to(self, fork: AsyncFactList) -> None:
+        """Give a fork what is known in this conversation alone."""
+        where = fork._scope.conversation  # noqa: SLF001 -- the same class
+        copies = [
+            replace(
+                fact,
+                id=new_fact_id(),
+                conversation=where,
+                evidence=tuple(replace(proof, conversation=where) for proof in fact.evidence),
+            )
+            for fact in await self.list()
+            if fact.conversation
+        ]
+        await self._store.learn(self._scope.owner, [Learned(fact) for fact in copies])
 
     async def _found(self, which: Fact | str) -> Fact:
         if not isinstance(which, Fact | str):

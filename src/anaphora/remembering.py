@@ -84,6 +84,7 @@ class Rememberer:
         memory, began = self.memory, view.window[0].created
         in_window = frozenset(entry.id for entry in view.window)
         known = await self.store.facts(view.scope.owner) if memory.facts else ()
+        known = [fact for fact in known if view.scope.shows(fact)]
         facts_room = int(memory.facts.share * view.room) if memory.facts else 0
         held = [] if self.small else lasting(known, began=began, room=facts_room)
         new: list[Fact] = []
@@ -132,7 +133,7 @@ class Rememberer:
         wanted = cue_words(question)
         if not wanted or not (view.start or self._reaches_elsewhere(recall, view)):
             return Recalled(Need("none", "there is no past to search")), ()
-        alike, similar, notes = await self._alike(question, self.vectors)
+        alike, similar, notes = await self._alike(question, self.vectors and self.vectors.of(view.scope.owner))
         scope = view.scope
         cue = Cue(
             words=wanted,

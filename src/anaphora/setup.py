@@ -144,7 +144,7 @@ class Setup:
             about_facts.append(f"{self.model} cannot call tools: it is not told of any")
         about_facts += [server.problem for server in self.servers if server.problem]
         # Who sees everything misses no summary.
-        said = (*(about_summaries if view.start else ()), *about_facts, *notes)
+        said = (*(about_summaries if view.start else ()), *about_facts, *memory.notes, *notes)
         beside = beside if remembered else replace(beside, notes=beside.notes + said)
         return plan(branch, system=system, memory=memory, budget=budget, remembered=beside)
 

@@ -50,6 +50,7 @@ class Steps:
     _bad: int = 0
     _turn: int = 0
     _has_ended: bool = False
+    _asked_id: str = ""
 
     async def run(self, user: Entry, at: Entry | None = None) -> None:
         """Answer it; with ``at``, going on after results of tools that are there.
@@ -58,7 +59,7 @@ class Steps:
         """
         store, scope = self.answering.setup.store, self.answering.scope
         said = [user] if at is None else await store.branch(scope, at.id, reach=START)
-        self.last, self._turn = at, sum(entry.tokens for entry in said)
+        self.last, self._turn, self._asked_id = at, sum(entry.tokens for entry in said), user.id
         try:
             await self.answering.plan(user, at)
             rounds = 0
@@ -268,8 +269,11 @@ class Steps:
 
     async def _search(self, words: str) -> Sequence[Hit]:
         scope = self.answering.scope
-        hits = await self.answering.setup.store.search(scope.owner, checked_query(words, 20))
-        return [hit for hit in hits if hit.conversation != scope.conversation and hit.entry.status in {"complete", "stopped"}]
+        where = None if scope.is_named else scope.conversation
+        hits = await self.answering.setup.store.search(scope.owner, checked_query(words, 20, where))
+        ended = [hit for hit in hits if hit.entry.status in {"complete", "stopped"}]
+        # Without a named owner, nobody knows whose other conversations are.
+        return [hit for hit in ended if hit.conversation != scope.conversation or (where and hit.entry.id != self._asked_id)]
 
     async def _call(self, usage: Usage | None, message: Message) -> Call | None:
         """What the answer took, as it is recorded. What was cut short is paid for too, so it is estimated."""

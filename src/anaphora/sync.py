@@ -34,6 +34,7 @@ class Conversation:
 
     def __init__(self, inner: AsyncConversation) -> None:
         self._inner = inner
+        self.facts = FactList(inner.facts)
 
     @property
     def id(self) -> str:
@@ -204,7 +205,10 @@ class Conversation:
 
 
 class FactList:
-    """The facts of one owner, over all conversations: ``bot.facts``. Iterate it for those that hold."""
+    """The facts of a conversation's owner, over all their conversations; of the conversation alone, where nobody named the owner.
+
+    Iterate it for those that hold.
+    """
 
     def __init__(self, inner: AsyncFactList) -> None:
         self._inner = inner
@@ -250,7 +254,6 @@ class Chatbot(Conversation):
     def __init__(self, model: str | Provider | None = None, **options: Unpack[ChatbotOptions]) -> None:
         self._bot = AsyncChatbot(model, **options)
         super().__init__(self._bot)
-        self.facts = FactList(self._bot.facts)
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}({self.model!r})"
@@ -265,9 +268,13 @@ class Chatbot(Conversation):
         """What the model may call: our own tools, and those of MCP servers."""
         return door.call(self._bot.tools)
 
-    def conversation(self, name: str | None = None) -> Conversation:
-        """The conversation of that name, begun if there is none; without a name the bot's own."""
-        return Conversation(self._bot.conversation(name))
+    def conversation(self, name: str | None = None, *, owner: str | None = None) -> Conversation:
+        """The conversation of that name, begun if there is none; without a name the bot's own.
+
+        ``owner`` names whose it is: recall, facts and ``search_past`` then reach all conversations of that owner, and nobody
+        else's. Without it the conversation is the bot's owner's. Raises ConfigError for a name or an owner that is blank.
+        """
+        return Conversation(self._bot.conversation(name, owner=owner))
 
     def conversations(self) -> Sequence[ConversationInfo]:
         """All conversations of this owner, most recently changed first."""

@@ -151,7 +151,7 @@ class Upkeep:
         material = learning_material(new, room // 2)
         found: list[Learned] = []
         if material:
-            known = await setup.store.facts(scope.owner)
+            known = [fact for fact in await setup.store.facts(scope.owner) if scope.shows(fact)]
             messages, options = facts_request(material, worth_showing(known, room // 2), longest=budget.answer)
             answer, _ = await setup.spending.ask(scope, learner, learner.request(messages, options, "facts", stable=0))
             try:
@@ -163,13 +163,15 @@ class Upkeep:
                 if same is not None:
                     found.append(Learned(replace(same, evidence=(one.evidence,)), known=True))
                 else:
-                    fact = Fact(new_fact_id(), one.text, "learned", time.time(), (one.evidence,))
+                    fact = Fact(
+                        new_fact_id(), one.text, "learned", time.time(), (one.evidence,), conversation=scope.facts_of
+                    )
                     found.append(Learned(fact, one.replaces))
         await setup.store.learn(scope.owner, found, scope=scope, order=new[-1].order)
 
     async def _embed(self, setup: Setup, _scope: Scope, _message_id: str, _budget: Budget) -> None:
         if setup.vectors is not None:
-            await setup.vectors.embed(_EMBEDDED)
+            await setup.vectors.of(_scope.owner).embed(_EMBEDDED)
 
 
 def new_fact_id() -> str:

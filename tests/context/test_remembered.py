@@ -96,7 +96,7 @@ def test_the_report_says_everything_that_went_in():
     assert sum(report.parts.values()) == report.budget
 
 
-_windows = st.sampled_from([FitContext(), FitContext(keep=1.0), LastTurns(2), LastMessages(5), LastMessages(4, keep=4)])
+_windows = st.sampled_from([FitContext(), FitContext(keep=1.0), LastTurns(2), LastMessages(5), LastMessages(4, slide=True)])
 _parts = st.tuples(st.integers(0, 3), st.integers(0, 3), st.integers(0, 5))
 
 

@@ -145,9 +145,14 @@ def choose_model(settings: Settings, persona: Persona | None = None) -> tuple[st
     )
 
 
+# Whose conversations the terminal shows: those of the person who runs it.
+OWNER = "me"
+
+
 def bot_options(settings: Settings, persona: Persona | None) -> ChatbotOptions:
     """Settings as options of a chatbot; the settings' own values win over the persona's."""
     return ChatbotOptions(
+        owner=OWNER,
         wait=5.0,
         context_window=settings.context_window,
         base_url=settings.base_url,

@@ -14,7 +14,7 @@ from anaphora.cli.listing import conversation_lines, fact_lines, hit_lines, one_
 from anaphora.cli.main import FAILED, OK, report
 from anaphora.cli.models import models
 from anaphora.cli.notice import notice
-from anaphora.cli.opening import own_servers, store_of
+from anaphora.cli.opening import OWNER, own_servers, store_of
 from anaphora.cli.progress import Bar
 from anaphora.cli.render import show_whole
 from anaphora.cli.sanitize import sanitized
@@ -42,7 +42,7 @@ def run(arguments: argparse.Namespace) -> int:
         return models(load_settings(flags={"base_url": arguments.base_url}), arguments)
     if arguments.verb == "tools":
         return tools(load_settings(flags={"tools": arguments.tools, "mcp": arguments.mcp or own_servers()}), arguments)
-    with Chatbot(_NoModel(), store=store_of(settings)) as bot:
+    with Chatbot(_NoModel(), store=store_of(settings), owner=OWNER) as bot:
         return _VERBS[arguments.verb](bot, arguments)
 
 

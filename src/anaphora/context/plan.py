@@ -12,7 +12,7 @@ from anaphora.context.remembered import Remembered, with_asides
 from anaphora.context.repair import Piece, repair
 from anaphora.context.report import Left, Report
 from anaphora.context.summary import Summary, chain, gaps
-from anaphora.context.window import FitContext, Limit, Window, cut
+from anaphora.context.window import LEAST_MESSAGES, FitContext, Limit, Window, cut
 from anaphora.errors import ContextTooLong
 from anaphora.message import Message, text_message
 from anaphora.transcript import Entry
@@ -39,6 +39,12 @@ class Memory:
         """
         recall = int(self.recall.kept_free * room) if self.recall else 0
         return self.window.limits(room - self.standing(room) - recall)
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What a window cannot do."""
+        small = any(limit.unit == "messages" and limit.most < LEAST_MESSAGES for limit in self.window.limits(1))
+        return (f"{self.window!r} holds less than a turn: the model does not see the question before",) if small else ()
 
     def standing(self, room: int) -> int:
         """The tokens that summaries, facts and documents may take."""

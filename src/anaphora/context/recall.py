@@ -25,9 +25,9 @@ RECALL_SHARE = 0.08
 # Fewer tokens cannot hold a passage.
 _LEAST_PASSAGE = 12
 # So many places are looked at for passages, best first.
-MOST_PLACES = 30
+MOST_PLACES = 20
 # What is worse than this share of the best is not worth its tokens.
-_NEAR_THE_BEST = 0.2
+_NEAR_THE_BEST = 0.25
 # What was found must tell nearly as much as a word that is in a single message.
 _TELLING = 0.7
 # Who asks for what was said, or about themselves, is content with less.

@@ -22,6 +22,8 @@ from anaphora.transcript import Entry, Extent
 # about n * share / (1 - share) of itself: a quarter at a fifth, the whole at a half (bench/prefill.py).
 KEEP_SHARE = 0.2
 _UNLIMITED = 1 << 40
+# A turn without tools, and the message that follows it.
+LEAST_MESSAGES = 3
 
 Unit = Literal["messages", "turns", "tokens"]
 
@@ -65,18 +67,20 @@ def reach(limits: Sequence[Limit]) -> Extent:
 def cut(branch: Sequence[Entry], limits: Sequence[Limit]) -> int:
     """The index of the first message that goes in; it starts a turn, or is 0 where everything fits.
 
-    ``branch`` may be the end of a branch that reaches beyond ``reach(limits)``. The newest turn is never dropped.
+    ``branch`` may be the end of a branch that reaches beyond ``reach(limits)``. The newest turn is never dropped, nor is the one
+    before it where it fits, wherever blocks begin: that is what the next question follows.
     """
     turns = [index for index, entry in enumerate(branch) if entry.starts_turn]
     fits = max((_fits(branch, limit) for limit in limits), default=0)
     if fits == 0 or not turns:
         return 0
     first = next((place for place, index in enumerate(turns) if index >= fits), len(turns) - 1)
+    latest = max(turns[first], turns[-2] if len(turns) > 1 else 0)
     for limit in limits:
         before = limit.block(branch[turns[first - 1]]) if first else -1
         found = next((index for index in turns[first:] if limit.block(branch[index]) > before), None)
         if found is not None:
-            return found
+            return min(found, latest)
     # Where no block begins between there and the end, the window begins as early as it can.
     return turns[first]
 
@@ -136,44 +140,63 @@ class FitContext:
 
 @dataclass(frozen=True, slots=True)
 class _Counting:
-    """A window over so many of a unit: ``limit`` at most, and about ``keep`` after a move (by default half)."""
+    """A window over so many of a unit: ``limit`` at most, and about ``keep`` after a move (by default half).
+
+    With ``slide`` it is the classic sliding window: it moves with every turn, so no prompt cache ever hits.
+    """
 
     unit: ClassVar[Unit]
 
     limit: int
     keep: int | None = None
+    slide: bool = False
 
     def __post_init__(self) -> None:
         _check(self, self.limit >= 1, "limit must be at least 1")
         _check(self, self.keep is None or 1 <= self.keep <= self.limit, "keep must be between 1 and limit")
+        _check(self, self.keep is None or not self.slide, "slide keeps everything up to limit: leave keep out")
 
     def limits(self, room: int, /) -> tuple[Limit, ...]:
-        keep = max(self.limit // 2, 1) if self.keep is None else self.keep
-        return Limit(self.unit, self.limit, keep), Limit("tokens", room, int(room * KEEP_SHARE))
+        return self._limit(), Limit("tokens", room, int(room * KEEP_SHARE))
+
+    def _limit(self) -> Limit:
+        return Limit(self.unit, self.limit, self._kept(self.limit // 2))
+
+    def _kept(self, usual: int) -> int:
+        if self.slide:
+            return self.limit
+        return max(usual, 1) if self.keep is None else self.keep
 
 
 class LastTokens(_Counting):
-    """At most ``limit`` tokens; after a move about ``keep`` (by default half). ``keep=limit`` slides turn by turn."""
+    """At most ``limit`` tokens; after a move about ``keep`` (by default half). ``slide=True`` moves turn by turn."""
 
     __slots__ = ()
     unit = "tokens"
 
 
 class LastMessages(_Counting):
-    """At most ``limit`` messages; after a move about ``keep`` (by default half). ``keep=limit`` is the classic sliding window.
+    """At most ``limit`` messages, the newest included; after a move about ``keep`` (by default half).
 
-    A window begins with a user's message, so it may hold one less.
+    A window begins with a user's message, so it may hold one less. 1 and 2 hold less than a turn and the newest message, so the
+    model does not see the question before: take 3 or more for a chat.
     """
 
     __slots__ = ()
     unit = "messages"
 
+    def _limit(self) -> Limit:
+        return Limit(self.unit, self.limit, self._kept(max(self.limit // 2, min(self.limit, LEAST_MESSAGES))))
+
 
 class LastTurns(_Counting):
-    """At most ``limit`` turns, the new one included; after a move ``keep`` of them (by default half)."""
+    """At most ``limit`` earlier turns beside the newest message; after a move about ``keep`` of them (by default half)."""
 
     __slots__ = ()
     unit = "turns"
+
+    def _limit(self) -> Limit:
+        return Limit(self.unit, self.limit + 1, self._kept(self.limit // 2) + 1)
 
 
 def _check(window: object, condition: bool, rule: str) -> None:

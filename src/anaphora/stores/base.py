@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import secrets
 import time
+import unicodedata
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from typing import Protocol
@@ -32,6 +33,15 @@ class Scope:
     owner: str
     conversation: str
     is_named: bool = field(default=True, compare=False)
+
+    @property
+    def facts_of(self) -> str:
+        """The conversation that new facts belong to: this one, if nobody knows whose it is."""
+        return "" if self.is_named else self.conversation
+
+    def shows(self, fact: Fact) -> bool:
+        """Tells whether a fact of the owner may be shown here: those of all conversations only where the owner is named."""
+        return fact.conversation == self.conversation or (self.is_named and not fact.conversation)
 
 
 _MOST_WORDS = 100
@@ -137,6 +147,15 @@ def checked_query(text: str, limit: int, conversation: str | None = None) -> Que
     if len(text.split()) > _MOST_WORDS:
         raise InvalidMessage(f"that are more than {_MOST_WORDS} words: look for a few of them.")
     return Query(valid_text(text, "the search"), limit, conversation)
+
+
+def checked_name(name: object, what: str) -> str:
+    """The name of an owner or a conversation. Raises ConfigError if it is no text, blank, or has characters that control terminals."""
+    if not isinstance(name, str):
+        raise ConfigError(f"{what} must be a text, not {name!r}.")
+    if not name.strip() or any(unicodedata.category(character) in {"Cc", "Cs"} for character in name):
+        raise ConfigError(f"{what} must have a visible character and no control characters, not {name!r}.")
+    return name
 
 
 def busy(scope: Scope) -> ConversationBusy:

@@ -67,12 +67,10 @@ def facts(database: sqlite3.Connection, *, owner: str) -> list[Fact]:
     for fact, *where in database.execute("SELECT fact, conversation, message, quote FROM evidence WHERE owner = ?", (owner,)):
         evidence[fact].append(Evidence(*where))
     rows = database.execute(
-        "SELECT id, text, origin, created, superseded, successor FROM facts WHERE owner = ? ORDER BY created, id", (owner,)
+        "SELECT id, text, origin, created, superseded, successor, conversation FROM facts WHERE owner = ? ORDER BY created, id",
+        (owner,),
     )
-    return [
-        Fact(fact, text, origin, created, tuple(evidence[fact]), superseded, successor)
-        for fact, text, origin, created, superseded, successor in rows
-    ]
+    return [Fact(*row[:4], tuple(evidence[row[0]]), *row[4:]) for row in rows]
 
 
 def learn(database: sqlite3.Connection, *, owner: str, learned: Sequence[Learned], scope: Scope | None, order: int) -> list[Fact]:
@@ -117,6 +115,7 @@ def drop_evidence_of(database: sqlite3.Connection, scope: Scope) -> None:
     """The facts that only a conversation proves which is being deleted."""
     proved = database.execute(f"SELECT DISTINCT fact FROM evidence WHERE {ITS_MESSAGES}", key(scope)).fetchall()
     database.execute(f"DELETE FROM evidence WHERE {ITS_MESSAGES}", key(scope))
+    database.execute(f"DELETE FROM facts WHERE {ITS_MESSAGES}", key(scope))
     drop_unproved(database, scope.owner, [row[0] for row in proved])
 
 
@@ -179,8 +178,8 @@ def _keep_fact(database: sqlite3.Connection, owner: str, learned: Learned) -> bo
         return False
     if not learned.known:
         database.execute(
-            "INSERT INTO facts (owner, id, text, origin, created) VALUES (?, ?, ?, ?, ?)",
-            (owner, fact.id, fact.text, fact.origin, fact.created),
+            "INSERT INTO facts (owner, id, text, origin, created, conversation) VALUES (?, ?, ?, ?, ?, ?)",
+            (owner, fact.id, fact.text, fact.origin, fact.created, fact.conversation),
         )
     database.executemany(
         "INSERT OR IGNORE INTO evidence (owner, fact, conversation, message, quote) VALUES (?, ?, ?, ?, ?)",
