@@ -304,7 +304,9 @@ def _memory(options: ChatbotOptions) -> Memory:
     window = options.get("window") or FitContext()
     if not hasattr(window, "limits"):
         raise ConfigError(f"the window must be one like LastTurns(10), not {window!r}.")
-    return Memory(window, _part(options, "summary", Summary), _part(options, "recall", Recall), _part(options, "facts", Facts))
+    chosen = frozenset(name for name in MEMORY if options.get(name))
+    parts = _part(options, "summary", Summary), _part(options, "recall", Recall), _part(options, "facts", Facts)
+    return Memory(window, *parts, chosen=chosen)
 
 
 def _part(options: ChatbotOptions, name: str, kind: Callable[[], Part]) -> Part | None:

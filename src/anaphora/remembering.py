@@ -8,11 +8,11 @@ from dataclasses import dataclass, replace
 import anyio
 
 from anaphora.context.excerpts import Excerpt
-from anaphora.context.facts import aside_tokens, lasting, matching, recent
+from anaphora.context.facts import answering_facts, aside_tokens, lasting, matching, recent
 from anaphora.context.own_words import own_words
 from anaphora.context.plan import Memory
 from anaphora.context.recall import MOST_PLACES, Choice, Recall, answering, passages, sentence_passage, worth_recalling
-from anaphora.context.remembered import Aside, Recalled, Remembered, preamble_text, tail_text
+from anaphora.context.remembered import Aside, Recalled, Remembered, plain_tail_text, preamble_text, tail_text
 from anaphora.context.summary import chain, within
 from anaphora.derived import Candidate, Candidates, Cue, Fact
 from anaphora.documents.reading import Reading
@@ -61,7 +61,7 @@ class View:
 class Rememberer:
     """A memory with what it needs: the store, a model to count with, the documents, and the vectors if there are any.
 
-    A ``small`` model is told only the facts that have words of the question: others would lead it astray.
+    A model that ``is_tiny`` is told only what answers the very question, unless the user asked for more by name.
     """
 
     store: Store
@@ -69,7 +69,7 @@ class Rememberer:
     memory: Memory
     reading: Reading
     vectors: VectorIndex | None = None
-    small: bool = False
+    is_tiny: bool = False
 
     async def remembered(self, view: View) -> Remembered:
         """What goes in beside a window. Whatever fails here is noted, and the answer does without it."""
@@ -86,14 +86,16 @@ class Rememberer:
         known = await self.store.facts(view.scope.owner) if memory.facts else ()
         known = [fact for fact in known if view.scope.shows(fact)]
         facts_room = int(memory.facts.share * view.room) if memory.facts else 0
-        held = [] if self.small else lasting(known, began=began, room=facts_room)
+        spares = self._spares("facts")
+        held = [] if spares else lasting(known, began=began, room=facts_room)
         new: list[Fact] = []
         if view.newest and known:
-            new = [] if self.small else recent(known, began=began, window=in_window, room=facts_room)
+            new = [] if spares else recent(known, began=began, window=in_window, room=facts_room)
             question = _shortened(own_words(view.newest.message))
             # Where there are more than fit, those that matter now; what the window shows needs no fact.
             hidden = [fact for fact in known if not any(proof.message in in_window for proof in fact.evidence)]
-            new += matching(hidden, question, shown=(*held, *new), room=facts_room - aside_tokens(new))
+            left = facts_room - aside_tokens(new)
+            new += answering_facts(hidden, question) if spares else matching(hidden, question, shown=(*held, *new), room=left)
         notes = _not_shown(known, held, new, facts_room)
         summaries = await self.store.summaries(view.scope, view.window[-1].id) if memory.summary and view.start else ()
         shown = within(chain(summaries, view.start), int(memory.summary.share * view.room) if memory.summary else 0)
@@ -110,7 +112,7 @@ class Rememberer:
             documents=tuple(documents),
             excerpts=tuple(excerpts),
             preamble=await self._aside(preamble_text(held, shown, documents)),
-            tail=await self._aside(tail_text(new, recalled.passages, view.scope.conversation, excerpts)),
+            tail=await self._aside(self._tail(new, recalled, view.scope.conversation, excerpts)),
             notes=notes,
         )
 
@@ -150,7 +152,7 @@ class Rememberer:
         choice = worth_recalling(ranked, need, candidates, floor=recall.floor, alike=similar)
         if not choice.places:
             return Recalled(choice.need, ranked=choice.ranked), notes
-        if self.small:
+        if self._spares("recall"):
             return self._told(choice, need.question, candidates), notes
         anchors = {(place.anchor.conversation, place.anchor.entry.id): place.anchor for place in choice.places}
         beside = await self.store.neighbours(scope.owner, cue, list(anchors.values())[:MOST_PLACES], steps=NEIGHBOURS)
@@ -160,11 +162,20 @@ class Rememberer:
 
     def _told(self, choice: Choice, question: str, candidates: Candidates) -> Recalled:
         """For a small model: the one sentence in which the user told what they ask for, if they did."""
-        told = answering(choice.places, question, candidates) if choice.need.kind == "personal" else None
+        told = answering(choice.places, question, candidates) if choice.need.kind in {"personal", "appeal"} else None
         if told is None:
             reason = f"{choice.need.reason}, but nothing answers it word for word, and {self.model} is too small for more"
             return Recalled(replace(choice.need, kind="none", reason=reason), ranked=choice.ranked)
         return Recalled(choice.need, (sentence_passage(*told, question),), choice.ranked)
+
+    def _spares(self, part: str) -> bool:
+        """Tells whether a part of the memory gives this model only what answers the very question."""
+        return self.is_tiny and part not in self.memory.chosen
+
+    def _tail(self, facts: Sequence[Fact], recalled: Recalled, conversation: str, excerpts: Sequence[Excerpt]) -> str:
+        if self._spares("recall"):
+            return plain_tail_text(facts, recalled.passages, excerpts)
+        return tail_text(facts, recalled.passages, conversation, excerpts)
 
     @staticmethod
     def _reaches_elsewhere(recall: Recall, view: View) -> bool:

@@ -137,8 +137,8 @@ class Setup:
         if not branch:
             return plan(branch, system=system, memory=memory, budget=budget)
         view = View(scope, branch[cut(branch, memory.limits(room)) :], room)
-        small = (await self.model.prepare()).small
-        rememberer = Rememberer(self.store, self.model, memory, reading, self.vectors, small=small)
+        tiny = (await self.model.prepare()).card.is_tiny
+        rememberer = Rememberer(self.store, self.model, memory, reading, self.vectors, is_tiny=tiny)
         beside = remembered or await rememberer.remembered(view)
         if (self.tools or self.servers) and (await self.model.prepare()).card.tools is False:
             about_facts.append(f"{self.model} cannot call tools: it is not told of any")
@@ -165,6 +165,8 @@ class Setup:
         A small model keeps the summaries that a better one wrote, but no room for those that will never come.
         """
         memory, of_summaries, of_facts = self.memory, list[str](), list[str]()
+        if (await self.model.prepare()).card.is_tiny:
+            memory = memory.for_tiny()
         if memory.summary is not None and await self.summary_writer() is None:
             of_summaries.append(_TOO_SMALL.format(model=self.model, do="write summaries", option="Summary(model=…)"))
             if message_id is None or not await self.store.summaries(scope, message_id):

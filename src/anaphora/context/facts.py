@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from anaphora.context.quoting import day_of, fenced, quoted, quoted_line
 from anaphora.context.own_words import unquoted_words
 from anaphora.context.prompts import prompt
+from anaphora.search.need import need_of
 from anaphora.search.terms import cue_words, finder, terms
 from anaphora.context.share import check_part
 from anaphora.derived import Evidence, Fact
@@ -93,6 +94,16 @@ def matching(facts: Sequence[Fact], question: str, *, shown: Sequence[Fact], roo
     found = [(len(set(asked.found(fact.text))), fact) for fact in facts if fact.holds and fact.id not in known]
     best = sorted(((count, fact) for count, fact in found if count), key=lambda one: one[0])
     return _newest([fact for _, fact in best], room)
+
+
+def answering_facts(facts: Sequence[Fact], question: str) -> list[Fact]:
+    """For a tiny model: the one fact that has most of a question's words, where the question is about the user."""
+    need, asked = need_of(question, follows=False), finder(question)
+    if need.kind not in {"personal", "appeal"} or not asked.words:
+        return []
+    found = [(len({*asked.found(fact.text)}), fact) for fact in facts if fact.holds]
+    most, best = max(found, key=lambda one: one[0], default=(0, None))
+    return [best] if best is not None and 2 * most >= len(asked.words) else []
 
 
 def fact_line(fact: Fact) -> str:

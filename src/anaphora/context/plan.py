@@ -24,13 +24,21 @@ _MOST_ANSWER = 4_096
 
 @dataclass(frozen=True, slots=True)
 class Memory:
-    """The policy that turns a transcript into a context. What is None is not done. ``reserved``: tokens for documents."""
+    """The policy that turns a transcript into a context. What is None is not done. ``reserved``: tokens for documents.
+
+    ``chosen`` are the names of the parts that the user asked for, which a tiny model is given whole too.
+    """
 
     window: Window = field(default_factory=FitContext)
     summary: Summary | None = None
     recall: Recall | None = None
     facts: Facts | None = None
     reserved: int = 0
+    chosen: frozenset[str] = frozenset()
+
+    def for_tiny(self) -> Memory:
+        """The memory of a tiny model: without summaries, which lead it astray, unless they were asked for by name."""
+        return self if "summary" in self.chosen else replace(self, summary=None)
 
     def limits(self, room: int) -> tuple[Limit, ...]:
         """What the window may hold where ``room`` tokens may be sent. The other parts have their shares kept free for them.

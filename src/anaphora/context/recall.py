@@ -8,7 +8,7 @@ question: anything else leads it astray.
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from anaphora.context.quoting import day_of, quoted_block, quoted_line
@@ -39,6 +39,10 @@ _PASSAGE_WORDS = 100
 _UNIT = re.compile(r"[^\n.!?。！？]+[.!?。！？]*[\"')\]]*[ \t]*\n*|[.!?。！？\n]+[ \t\n]*")
 _QUESTION = re.compile(r"[^.!?？。！\n]+[?？؟]")
 _CODE_FENCE = "```"
+# A statement that answers says at least this share of what the question's words tell.
+_ANSWERING = 0.45
+_SUBJECT_I = re.compile(r"\b(?:I|i|we|We)\b")
+_OF_OWN_THINGS = re.compile(r"\b(?:my|our|mine)\b", re.IGNORECASE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -277,32 +281,39 @@ def _best_run(sizes: Sequence[int], counts: Sequence[int], most: int) -> tuple[i
 def answering(places: Sequence[Ranked], question: str, candidates: Candidates) -> tuple[Candidate, str] | None:
     """The one sentence in which the user told what a question asks for, by its very words, and the message; None if there is none.
 
-    Of several the newest: it is what holds now.
+    It must say most of what the question's words tell, and be about the user as the question is. Of several that say as much the
+    newest: it is what holds now.
     """
-    asked = finder(question)
-    known: set[str] = set().union(*(one.matched for one in places)) & {*asked.words}
-    if not known:
-        return None
-    told: list[tuple[float, int, Candidate, str]] = []
+    asked, weights = finder(question), weigh(question, candidates)
+    told: list[tuple[float, float, int, Candidate, str]] = []
     for candidate in {one.anchor.entry.id: one.anchor for one in places if one.anchor.entry.role == "user"}.values():
         for sentence in _UNIT.findall(candidate.entry.text):
-            if _QUESTION.search(sentence) or not known <= {*asked.found(sentence)}:
-                continue
-            told.append((candidate.entry.created, candidate.entry.order, candidate, sentence.strip()))
-    if not told or _is_common(known, candidates):
+            share = answered_share(question, asked, weights, sentence)
+            if share >= _ANSWERING:
+                told.append((round(share, 6), candidate.entry.created, candidate.entry.order, candidate, sentence.strip()))
+    if not told:
         return None
-    *_, candidate, sentence = max(told, key=lambda one: one[:2])
+    *_, candidate, sentence = max(told, key=lambda one: one[:3])
     return candidate, sentence
+
+
+def answered_share(question: str, asked: WordFinder, weights: Mapping[str, float], sentence: str) -> float:
+    """How much of what a question's words tell a statement has; 0 if it asks, or is about somebody else than the question.
+
+    The verb alone ("Where do I live?") says whom it is about only with its subject: "My aunt lives in Rome" answers nothing.
+    """
+    if _QUESTION.search(sentence):
+        return 0.0
+    said = {*asked.found(sentence)}
+    if _OF_OWN_THINGS.search(question) is None and _SUBJECT_I.search(question) and not _SUBJECT_I.search(sentence):
+        return 0.0
+    total = sum(weights.values()) or 1.0
+    return sum(weights.get(word, 0.0) for word in said) / total
 
 
 def sentence_passage(candidate: Candidate, sentence: str, question: str) -> Passage:
     """A sentence as a passage."""
     return _passage(candidate, sentence, finder(question), 0)
-
-
-def _is_common(known: set[str], candidates: Candidates) -> bool:
-    """Tells whether words are in so many messages that they name nothing."""
-    return all(candidates.counts.get(word, 0) * 4 > max(candidates.messages, 12) for word in known)
 
 
 def passage_line(passage: Passage, *, titled: bool = False) -> str:

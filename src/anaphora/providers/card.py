@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+import re
 from dataclasses import dataclass, fields, replace
 from typing import Any
 
@@ -10,6 +11,11 @@ from anaphora.errors import ConfigError
 from anaphora.message import Usage
 
 _MILLION = 1_000_000
+
+
+# Models of fewer parameters are given nothing of the past but what answers the very question (bench/memory_helps.py).
+TINY = 1_000_000_000
+_SIZE = re.compile(r"(?:^|[-_:/ x])(\d+(?:\.\d+)?)([bBmM])(?![a-zA-Z\d])")
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +54,7 @@ class Tier:
 class ModelCard:
     """None is unknown, never no and never zero. ``context_window`` and ``max_output`` in tokens.
 
-    ``sampling``: it takes a temperature and the like. ``retires``: the day its provider takes it away, as YYYY-MM-DD.
+    ``parameters``: how many numbers it is made of. ``sampling``: it takes a temperature and the like. ``retires``: the day its provider takes it away, as YYYY-MM-DD.
     """
 
     context_window: int | None = None
@@ -61,6 +67,12 @@ class ModelCard:
     json_schema: bool | None = None
     thinking: bool | None = None
     retires: str = ""
+    parameters: int | None = None
+
+    @property
+    def is_tiny(self) -> bool:
+        """Tells whether text beside a question leads the model astray more often than it helps. Of unknown size is large."""
+        return self.parameters is not None and self.parameters < TINY
 
     def cost(self, usage: Usage) -> float | None:
         """The dollars for a call, by the tier its prompt is in; None if no price is known."""
@@ -91,10 +103,16 @@ class ModelCard:
         return replace(self, **said)
 
 
+def parameters_in(name: str) -> int | None:
+    """The number of parameters that a model's name tells, as ``llama3.2:1b`` and ``SmolLM2-135M`` do; None if it tells none."""
+    found = _SIZE.search(name)
+    return None if found is None else int(float(found[1]) * (10**9 if found[2] in "bB" else 10**6))
+
+
 FREE = ModelCard(prices=Prices(0.0, 0.0))
 _NAMES = tuple(one.name for one in fields(ModelCard))
 _PRICES = tuple(one.name for one in fields(Prices))
-_NUMBERS = ("context_window", "max_output")
+_NUMBERS = ("context_window", "max_output", "parameters")
 _FLAGS = ("sampling", "images", "tools", "json_schema", "thinking")
 CARD_KEYS = (*_NUMBERS, *_PRICES[:4], "thinking_price", "tiers", *_FLAGS, "retires")
 
@@ -109,7 +127,7 @@ def card_from_json(value: Mapping[str, Any]) -> ModelCard:
         raise ValueError(f"there is no {unknown[0]!r}; there are {', '.join(CARD_KEYS)}")
     for name in _NUMBERS:
         if name in value and (type(value[name]) is not int or value[name] < 1):
-            raise ValueError(f"{name} must be a whole number of tokens, not {value[name]!r}")
+            raise ValueError(f"{name} must be a whole number from 1, not {value[name]!r}")
     for name in _FLAGS:
         if name in value and type(value[name]) is not bool:
             raise ValueError(f"{name} must be true or false, not {value[name]!r}")

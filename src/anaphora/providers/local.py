@@ -192,13 +192,14 @@ class LocalProvider:
         props = await inner.ask(f"{root}/props")
         window = props.get("default_generation_settings", {}).get("n_ctx")
         count = await TemplateCounter.probe(inner, root)
+        parameters = await _parameters(inner)
         return ModelInfo(
             context_window=window if isinstance(window, int) else None,
             count=count,
             system=DEFAULT_SYSTEM if is_default else "",
-            small=is_default or await _is_small(inner),
+            small=is_default or (parameters is not None and parameters < _SMALL),
             one_at_a_time=True,
-            card=replace(FREE, images=False, json_schema=True, tools=_calls_tools(props)),
+            card=replace(FREE, parameters=parameters, images=False, json_schema=True, tools=_calls_tools(props)),
         )
 
 
@@ -208,12 +209,12 @@ def _calls_tools(props: Json) -> bool:
     return isinstance(can, dict) and can.get("supports_tools") is True
 
 
-async def _is_small(inner: Service) -> bool:
-    """Whether the model has too few parameters to be trusted with more than answers."""
+async def _parameters(inner: Service) -> int | None:
+    """The number of the model's parameters, as its file's header says."""
     models = (await inner.ask("/models")).get("data")
     meta = models[0].get("meta") if isinstance(models, list) and models and isinstance(models[0], dict) else None
     size = meta.get("n_params") if isinstance(meta, dict) else None
-    return isinstance(size, int) and size < _SMALL
+    return size if isinstance(size, int) else None
 
 
 class TemplateCounter:

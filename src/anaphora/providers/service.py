@@ -24,7 +24,7 @@ from anaphora.errors import (
 from anaphora.events import ProviderEvent
 from anaphora.providers.anthropic import AnthropicWire
 from anaphora.providers.base import Counter, Deadlines, ModelInfo, ModelRef, ProviderOptions, Request
-from anaphora.providers.card import FREE, ModelCard
+from anaphora.providers.card import FREE, ModelCard, parameters_in
 from anaphora.providers.catalog import known_card
 from anaphora.providers.failures import Answerer, unreadable
 from anaphora.providers.gemini import GeminiWire
@@ -82,6 +82,8 @@ class Service:
             if own is None and (card.context_window is None or self._wire(model).sets_window):
                 window, reached = await self._window(model)
                 card = replace(card, context_window=window or card.context_window)
+            if card.parameters is None:
+                card = replace(card, parameters=parameters_in(model))
             # A server that was not there may be there next time.
             if reached:
                 self._cards[model] = card
