@@ -11,6 +11,7 @@ from typing import Any
 
 import anyio
 
+from anaphora.branch_reading import measured
 from anaphora.codec import Json
 from anaphora.context.plan import Budget, Context
 from anaphora.context.prefix import cache_loss
@@ -41,6 +42,7 @@ from anaphora.schema.shape import Shape
 from anaphora.schema.values import NotOfType
 from anaphora.setup import Setup
 from anaphora.stores.base import Scope
+from anaphora.tokens import measure_of
 from anaphora.tool import Tool, schemas_text
 from anaphora.tools.calling import shortened
 from anaphora.transcript import Entry
@@ -128,7 +130,7 @@ class Answering:
                 f"{self.setup.model} cannot see pictures: choose a model that can (anaphora models lists them). "
                 'If it can after all: models={"PROVIDER:MODEL": {"images": True}}.'
             )
-        await self.setup.measured(self.scope, user)
+        await measured(self.setup.store, self.setup.model, self.scope, user)
         self.tools = await self._offered()
         self.budget = await self.setup.budget(self.wish.options.max_tokens, self.wish.shape)
         return await self._planned(user, self.budget)
@@ -212,7 +214,9 @@ class Answering:
 
     async def _planned(self, user: Entry, budget: Budget) -> Context:
         at = self._at or user
-        context = await self.setup.context(self.scope, at.id, budget, self.upkeep.notes, self._remembered)
+        context = await self.setup.context(
+            self.scope, at.id, budget, self.upkeep.notes, self._remembered, reader=self.upkeep.reader
+        )
         await self.setup.spending.check(self.scope, self.setup.model, sent=self._most_sent(context), answer=budget.answer)
         self._remembered = context.remembered
         self.context = context.after(self.upkeep.sent)
@@ -319,7 +323,7 @@ class Answering:
         """What is sent: the context, with what the answer is to look like if that must be said in words."""
         messages = [*context.messages, *self._correction]
         if self.wish.shape and not self._correction and self._schema() is None:
-            newest = max(index for index, message in enumerate(messages) if message.role == "user")
+            newest = next(index for index in reversed(range(len(messages))) if messages[index].role == "user")
             words = Text(f"\n\n{self.wish.shape.instruction}")
             messages[newest] = replace(messages[newest], parts=(*messages[newest].parts, words))
         return messages
@@ -328,8 +332,7 @@ class Answering:
         """Take from the whole answer how the model counts; a count that is far too low says that the prompt was cut off."""
         model = self.setup.model
         usage = self.ended.usage if self.ended else None
-        has_pictures = any(isinstance(part, Image) for message in context.messages for part in message.parts)
-        if usage is None or has_pictures or self.wish.shape:
+        if usage is None or context.measure.images or self.wish.shape:
             # What a picture counts is each vendor's own affair, and teaches nothing about words.
             return
         if model.estimate.is_cut(context.report.tokens, usage.input_tokens):
@@ -337,7 +340,7 @@ class Answering:
             smaller = "its context window is smaller than it says, and the beginning was cut off"
             self.mailbox.put(Warned(f"{read}: {smaller}. Set context_window (--context-window) to its real size."))
             return
-        model.learn([*context.messages, text_message("system", schemas_text(self.tools))], usage)
+        model.learn(context.measure + measure_of([text_message("system", schemas_text(self.tools))]), usage)
         if not context.report.exact:
             await self.setup.store.keep_estimate(self.scope.owner, str(model), model.estimate)
 

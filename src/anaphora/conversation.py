@@ -268,6 +268,7 @@ class AsyncConversation(Saying):
         """Nothing of what was forgotten stays in this process."""
         for conversation in (self, *self._all.values()):
             conversation._upkeep.sent = None  # noqa: SLF001 -- all conversations of a bot know each other
+            conversation._upkeep.reader.forget()  # noqa: SLF001 -- the same
         self._setup.model.forget_counts()
         if self._setup.vectors is not None:
             self._setup.vectors.forget()

@@ -81,7 +81,7 @@ class Cue:
     message: str | None
     before: int
     elsewhere: bool = True
-    limit: int = 200
+    limit: int = 150
     messages: tuple[str, ...] = ()
     asked: str | None = None
     languages: tuple[str, ...] = ("english",)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 
 from anaphora.calls import Purpose
@@ -11,7 +11,7 @@ from anaphora.errors import PromptTooLong
 from anaphora.message import Message, Options, Usage, described, text_message
 from anaphora.providers.base import ModelInfo, Provider, Request
 from anaphora.providers.card import ModelCard
-from anaphora.tokens import Estimate
+from anaphora.tokens import Estimate, Measure
 from anaphora.tool import Tool, schemas_text
 from anaphora.transcript import Size
 
@@ -127,7 +127,7 @@ class Model:
         """The usage with what it cost, as the provider says or by its prices."""
         return usage if usage is None or usage.cost is not None else replace(usage, cost=await self.cost(usage))
 
-    def learn(self, sent: Iterable[Message], usage: Usage) -> None:
+    def learn(self, sent: Measure, usage: Usage) -> None:
         """Correct the estimate by what a whole answer reported."""
         self.estimate = self.estimate.learned(sent, usage.input_tokens)
 

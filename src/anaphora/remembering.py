@@ -14,6 +14,7 @@ from anaphora.context.plan import Memory
 from anaphora.context.recall import MOST_PLACES, Choice, Recall, answering, passages, sentence_passage, worth_recalling
 from anaphora.context.remembered import Aside, Recalled, Remembered, plain_tail_text, preamble_text, tail_text
 from anaphora.context.summary import chain, within
+from anaphora.context.verbatim import Verbatim
 from anaphora.derived import Candidate, Candidates, Cue, Fact
 from anaphora.documents.reading import Reading
 from anaphora.embedding import VectorIndex
@@ -33,28 +34,33 @@ _VECTOR_SECONDS = 3.0
 
 @dataclass(frozen=True, slots=True)
 class View:
-    """What a window shows of a branch: its messages, and how many lie before them. ``room`` is what may be sent, in tokens."""
+    """What a window shows of a branch. ``room`` is what may be sent, in tokens."""
 
     scope: Scope
-    window: Sequence[Entry]
+    window: Verbatim
     room: int
-
-    @property
-    def tokens(self) -> int:
-        """The size of the window."""
-        return sum(entry.tokens for entry in self.window)
 
     @property
     def start(self) -> int:
         """How many messages of the branch lie before the window."""
-        return self.window[0].before.messages
+        return self.window.first.before.messages
+
+    @property
+    def last(self) -> Entry:
+        """The last message of the branch."""
+        return self.window.branch[-1]
 
     @property
     def newest(self) -> Entry | None:
         """The message that is to be answered: the last, or the one for which tools were called."""
-        if self.window[-1].role not in {"user", "tool"}:
+        if self.last.role not in {"user", "tool"}:
             return None
-        return next((entry for entry in reversed(self.window) if entry.role == "user"), None)
+        return next((entry for entry in reversed(self.window.branch) if entry.role == "user"), None)
+
+    @property
+    def answered(self) -> float:
+        """When the assistant spoke last, in seconds since 1970; 0 if it has not."""
+        return next((entry.created for entry in reversed(self.window.shown) if entry.role == "assistant"), 0.0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,10 +87,10 @@ class Rememberer:
             return Remembered(notes=(f"nothing is remembered this time: {error}",))
 
     async def _remembered(self, view: View) -> Remembered:
-        memory, began = self.memory, view.window[0].created
-        in_window = frozenset(entry.id for entry in view.window)
+        memory, began = self.memory, view.window.first.created
         known = await self.store.facts(view.scope.owner) if memory.facts else ()
         known = [fact for fact in known if view.scope.shows(fact)]
+        in_window = frozenset(entry.id for entry in view.window.shown) if known else frozenset()
         facts_room = int(memory.facts.share * view.room) if memory.facts else 0
         spares = self._spares("facts")
         held = [] if spares else lasting(known, began=began, room=facts_room)
@@ -97,7 +103,7 @@ class Rememberer:
             left = facts_room - aside_tokens(new)
             new += answering_facts(hidden, question) if spares else matching(hidden, question, shown=(*held, *new), room=left)
         notes = _not_shown(known, held, new, facts_room)
-        summaries = await self.store.summaries(view.scope, view.window[-1].id) if memory.summary and view.start else ()
+        summaries = await self.store.summaries(view.scope, view.last.id) if memory.summary and view.start else ()
         shown = within(chain(summaries, view.start), int(memory.summary.share * view.room) if memory.summary else 0)
         recalled = Recalled()
         if memory.recall and view.newest:
@@ -120,16 +126,15 @@ class Rememberer:
         """The pieces of larger documents that matter to the newest message."""
         if view.newest is None or not self.reading.large:
             return ()
-        before = next((entry.created for entry in reversed(view.window) if entry.role == "assistant"), 0.0)
         question = _shortened(own_words(view.newest.message))
         index = None if self.vectors is None else self.vectors.of(self.reading.shelf.owner)
         alike, similar, _ = await self._alike(question, index)
-        return await self.reading.excerpts(question, (alike, similar), since=before)
+        return await self.reading.excerpts(question, (alike, similar), since=view.answered)
 
     async def _recalled(self, recall: Recall, view: View, asked: Entry) -> tuple[Recalled, tuple[str, ...]]:
         """What is quoted of the past and why, and what went wrong."""
         question = _shortened(own_words(asked.message))
-        need = need_of(question, follows=len(view.window) > 1)
+        need = need_of(question, follows=view.window.held.messages > 1)
         if not need.exists:
             return Recalled(need), ()
         wanted = cue_words(question)
@@ -183,7 +188,7 @@ class Rememberer:
 
     def _room_to_recall(self, recall: Recall, view: View) -> int:
         """All that the window and what else is remembered leave, and half its share in any case."""
-        left = view.room - self.memory.standing(view.room) - view.tokens
+        left = view.room - self.memory.standing(view.room) - view.window.tokens
         return max(left, int(recall.kept_free * view.room))
 
     async def _alike(self, question: str, index: VectorIndex | None) -> tuple[dict[str, float], frozenset[str], tuple[str, ...]]:

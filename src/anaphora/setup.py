@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
+from anaphora.branch_reading import BranchReader, end_of_branch
 from anaphora.context.plan import Budget, Context, Memory, Prompt, plan
 from anaphora.context.remembered import Remembered
 from anaphora.context.window import cut, following, reach
@@ -21,7 +22,7 @@ from anaphora.stores.base import Scope, Store
 from anaphora.tool import Tool
 from anaphora.tools.calling import Confirm
 from anaphora.tools.mcp import MCPServer, server_tools
-from anaphora.transcript import START, Entry, Extent
+from anaphora.transcript import Entry
 
 _TOO_SMALL = "{model} is too small to {do}: name another model for it ({option}; memory_model in the settings)"
 
@@ -122,10 +123,11 @@ class Setup:
         budget: Budget,
         notes: Sequence[str] = (),
         remembered: Remembered | None = None,
+        reader: BranchReader | None = None,
     ) -> Context:
         """What the model sees of the branch that ends at a message. Only as much is read as may go in.
 
-        ``notes`` go into the report. What is ``remembered`` already is not looked for again: within a turn it stays as it is.
+        A ``reader`` knows what was read for the turn before. ``notes`` go into the report. What is ``remembered`` already is not looked for again: within a turn it stays as it is.
         Raises ContextTooLong.
         """
         system = await self.system_prompt(scope)
@@ -133,10 +135,12 @@ class Setup:
         room = budget.prompt - system.tokens
         reading = await Reading.of(self.store, scope, room)
         memory = replace(memory, reserved=reading.reserved)
-        branch = await self._end_of_branch(scope, message_id, reach(memory.limits(room)))
-        if not branch:
-            return plan(branch, system=system, memory=memory, budget=budget)
-        view = View(scope, branch[cut(branch, memory.limits(room)) :], room)
+        reader = reader or BranchReader()
+        if message_id is None:
+            return plan((), system=system, memory=memory, budget=budget)
+        branch = await reader.read(self.store, self.model, scope, message_id, reach(memory.limits(room)))
+        window = reader.window(branch, memory, room)
+        view = View(scope, window, room)
         tiny = (await self.model.prepare()).card.is_tiny
         rememberer = Rememberer(self.store, self.model, memory, reading, self.vectors, is_tiny=tiny)
         beside = remembered or await rememberer.remembered(view)
@@ -146,7 +150,7 @@ class Setup:
         # Who sees everything misses no summary.
         said = (*(about_summaries if view.start else ()), *about_facts, *memory.notes, *notes)
         beside = beside if remembered else replace(beside, notes=beside.notes + said)
-        return plan(branch, system=system, memory=memory, budget=budget, remembered=beside)
+        return plan(branch, system=system, memory=memory, budget=budget, remembered=beside, window=window)
 
     async def sight(self, scope: Scope, message_id: str, budget: Budget) -> Sight:
         """What upkeep must know of the branch that ends with a message."""
@@ -155,7 +159,7 @@ class Setup:
         room = budget.prompt - system.tokens
         memory = replace(memory, reserved=(await Reading.of(self.store, scope, room)).reserved)
         limits = memory.limits(room)
-        branch = await self._end_of_branch(scope, message_id, reach(limits))
+        branch = await end_of_branch(self.store, self.model, scope, message_id, reach(limits))
         first = cut(branch, limits)
         return Sight(branch, branch[first].before.messages, following(branch, limits, first), room)
 
@@ -174,27 +178,3 @@ class Setup:
         if memory.facts is not None and memory.facts.learn and await self.learner() is None:
             of_facts.append(_TOO_SMALL.format(model=self.model, do="learn facts", option="Facts(learn=True, model=…)"))
         return memory, of_summaries, of_facts
-
-    async def _end_of_branch(self, scope: Scope, message_id: str | None, most: Extent) -> Sequence[Entry]:
-        """The messages up to this one, back to where they exceed ``most``.
-
-        What another model's tokenizer counted is counted anew, if this one's can.
-        """
-        counter = await self.model.counter()
-        far = most
-        while True:
-            branch = await self.store.branch(scope, message_id, reach=far)
-            if counter:
-                branch = [entry if entry.size.counter == counter else await self.measured(scope, entry) for entry in branch]
-            if not branch or branch[0].parent is None or sum((entry.extent for entry in branch), START).exceeds(most):
-                return branch
-            # By this model's count it is less.
-            far += far + Extent(1, 1, 1)
-
-    async def measured(self, scope: Scope, entry: Entry) -> Entry:
-        """The same message with the size this model counts."""
-        size = await self.model.size(entry.message)
-        if size == entry.size:
-            return entry
-        await self.store.measure(scope, entry.id, size)
-        return replace(entry, size=size)

@@ -40,8 +40,32 @@ def text_bytes(message: Message) -> int:
     return sum(len(text.encode("utf-8", "replace")) for text in read_texts(message))
 
 
-def _fixed_tokens(message: Message) -> int:
-    return MESSAGE_OVERHEAD + IMAGE_TOKENS * sum(isinstance(part, Image) for part in message.parts)
+@dataclass(frozen=True, slots=True)
+class Measure:
+    """What tokens are estimated from: the UTF-8 bytes of so many messages, and their pictures."""
+
+    messages: int = 0
+    bytes: int = 0
+    images: int = 0
+
+    def __add__(self, other: Measure) -> Measure:
+        return Measure(self.messages + other.messages, self.bytes + other.bytes, self.images + other.images)
+
+    def __sub__(self, other: Measure) -> Measure:
+        return Measure(self.messages - other.messages, self.bytes - other.bytes, self.images - other.images)
+
+    @property
+    def fixed(self) -> int:
+        """The tokens that do not depend on words: roles, marks and pictures."""
+        return MESSAGE_OVERHEAD * self.messages + IMAGE_TOKENS * self.images
+
+
+def measure_of(messages: Iterable[Message]) -> Measure:
+    """Measure messages; each need be measured once in its life."""
+    total = Measure()
+    for message in messages:
+        total += Measure(1, text_bytes(message), sum(isinstance(part, Image) for part in message.parts))
+    return total
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,15 +82,12 @@ class Estimate:
 
     def count(self, message: Message) -> int:
         """The tokens of a message, its role and marks included."""
-        return _fixed_tokens(message) + ceil(text_bytes(message) / self.bytes_per_token)
+        measure = measure_of([message])
+        return measure.fixed + ceil(measure.bytes / self.bytes_per_token)
 
-    def learned(self, sent: Iterable[Message], reported: int) -> Estimate:
+    def learned(self, sent: Measure, reported: int) -> Estimate:
         """The estimate corrected by what a provider counted for ``sent``, in tokens. Zero and tiny reports teach nothing."""
-        size = 0
-        fixed = 0
-        for message in sent:
-            size += text_bytes(message)
-            fixed += _fixed_tokens(message)
+        size, fixed = sent.bytes, sent.fixed
         if reported <= fixed or size < _LEAST_BYTES_TO_LEARN:
             return self
         low, high = _RATIO_BOUNDS

@@ -13,6 +13,7 @@ from functools import partial
 
 import anyio.to_thread
 
+from anaphora.branch_reading import BranchReader
 from anaphora.context.facts import (
     facts_request,
     found_facts,
@@ -76,6 +77,7 @@ class Upkeep:
     asked: float = 0.0
     cached: int = 0
     told: bool = False
+    reader: BranchReader = field(default_factory=BranchReader)
     _running: bool = False
     _summaries: Trouble = field(default_factory=Trouble)
     _facts: Trouble = field(default_factory=Trouble)

@@ -9,12 +9,14 @@ from anaphora.context.facts import Facts
 from anaphora.context.prefix import Sent, unchanged
 from anaphora.context.recall import Recall
 from anaphora.context.remembered import Remembered, with_asides
-from anaphora.context.repair import Piece, repair
+from anaphora.context.repair import Piece
 from anaphora.context.report import Left, Report
 from anaphora.context.summary import Summary, chain, gaps
-from anaphora.context.window import LEAST_MESSAGES, FitContext, Limit, Window, cut
+from anaphora.context.verbatim import Verbatim, nothing_verbatim
+from anaphora.context.window import LEAST_MESSAGES, Cut, FitContext, Limit, Window
 from anaphora.errors import ContextTooLong
 from anaphora.message import Message, text_message
+from anaphora.tokens import Measure, measure_of
 from anaphora.transcript import Entry
 
 # What a provider's own context window is taken to be where nobody says.
@@ -110,12 +112,16 @@ class Prompt:
 
 @dataclass(frozen=True, slots=True)
 class Context:
-    """What one provider call sees. So many of the messages are ``stable``: the next call begins with them too."""
+    """What one provider call sees. So many of the messages are ``stable``: the next call begins with them too.
+
+    ``measure`` is what an estimate of their tokens is made from.
+    """
 
     messages: tuple[Message, ...]
     report: Report
     sent: Sent
     stable: int
+    measure: Measure = Measure()
 
     @property
     def remembered(self) -> Remembered:
@@ -128,31 +134,38 @@ class Context:
 
 
 def plan(
-    branch: Sequence[Entry], *, system: Prompt, memory: Memory, budget: Budget, remembered: Remembered | None = None
+    branch: Sequence[Entry],
+    *,
+    system: Prompt,
+    memory: Memory,
+    budget: Budget,
+    remembered: Remembered | None = None,
+    window: Verbatim | None = None,
 ) -> Context:
     """The context of a branch (oldest first). Raises ContextTooLong naming the part that does not fit.
 
-    The end of a branch is enough, if it reaches beyond ``memory``'s limits.
+    The end of a branch is enough, if it reaches beyond ``memory``'s limits; ``window`` is its verbatim part, if that is known.
     Where the model's window is only assumed, the newest turn is sent however long it is: the provider knows better.
     What is ``remembered`` goes in as far as there is room beside the window.
     """
     room = budget.prompt - system.tokens
-    limits = memory.limits(room)
-    first = cut(branch, limits)
-    window, notes = repair(branch[first:])
-    # What the repair adds (results of tools that never ran) may need the room of an older turn.
-    while limits and _tokens(window) > room and (later := _next_turn(branch, first)):
-        first = later
-        window, notes = repair(branch[first:])
-    is_newest_turn = sum(piece.starts_turn for piece in window) <= 1
-    if _tokens(window) > room and not (budget.assumed and is_newest_turn):
-        raise _too_long(window, system, budget.prompt)
-    beside = _fitting(remembered or Remembered(), room - _tokens(window))
-    pieces = with_asides(window, beside)
-    messages = tuple(piece.message for piece in pieces)
-    sizes = tuple(piece.tokens for piece in pieces)
+    window = _within(window or verbatim(branch, memory, room), room)
+    pieces = window.repaired.pieces
+    newest = _newest_turn(pieces)
+    if window.tokens > room and not (budget.assumed and newest in {None, 0}):
+        raise _too_long(pieces, system, budget.prompt)
+    beside = _fitting(remembered or Remembered(), room - window.tokens)
+    sent = with_asides(pieces, beside)
+    messages = tuple([piece.message for piece in sent])
+    sizes = tuple([piece.tokens for piece in sent])
+    measure = window.measure
+    if beside.tokens:
+        measure = measure + measure_of(new.message for new, old in _changed(sent, pieces)) - measure_of(
+            old.message for new, old in _changed(sent, pieces)
+        )
     if system.text:
-        messages, sizes = (text_message("system", system.text), *messages), (system.tokens, *sizes)
+        first = text_message("system", system.text)
+        messages, sizes, measure = (first, *messages), (system.tokens, *sizes), measure + measure_of([first])
     report = Report(
         budget=budget.prompt + budget.tools,
         tools_tokens=budget.tools,
@@ -161,19 +174,42 @@ def plan(
         exact=budget.exact,
         error=budget.error,
         system_tokens=system.tokens,
-        window_messages=len(window),
-        window_tokens=_tokens(window),
-        cut=window[0].sources[0] if window else None,
-        left=_left(branch[first], beside) if branch and branch[first].parent else None,
-        notes=tuple(notes),
+        window_messages=len(pieces),
+        window_tokens=window.tokens,
+        cut=pieces[0].sources[0] if pieces else None,
+        left=_left(window.first, beside) if branch and window.first.parent else None,
+        notes=tuple(window.repaired.notes),
         remembered=beside,
     )
     # What is quoted with the newest message is gone from the next prompt.
-    newest = max((index for index, message in enumerate(messages) if message.role == "user"), default=0)
+    tailed = (newest or 0) + (1 if system.text else 0)
     # Between the steps of a turn it is not: the next call has all of it.
     is_between = bool(branch) and branch[-1].role == "tool"
-    stable = newest if beside.tail.text and not is_between else len(messages)
-    return Context(messages, report, Sent(messages, sizes, report.cut, beside.preamble.text), stable)
+    stable = tailed if beside.tail.text and not is_between else len(messages)
+    return Context(messages, report, Sent(messages, sizes, report.cut, beside.preamble.text), stable, measure)
+
+
+def verbatim(branch: Sequence[Entry], memory: Memory, room: int, before: Verbatim | None = None) -> Verbatim:
+    """The verbatim part of a branch; ``before`` is that of the last turn, which is gone on with where it can be."""
+    limits = memory.limits(room)
+    if not branch:
+        return nothing_verbatim(limits)
+    return Verbatim.of(branch, limits) if before is None else before.grown(branch, limits)
+
+
+def _within(window: Verbatim, room: int) -> Verbatim:
+    """What the repair adds (results of tools that never ran) may need the room of an older turn."""
+    while window.limits and window.tokens > room and (later := _next_turn(window.branch, window.cut.index)):
+        window = Verbatim.at(window.branch, window.limits, Cut(later, stays=False))
+    return window
+
+
+def _changed(new: Sequence[Piece], old: Sequence[Piece]) -> list[tuple[Piece, Piece]]:
+    return [pair for pair in zip(new, old, strict=True) if pair[0] is not pair[1]]
+
+
+def _newest_turn(pieces: Sequence[Piece]) -> int | None:
+    return next((index for index in reversed(range(len(pieces))) if pieces[index].starts_turn), None)
 
 
 def _tokens(pieces: Sequence[Piece]) -> int:

@@ -40,12 +40,14 @@ class Sent:
 
 def unchanged(before: Sent, now: Sent) -> Prefix:
     """What two calls of one conversation have in common at their beginning."""
-    tokens = 0
-    for index, (old, new) in enumerate(zip(before.messages, now.messages, strict=False)):
-        if old != new:
-            tokens += _common(old, new, before.sizes[index])
-            break
-        tokens += before.sizes[index]
+    # Most messages are the very same objects.
+    same = next(
+        (place for place, pair in enumerate(zip(before.messages, now.messages, strict=False)) if pair[0] is not pair[1] and pair[0] != pair[1]),
+        min(len(before.messages), len(now.messages)),
+    )
+    tokens = sum(before.sizes[:same])
+    if same < min(len(before.messages), len(now.messages)):
+        tokens += _common(before.messages[same], now.messages[same], before.sizes[same])
     return Prefix(tokens, sum(before.sizes), _reason(before, now))
 
 

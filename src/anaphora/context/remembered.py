@@ -121,7 +121,7 @@ def tail_text(facts: Sequence[Fact], passages: Sequence[Passage], conversation: 
 def with_asides(window: Sequence[Piece], remembered: Remembered) -> list[Piece]:
     """The window with the preamble before its first message and the tail before the user's newest."""
     pieces = list(window)
-    newest = max((index for index, piece in enumerate(pieces) if piece.starts_turn), default=None)
+    newest = next((index for index in reversed(range(len(pieces))) if pieces[index].starts_turn), None)
     if newest is not None:
         pieces[newest] = _before(pieces[newest], remembered.tail)
         pieces[0] = _before(pieces[0], remembered.preamble)

@@ -7,7 +7,7 @@ the beginning of a branch does not depend on what follows, but for messages that
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 from anaphora.message import Message, Part, Text, Thinking, ToolResult
 from anaphora.tokens import Estimate
@@ -38,11 +38,19 @@ class Note:
     reason: str
 
 
-def repair(branch: Sequence[Entry]) -> tuple[list[Piece], list[Note]]:
-    """The view of a whole branch, oldest first, and what had to be changed."""
-    pieces: list[Piece] = []
-    notes: list[Note] = []
-    open_calls: dict[str, str] = {}
+@dataclass(frozen=True, slots=True)
+class Repaired:
+    """The view of a branch, what had to be changed, and the calls (id to name) that have no result yet."""
+
+    pieces: list[Piece] = field(default_factory=list)
+    notes: list[Note] = field(default_factory=list)
+    open_calls: dict[str, str] = field(default_factory=dict)
+
+
+def repair(branch: Sequence[Entry], before: Repaired | None = None) -> Repaired:
+    """The view of a branch, oldest first; ``before`` is that of what comes before these messages, and stays as it is."""
+    known = before or Repaired()
+    pieces, notes, open_calls = [*known.pieces], [*known.notes], {**known.open_calls}
     for entry in branch:
         message = _spoken(entry, open_calls, notes)
         if message is None:
@@ -59,7 +67,7 @@ def repair(branch: Sequence[Entry]) -> tuple[list[Piece], list[Note]]:
             continue
         if _add(pieces, Piece(message, entry.tokens, (entry.id,))):
             notes.append(Note(entry.id, f"joined with the {message.role} message before it"))
-    return pieces, notes
+    return Repaired(pieces, notes, open_calls)
 
 
 def _add(pieces: list[Piece], piece: Piece) -> bool:

@@ -64,8 +64,23 @@ def reach(limits: Sequence[Limit]) -> Extent:
     return Extent(**most)
 
 
+@dataclass(frozen=True, slots=True)
+class Cut:
+    """The index of a window's first message. While it ``stays``, it is where a block begins, or everything fits: a branch that
+    grows within the limits keeps it.
+    """
+
+    index: int
+    stays: bool
+
+
 def cut(branch: Sequence[Entry], limits: Sequence[Limit]) -> int:
-    """The index of the first message that goes in; it starts a turn, or is 0 where everything fits.
+    """The index of the first message that goes in; it starts a turn, or is 0 where everything fits."""
+    return find_cut(branch, limits).index
+
+
+def find_cut(branch: Sequence[Entry], limits: Sequence[Limit]) -> Cut:
+    """Where a window begins.
 
     ``branch`` may be the end of a branch that reaches beyond ``reach(limits)``. The newest turn is never dropped, nor is the one
     before it where it fits, wherever blocks begin: that is what the next question follows.
@@ -73,16 +88,16 @@ def cut(branch: Sequence[Entry], limits: Sequence[Limit]) -> int:
     turns = [index for index, entry in enumerate(branch) if entry.starts_turn]
     fits = max((_fits(branch, limit) for limit in limits), default=0)
     if fits == 0 or not turns:
-        return 0
+        return Cut(0, stays=True)
     first = next((place for place, index in enumerate(turns) if index >= fits), len(turns) - 1)
     latest = max(turns[first], turns[-2] if len(turns) > 1 else 0)
     for limit in limits:
         before = limit.block(branch[turns[first - 1]]) if first else -1
         found = next((index for index in turns[first:] if limit.block(branch[index]) > before), None)
         if found is not None:
-            return min(found, latest)
+            return Cut(min(found, latest), stays=found <= latest and limit is limits[0])
     # Where no block begins between there and the end, the window begins as early as it can.
-    return turns[first]
+    return Cut(turns[first], stays=False)
 
 
 def following(branch: Sequence[Entry], limits: Sequence[Limit], first: int) -> int | None:

@@ -26,7 +26,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import AsyncGenerator, Callable, Iterable, Sequence
+from collections.abc import AsyncGenerator, Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import get_args
@@ -109,6 +109,7 @@ class ScriptedProvider:
         self._echo = echo
         self._info = ModelInfo(context_window=context_window, system=system, small=background is None)
         self._count = Estimate().count
+        self._counted: dict[int, tuple[Message, int]] = {}
 
     async def prepare(self, model: str, /) -> ModelInfo:  # noqa: ARG002 -- the protocol's signature
         """Nothing to connect."""
@@ -158,13 +159,17 @@ class ScriptedProvider:
 
     def _usage(self, before: Sequence[Message], request: Request) -> Usage:
         now, tools = request.messages, schemas_text(request.tools)
-        same = 0
-        for old, new in zip(before, now, strict=False):
-            if old != new:
-                break
-            same += self._count(new)
+        self._counted = {id(message): (message, size) for message, size in self._sizes(now)}
+        same = next((place for place, (old, new) in enumerate(zip(before, now, strict=False)) if old is not new and old != new), None)
+        cached = sum(self._counted[id(message)][1] for message in now[: min(len(before), len(now)) if same is None else same])
         schemas = self._count(text_message("system", tools)) if tools else 0
-        return Usage(input_tokens=sum(map(self._count, now)) + schemas, cached_tokens=same)
+        return Usage(input_tokens=sum(size for _, size in self._counted.values()) + schemas, cached_tokens=cached)
+
+    def _sizes(self, messages: Sequence[Message]) -> Iterator[tuple[Message, int]]:
+        """Messages with their tokens; what was in the request before is not counted again."""
+        for message in messages:
+            known = self._counted.get(id(message))
+            yield message, known[1] if known and known[0] is message else self._count(message)
 
 
 def words(text: str) -> list[Step]:

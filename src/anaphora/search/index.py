@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Hashable, Sequence
+from collections.abc import Hashable, Sequence
+from heapq import nlargest
 from math import log
 from typing import Generic, TypeVar
 
@@ -54,7 +55,8 @@ class WordIndex(Generic[Key]):
         return scores
 
 
-def worth_reading(scores: dict[Key, float], share: float, order: Callable[[Key], int]) -> list[Key]:
-    """The keys whose score is at least this share of the best, best first; of equals the one with the greater order."""
+def worth_reading(scores: dict[int, float], share: float, most: int) -> list[int]:
+    """The numbers whose score is at least this share of the best, at most so many, best first; of equals the greater number."""
     least = share * max(scores.values(), default=0.0)
-    return sorted((key for key, score in scores.items() if score >= least), key=lambda key: (-scores[key], -order(key)))
+    best = nlargest(most, ((score, number) for number, score in scores.items() if score >= least))
+    return [number for _, number in best]

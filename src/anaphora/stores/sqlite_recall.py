@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import sqlite3
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 from anaphora.derived import WORTH_READING, Candidate, Candidates, Cue
@@ -22,11 +22,11 @@ from anaphora.stores.sqlite_rows import ENTRY, ITS_MESSAGES, entry_of, key
 from anaphora.stores.sqlite_search import RULE, UNINDEXED_READ, has_fts5, index_key, is_behind, quoted_terms
 
 # So many rows are looked at through the question's rarest words.
-_SELECTED = 4_000
+_SELECTED = 2_000
 # Of words that more messages have, how many is only estimated, from the newest messages.
 _COUNTED = 5_000
 # Of the best so many, those on other branches and in the window are left out.
-_EXAMINED = 1_000
+_EXAMINED = 500
 _RULES = 20
 _COLUMNS = f"messages.conversation, messages.line, {', '.join(f'messages.{column}' for column in ENTRY.split(', '))}"
 
@@ -100,7 +100,7 @@ class _Ranking:
             weight = weight_of(self.counts[word], self._everything)
             quoted = f"({self._expressions[word]})"
             if budget > 0:
-                rows = list(self._rows(quoted, budget))
+                rows = self._rows(quoted, budget)
                 budget -= len(rows)
                 selecting.append(quoted)
                 for number in rows:
@@ -112,13 +112,13 @@ class _Ranking:
         for number in self._asked:
             scores.pop(number, None)
         # Of equals the newer first.
-        return worth_reading(scores, WORTH_READING, lambda number: number)[:_EXAMINED]
+        return worth_reading(scores, WORTH_READING, _EXAMINED)
 
     def rules(self) -> list[int]:
         """The numbers of the newest of the user's standing instructions, which matter whatever their words."""
         return [number for number in self._rows(self._rule, _RULES) if number not in self._asked]
 
-    def _rows(self, expression: str, limit: int) -> Iterator[int]:
+    def _rows(self, expression: str, limit: int) -> list[int]:
         if not self._here:
             rows = self._database.execute(
                 "SELECT rowid FROM terms WHERE terms MATCH ? ORDER BY rowid DESC LIMIT ?", (expression, limit)
@@ -129,7 +129,7 @@ class _Ranking:
                 " AND messages.conversation = ? ORDER BY terms.rowid DESC LIMIT ?",
                 (expression, self._here, limit),
             )
-        return (row[0] for row in rows)
+        return [number for (number,) in rows.fetchall()]
 
     def _counted(self, word: str, cue: Cue) -> int:
         """How many messages have a word, in any of its forms; about, if they are many."""
@@ -162,7 +162,7 @@ class _Scan:
 
     def best(self) -> list[int]:
         """The numbers of the rows."""
-        return worth_reading(self._scores, WORTH_READING, lambda number: number)
+        return worth_reading(self._scores, WORTH_READING, _EXAMINED)
 
 
 def _read_unindexed(database: sqlite3.Connection, owner: str, cue: Cue) -> WordIndex[int]:
