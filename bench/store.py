@@ -66,7 +66,7 @@ INSERT = (
     " VALUES ('me', 'bench', ?, ?, ?, ?, ?, ?, 20, '', ?, '', ?, ?, ?, ?, 1)"
 )
 UPDATE = "UPDATE messages SET parts = ?, status = ?, tokens = ?, indexed = ? WHERE number = ?"
-INDEX = "INSERT INTO search (rowid, text, owner) VALUES (?, ?, '109101')"
+INDEX = "INSERT INTO terms (rowid, text) VALUES (?, ?)"
 TOUCH = "UPDATE conversations SET updated = ?, messages = messages + 1, head = ? WHERE owner = 'me' AND id = 'bench'"
 
 

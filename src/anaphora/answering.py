@@ -340,8 +340,9 @@ class Answering:
             smaller = "its context window is smaller than it says, and the beginning was cut off"
             self.mailbox.put(Warned(f"{read}: {smaller}. Set context_window (--context-window) to its real size."))
             return
+        before = model.estimate
         model.learn(context.measure + measure_of([text_message("system", schemas_text(self.tools))]), usage)
-        if not context.report.exact:
+        if not context.report.exact and model.estimate.differs(before):
             await self.setup.store.keep_estimate(self.scope.owner, str(model), model.estimate)
 
     async def _begin_anew(self, context: Context) -> Usage | None:

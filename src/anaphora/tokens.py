@@ -19,6 +19,7 @@ _RATIO_BOUNDS = (1.5, 8.0)
 _WELL_KNOWN = 3
 _CUT_IF_KNOWN, _CUT_IF_GUESSED = 0.5, 0.4
 _LEAST_SENT = 500
+_MOVED = 0.01
 
 
 def read_texts(message: Message) -> list[str]:
@@ -100,6 +101,11 @@ class Estimate:
             samples=self.samples + 1,
             error=self.error + weight * (wrong - self.error),
         )
+
+    def differs(self, before: Estimate) -> bool:
+        """Tells whether it is worth keeping in the place of an earlier one: it is young, or has moved by a hundredth."""
+        young = self.samples <= _WELL_KNOWN and self != before
+        return young or abs(self.bytes_per_token - before.bytes_per_token) > _MOVED * before.bytes_per_token
 
     def is_cut(self, sent: int, reported: int) -> bool:
         """Whether a provider counted so few of the tokens ``sent`` that it must have cut the prompt off, in silence.

@@ -57,7 +57,7 @@ _LEAST_COLLECTION = 40
 # Nobody asks for more places.
 _RANKED = 100
 # Of so many places, best first, the words around them are counted too.
-_WEIGHED = 150
+_WEIGHED = 110
 # "Caroline: Hey!", as bridges to chats of several people write it.
 _SPEAKER = re.compile(r"\A(?:\[[^\]\n]{0,60}\] ?)?([^\W\d_][\w .'’-]{0,39}): ")
 _ROLES = frozenset(("user", "assistant", "tool", "system"))
@@ -153,13 +153,14 @@ def rank(question: str, candidates: Candidates, similarities: Mapping[str, float
     sums = _sums(scores, factor.is_chat)
     values = {place: value * (1 + terms.share(in_conversation[place[0]])) * factor(place) for place, value in sums.items()}
     best = nlargest(_WEIGHED, values, key=lambda one: (values[one], one))
-    values = {place: values[place] * (1 + terms.share(_around(scores, place))) for place in best}
+    around = {place: _around(scores, place) for place in best}
+    values = {place: values[place] * (1 + terms.share(around[place])) for place in best}
     if factor.wants_rules:
         # As much as a question without words of it is worth: they hold for whatever is to be done.
         least = _RULE_SHARE * max(values.values(), default=1.0)
         values |= {place: values.get(place, 0.0) + least for place in factor.rules}
     for place in nlargest(_RANKED, values, key=lambda one: (values[one], one)):
-        matched = _around(scores, place)
+        matched = around.get(place, 0)
         anchor, offset = factor.candidate(place) or _nearest([scores.get(near) for near in _near(place)])
         ranked.append(Ranked(place, values[place], terms.share(matched), anchor, offset, terms.words(matched)))
     # Rounded, so that the order in which scores were added decides nothing.
@@ -283,9 +284,9 @@ class _Factor:
     def __call__(self, place: Place) -> float:
         candidate = self._by_place.get(place)
         # Where roles alternate, the depth of a message tells who speaks.
-        is_user = candidate.entry.role == "user" if candidate else place[1] % 2 == 0
+        is_user = candidate.entry.message.role == "user" if candidate else place[1] % 2 == 0
         factor = _USER_FACTOR if self._favours_user and is_user else 1.0
-        if candidate is None:
+        if candidate is None or not (self._favours_user or self._asks_when):
             return factor
         if self._asks_when and _TIME.search(candidate.entry.text):
             factor *= _TIME_FACTOR
@@ -329,9 +330,10 @@ def _near(place: Place) -> list[Place]:
 
 def _around(scores: Mapping[Place, _Score], place: Place) -> int:
     """The words that are said at a place and right around it."""
+    conversation, depth = place
     matched = 0
-    for near in _near(place):
-        score = scores.get(near)
+    for offset in _OFFSETS:
+        score = scores.get((conversation, depth + offset))
         if score is not None:
             matched |= score.matched
     return matched
