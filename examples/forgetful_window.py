@@ -1,4 +1,4 @@
-"""What a window is: with room for two turns, the name said first is gone from what the model sees, and the report says so.
+"""What a window is: with room for two earlier turns, the name said first is gone from what the model sees, and the report says so.
 
 Nothing is lost: the transcript has it all, and a bot with recall finds it again.
 
@@ -13,7 +13,7 @@ from anaphora import Chatbot, LastTurns
 
 model = sys.argv[1] if len(sys.argv) > 1 else None
 
-with Chatbot(model, window=LastTurns(2, keep=2), recall=False, summary=False, facts=False, max_tokens=40) as bot:
+with Chatbot(model, window=LastTurns(2, slide=True), recall=False, summary=False, facts=False, max_tokens=40) as bot:
     for text in ("My name is Ada.", "Tell me a fact about cats.", "And one about dogs.", "What's my name?"):
         answer = bot.say(text)
         left = answer.context.left.messages if answer.context and answer.context.left else 0

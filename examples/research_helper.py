@@ -30,7 +30,7 @@ class Plan:
         return "\n".join(f"{number}. {step}" for number, step in enumerate(steps, 1))
 
 
-with Chatbot(model, system=SYSTEM, tools=[Plan().plan, search_past, *file_tools(folder)], max_steps=12) as helper:
+with Chatbot(model, owner="me", system=SYSTEM, tools=[Plan().plan, search_past, *file_tools(folder)], max_steps=12) as helper:
     # Something to find among past conversations.
     helper.conversation("last week").say("We decided that a conversation may cost ten cents.")
     for event in helper.stream("What did we decide about costs, and how is that set?").events:

@@ -19,8 +19,8 @@ CUSTOMERS = {
 
 
 async def serve(bot: AsyncChatbot, customer: str, questions: list[str]) -> None:
-    """One customer's conversation."""
-    conversation = bot.conversation(customer)
+    """One customer's conversation: with an owner of their own, nobody is ever quoted what another customer said."""
+    conversation = bot.conversation("support", owner=customer)
     for question in questions:
         try:
             answer = await conversation.say(question)

@@ -31,7 +31,7 @@ async def test_a_window_shapes_what_is_sent_and_loses_nothing():
     async with AsyncChatbot(provider, window=LastTurns(1), system="Be brief.") as bot:
         for number in range(4):
             await bot.say(str(number))
-        assert [message.text for message in provider.requests[-1].messages] == ["Be brief.", "3"]
+        assert [message.text for message in provider.requests[-1].messages] == ["Be brief.", "2", "You said: 2", "3"]
         assert len(await bot.history()) == 8
 
 

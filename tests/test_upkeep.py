@@ -274,7 +274,7 @@ async def test_what_the_user_corrects_while_facts_are_looked_for_stays_corrected
 
 async def test_summaries_of_a_small_window_become_few_too():
     provider = ScriptedProvider(echo=True, context_window=8_000, background=marks_kept)
-    async with AsyncChatbot(provider, window=LastTurns(2)) as bot:
+    async with AsyncChatbot(provider, window=LastTurns(1)) as bot:
         for number in range(70):
             await bot.say(f"mark{number} {WORDS}")
             await bot.settle()

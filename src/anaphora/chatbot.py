@@ -157,14 +157,17 @@ class AsyncChatbot(AsyncConversation):
         """What the model may call: our own tools, and those of MCP servers."""
         return await self._setup.all_tools()
 
-    def conversation(self, name: str | None = None, *, owner: str | None = None) -> AsyncConversation:
-        """The conversation of that name, begun if there is none; without a name the bot's own.
+    def conversation(self, name: str | ConversationInfo | None = None, *, owner: str | None = None) -> AsyncConversation:
+        """The conversation of that name, begun if there is none, or one that ``conversations()`` gives; without a name the bot's own.
 
         ``owner`` names whose it is: recall, facts and ``search_past`` then reach all conversations of that owner, and nobody
         else's. Without it the conversation is the bot's owner's. Raises ConfigError for a name or an owner that is blank.
         """
         if name is None and owner is None:
             return self
+        if isinstance(name, ConversationInfo):
+            # It is there already, whatever an import called it.
+            return self.sibling(name.id, None if owner is None else checked_name(owner, "an owner"))
         checked = new_conversation_id() if name is None else checked_name(name, "a conversation's name")
         return self.sibling(checked, None if owner is None else checked_name(owner, "an owner"))
 

@@ -6,7 +6,8 @@ import time
 from collections.abc import Sequence
 from dataclasses import replace
 
-from anaphora.context.facts import checked_fact, same_fact
+from anaphora.context.fact_checks import contradicted, same_fact
+from anaphora.context.facts import checked_fact
 from anaphora.derived import Evidence, Fact, Learned
 from anaphora.errors import InvalidMessage, NotFound
 from anaphora.stores.base import Scope, Store
@@ -35,7 +36,7 @@ class AsyncFactList:
         return [fact for fact in await self._store.facts(self._scope.owner) if self._scope.shows(fact)]
 
     async def add(self, text: str, *, message: Entry | None = None, conversation: str | None = None) -> Fact:
-        """Remember something; what is known already is not remembered twice.
+        """Remember something; what is known already is not remembered twice, and what it contradicts holds no longer.
 
         ``message`` is where the user said it, in this ``conversation`` (its id; None is the bot's own): with it the fact is
         forgotten. Raises InvalidMessage, and NotFound if it is not there.
@@ -51,7 +52,8 @@ class AsyncFactList:
             await self._store.branch(where, message.id, reach=START)
             evidence = (Evidence(where.conversation, message.id, line),)
         fact = Fact(new_fact_id(), line, "told", time.time(), evidence, conversation=self._scope.facts_of)
-        kept = await self._store.learn(self._scope.owner, [Learned(fact)])
+        denied = contradicted(line, await self.list())
+        kept = await self._store.learn(self._scope.owner, [Learned(fact, denied.id if denied else None)])
         if not kept:
             raise InvalidMessage("the message it came from has been forgotten.")
         return kept[0]

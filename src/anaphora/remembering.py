@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 import anyio
 
 from anaphora.context.excerpts import Excerpt
-from anaphora.context.facts import answering_facts, aside_tokens, lasting, matching, recent
+from anaphora.context.facts import answering_facts, aside_tokens, evidence_of, lasting, matching, recent
 from anaphora.context.own_words import own_words
 from anaphora.context.plan import Memory
 from anaphora.context.recall import MOST_PLACES, Choice, Recall, answering, passages, sentence_passage, worth_recalling
@@ -107,7 +107,7 @@ class Rememberer:
         shown = within(chain(summaries, view.start), int(memory.summary.share * view.room) if memory.summary else 0)
         recalled = Recalled()
         if memory.recall and view.newest:
-            recalled, trouble = await self._recalled(memory.recall, view, view.newest)
+            recalled, trouble = await self._recalled(memory.recall, view, view.newest, known)
             notes += trouble
         documents, excerpts = await self.reading.whole(), await self._excerpts(view)
         return Remembered(
@@ -131,7 +131,9 @@ class Rememberer:
         alike, similar, _ = await self._alike(question, index)
         return await self.reading.excerpts(question, (alike, similar), since=view.answered)
 
-    async def _recalled(self, recall: Recall, view: View, asked: Entry) -> tuple[Recalled, tuple[str, ...]]:
+    async def _recalled(
+        self, recall: Recall, view: View, asked: Entry, known: Sequence[Fact]
+    ) -> tuple[Recalled, tuple[str, ...]]:
         """What is quoted of the past and why, and what went wrong."""
         question = _shortened(own_words(asked.message))
         need = need_of(question, follows=view.window.held.messages > 1)
@@ -141,6 +143,11 @@ class Rememberer:
         if not wanted or not (view.start or self._reaches_elsewhere(recall, view)):
             return Recalled(Need("none", "there is no past to search")), ()
         alike, similar, notes = await self._alike(question, self.vectors and self.vectors.of(view.scope.owner))
+        proofs = evidence_of(known, need.question)
+        if proofs:
+            # A message is also found by what was learned from it, as if it meant the same.
+            alike = {**dict.fromkeys(proofs, max(alike.values(), default=1.0)), "": min(alike.values(), default=0.0), **alike}
+            similar |= proofs
         scope = view.scope
         cue = Cue(
             words=wanted,

@@ -228,7 +228,7 @@ class FactList:
         return door.call(self._inner.history)
 
     def add(self, text: str, *, message: Entry | None = None, conversation: str | None = None) -> Fact:
-        """Remember something; what is known already is not remembered twice.
+        """Remember something; what is known already is not remembered twice, and what it contradicts holds no longer.
 
         ``message`` is where the user said it, in this ``conversation`` (its id; None is the bot's own): with it the fact is
         forgotten. Raises InvalidMessage, and NotFound if it is not there.
@@ -268,8 +268,8 @@ class Chatbot(Conversation):
         """What the model may call: our own tools, and those of MCP servers."""
         return door.call(self._bot.tools)
 
-    def conversation(self, name: str | None = None, *, owner: str | None = None) -> Conversation:
-        """The conversation of that name, begun if there is none; without a name the bot's own.
+    def conversation(self, name: str | ConversationInfo | None = None, *, owner: str | None = None) -> Conversation:
+        """The conversation of that name, begun if there is none, or one that ``conversations()`` gives; without a name the bot's own.
 
         ``owner`` names whose it is: recall, facts and ``search_past`` then reach all conversations of that owner, and nobody
         else's. Without it the conversation is the bot's owner's. Raises ConfigError for a name or an owner that is blank.

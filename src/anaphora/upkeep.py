@@ -14,11 +14,11 @@ from functools import partial
 import anyio.to_thread
 
 from anaphora.branch_reading import BranchReader
+from anaphora.context.fact_checks import contradicted, same_fact
 from anaphora.context.facts import (
     facts_request,
     found_facts,
     learning_material,
-    same_fact,
     worth_showing,
 )
 from anaphora.context.plan import Budget
@@ -161,14 +161,16 @@ class Upkeep:
             except ValueError as error:
                 raise UnreadableAnswer(f"no facts were learned: {error}", provider=str(learner)) from None
             for one in checked:
-                same = same_fact(one.text, [*known, *(fresh.fact for fresh in found)])
+                held = [*known, *(fresh.fact for fresh in found)]
+                same = same_fact(one.text, held)
                 if same is not None:
                     found.append(Learned(replace(same, evidence=(one.evidence,)), known=True))
                 else:
                     fact = Fact(
                         new_fact_id(), one.text, "learned", time.time(), (one.evidence,), conversation=scope.facts_of
                     )
-                    found.append(Learned(fact, one.replaces))
+                    denied = contradicted(one.text, held)
+                    found.append(Learned(fact, one.replaces or (denied.id if denied else None)))
         await setup.store.learn(scope.owner, found, scope=scope, order=new[-1].order)
 
     async def _embed(self, setup: Setup, _scope: Scope, _message_id: str, _budget: Budget) -> None:

@@ -11,7 +11,7 @@ from tests.cli.program import Terminal, run, scripted
 from anaphora.cli.context_view import context_lines, moved_line
 from anaphora.context.prefix import Prefix
 from anaphora.context.recall import Passage
-from anaphora.context.remembered import Aside, Remembered
+from anaphora.context.remembered import Aside, Recalled, Remembered
 from anaphora.context.report import Left, Report
 
 
@@ -145,7 +145,7 @@ def test_the_bar_is_as_long_as_the_line_and_shows_every_part(width: int):
 
 def test_colours_are_only_for_terminals_and_what_is_quoted_cannot_bring_its_own():
     evil = Passage("c", "t", "m", "2026-01-01", "user", "a \x1b[2J screen", "it says \x1b]0;x\x07")
-    beside = Remembered(passages=(evil,), tail=Aside("y", 5))
+    beside = Remembered(recalled=Recalled(passages=(evil,)), tail=Aside("y", 5))
     plain = "\n".join(context_lines(report(remembered=beside), width=79, colours=False))
     assert "\x1b" not in plain
     coloured = "\n".join(context_lines(report(remembered=beside), width=79, colours=True))

@@ -4,6 +4,7 @@ import json
 
 import pytest
 
+from anaphora.context.fact_checks import same_fact
 from anaphora.context.facts import (
     Facts,
     checked_fact,
@@ -13,7 +14,6 @@ from anaphora.context.facts import (
     learning_material,
     matching,
     recent,
-    same_fact,
     worth_showing,
 )
 from anaphora.context.own_words import own_words

@@ -30,7 +30,7 @@ def budget(prompt: int) -> Budget:
 def test_the_system_prompt_is_first_and_survives_every_cut():
     context = plan(dialogue(50), system=SYSTEM, memory=Memory(LastTurns(1)), budget=budget(1_000))
     assert context.messages[0] == text_message("system", "Be brief.")
-    assert len(context.messages) == 2
+    assert len(context.messages) == 4
 
 
 def test_without_a_system_prompt_none_is_sent():

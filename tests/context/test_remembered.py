@@ -10,7 +10,7 @@ from anaphora.context.facts import Facts
 from anaphora.context.plan import Budget, Context, Memory, Prompt, plan
 from anaphora.context.prefix import unchanged
 from anaphora.context.recall import Passage, Recall
-from anaphora.context.remembered import Aside, Remembered, preamble_text, tail_text
+from anaphora.context.remembered import Aside, Recalled, Remembered, preamble_text, tail_text
 from anaphora.context.summary import Summary
 from anaphora.context.window import FitContext, FullHistory, LastMessages, LastTurns
 from anaphora.derived import BlockSummary, Fact
@@ -30,7 +30,7 @@ def aside(text: str) -> Aside:
 
 def remembered(*, facts: int = 0, summaries: int = 0, passages: int = 0) -> Remembered:
     held, shown, found = (FACT,) * facts, (SUMMARY,) * summaries, (PASSAGE,) * passages
-    return Remembered(held, shown, (), found, aside(preamble_text(held, shown)), aside(tail_text((), found, "here")))
+    return Remembered(held, shown, (), Recalled(passages=found), aside(preamble_text(held, shown)), aside(tail_text((), found, "here")))
 
 
 def planned(branch: list[Entry], beside: Remembered, *, room: int = 10_000, memory: Memory | None = None) -> Context:

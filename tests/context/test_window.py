@@ -4,6 +4,7 @@ from hypothesis import strategies as st
 from tests.context.branches import sized
 
 from anaphora.context.window import FitContext, FullHistory, LastMessages, LastTokens, LastTurns, Limit, Window, cut, reach
+from anaphora.context.plan import Memory
 from anaphora.errors import ConfigError
 from anaphora.message import Role, text_message
 from anaphora.transcript import START, Entry, Extent
@@ -40,7 +41,7 @@ def test_full_history_keeps_everything():
 def test_the_cut_stays_until_the_limit_and_then_jumps():
     window = LastTurns(4, keep=2)
     cuts = [cut_of(window, dialogue(*[1] * length), 1_000) for length in range(1, 24, 2)]
-    assert cuts == [0, 0, 0, 0, 6, 6, 6, 12, 12, 12, 18, 18]
+    assert cuts == [0, 0, 0, 0, 0, 6, 6, 6, 12, 12, 12, 18]
 
 
 def test_after_a_move_about_what_is_to_be_kept_remains():
@@ -57,14 +58,42 @@ def test_after_a_move_about_what_is_to_be_kept_remains():
     assert all(abs(tokens - 200) <= 20 for tokens in held)
 
 
-def test_keep_equal_to_the_limit_is_the_classic_sliding_window():
-    window = LastMessages(3, keep=3)
+def test_slide_is_the_classic_sliding_window():
+    window = LastMessages(3, slide=True)
     assert [cut_of(window, dialogue(*[1] * length), 1_000) for length in range(1, 10, 2)] == [0, 0, 2, 4, 6]
 
 
-def test_last_turns_counts_the_new_one():
-    window = LastTurns(2, keep=2)
-    assert [cut_of(window, dialogue(*[1] * length), 1_000) for length in (1, 3, 5, 7)] == [0, 0, 2, 4]
+def test_last_turns_counts_earlier_turns_beside_the_newest_message():
+    window = LastTurns(2, slide=True)
+    assert [cut_of(window, dialogue(*[1] * length), 1_000) for length in (1, 3, 5, 7, 9)] == [0, 0, 0, 2, 4]
+
+
+@pytest.mark.parametrize("window", [LastTurns(1), LastTurns(2), LastTurns(3), LastMessages(3), LastMessages(4), LastMessages(5)])
+def test_the_smallest_windows_hold_the_turn_before_the_newest_message(window: Window):
+    held = [length - cut_of(window, dialogue(*[1] * length), 1_000) for length in range(3, 80, 2)]
+    assert min(held) >= 3
+
+
+@given(st.one_of(windows), branches, st.integers(1, 400))
+def test_the_turn_before_is_there_wherever_the_limits_allow_it(window: Window, branch: list[Entry], room: int):
+    limits = window.limits(room)
+    turns = [index for index, entry in enumerate(branch) if entry.starts_turn]
+    if len(turns) < 2:
+        return
+    both = branch[turns[-2] :]
+    held = sum((entry.extent for entry in both), START)
+    if all(getattr(held, limit.unit) <= limit.most for limit in limits):
+        assert cut_of(window, branch, room) <= turns[-2]
+
+
+def test_a_window_that_holds_less_than_a_turn_says_so():
+    assert "holds less than a turn" in Memory(LastMessages(2)).notes[0]
+    assert Memory(LastMessages(3)).notes == Memory(LastTurns(1)).notes == ()
+
+
+def test_slide_and_keep_exclude_each_other():
+    with pytest.raises(ConfigError, match="leave keep out"):
+        LastTurns(5, 2, slide=True)
 
 
 def test_last_tokens_counts_tokens():
@@ -77,7 +106,7 @@ def test_a_window_by_messages_is_cut_by_tokens_too_when_they_do_not_fit():
 
 def test_a_window_by_turns_that_do_not_fit_still_moves_in_blocks():
     cuts = {cut_of(LastTurns(500), dialogue(*[10] * length), 1_000) for length in range(1, 1_000, 2)}
-    assert 8 < len(cuts) < 20
+    assert 8 < len(cuts) < 24
 
 
 def test_the_newest_turn_is_never_dropped():
@@ -87,7 +116,8 @@ def test_the_newest_turn_is_never_dropped():
 def test_a_long_message_that_makes_the_cut_move_is_still_there_for_the_next_question():
     window = FitContext(keep=0.2)
     before = dialogue(*[100] * 8, 500)
-    assert cut_of(window, before, 1_000) == 8
+    # The turn before goes along, wherever a block begins.
+    assert cut_of(window, before, 1_000) == 6
     assert cut_of(window, dialogue(*[100] * 8, 500, 100, 100), 1_000) == 8
 
 
@@ -122,7 +152,8 @@ def test_the_end_of_a_branch_is_enough_to_find_the_cut(window: Window, branch: l
     assert branch[start:][cut(branch[start:], limits)] == branch[cut(branch, limits)]
 
 
-@given(st.lists(st.integers(1, 10), min_size=1, max_size=80), st.integers(60, 400))
+# What is kept after a move holds the turn before, too.
+@given(st.lists(st.integers(1, 10), min_size=1, max_size=80), st.integers(200, 400))
 def test_a_block_window_moves_less_often_than_a_sliding_one(sizes: list[int], room: int):
     def moves(window: Window) -> int:
         return len({cut_of(window, dialogue(*sizes[:length]), room) for length in range(1, len(sizes) + 1, 2)})

@@ -32,7 +32,7 @@ RUNS: dict[str, tuple[list[list[str]], list[str]]] = {
     ),
     "forgetful_window": (
         [["text: Hello Ada."], ["text: Cats purr."], ["text: Dogs bark."], ["text: I do not know."]],
-        ["Bot: I do not know.\n     [4 older messages are not seen]", "still has all 8 messages"],
+        ["Bot: I do not know.\n     [2 older messages are not seen]", "still has all 8 messages"],
     ),
     "movie_critic": ([["text: A dream."], ["text: Totoro."], ["text: The forest."]], ["Critic: Totoro."]),
     "nora": (

@@ -49,13 +49,14 @@ def test_another_file_works_by_its_path(weights: Path):
 @pytest.mark.anyio
 async def test_tokens_are_counted_exactly(weights: Path):
     async with AsyncChatbot("local") as bot:
-        for question in ("Hi", "What is the capital of France?", "x" * 300, "日本語 😀\n\n\ttabs", "<|im_end|> is a mark"):
-            planned = await bot.conversation(question).context()
-            async for event in bot.conversation(question).stream(question, max_tokens=1).events:
+        questions = ("Hi", "What is the capital of France?", "x" * 300, "日本語 😀\n\n\ttabs", "<|im_end|> is a mark")
+        for number, question in enumerate(questions):
+            planned = await bot.conversation(f"q{number}").context()
+            async for event in bot.conversation(f"q{number}").stream(question, max_tokens=1).events:
                 if isinstance(event, Finished):
                     reported = event.usage
             assert reported is not None
-            counted = (await bot.conversation(question).history())[0].tokens + planned.report.system_tokens
+            counted = (await bot.conversation(f"q{number}").history())[0].tokens + planned.report.system_tokens
             # What is left over asks for the answer: a constant of the template, within the margin.
             assert 0 <= reported.input_tokens - counted <= 8
 

@@ -191,7 +191,7 @@ def searching(words: str) -> ScriptedReply:
 def test_what_was_said_elsewhere_is_found_and_what_is_said_here_is_not():
     script: list[ScriptedReply] = [searching("kyoto budget"), "800 euros."]
     provider = ScriptedProvider("Noted.", *script)
-    with Chatbot(provider, tools=["search_past"]) as bot:
+    with Chatbot(provider, tools=["search_past"], owner="ada") as bot:
         bot.conversation("trip").say("The budget for Kyoto is 800 euros.")
         answer = bot.say("What was my kyoto budget?")
     text = answer.steps[-1].tool_results[0].text

@@ -37,7 +37,7 @@ def _go_on_in_memory(opened: Opened) -> None:
     before = opened.bot
     opened.options["store"] = store
     opened.bot = open_model(before.model, opened.options, quiet=opened.quiet)
-    opened.conversation = opened.bot.conversation(info.id)
+    opened.conversation = opened.bot.conversation(info)
     before.close()
 
 

@@ -145,7 +145,7 @@ def _reopen(chat: Chat, model: str, options: ChatbotOptions) -> None:
     before = chat.opened.bot
     chat.opened.bot = open_model(model, options, quiet=chat.opened.quiet)
     chat.opened.options = options
-    chat.opened.conversation = chat.opened.bot.conversation(chat.conversation.id)
+    chat.opened.conversation = chat.opened.bot.conversation(chat.conversation.info)
     before.close()
 
 

@@ -109,7 +109,7 @@ def continue_newest(opened: Opened) -> None:
 
 def resume(opened: Opened, info: ConversationInfo) -> None:
     """Go on with this conversation, and say so; also that its last message has no answer. Raises StoreError."""
-    opened.conversation = opened.bot.conversation(info.id)
+    opened.conversation = opened.bot.conversation(info)
     opened.tell(f"Going on with “{info.title}”, {info.messages} messages.")
     last = opened.conversation.history[-2:]
     for entry in last:

@@ -78,7 +78,7 @@ def _list(bot: Chatbot, arguments: argparse.Namespace) -> int:
 
 
 def _show(bot: Chatbot, arguments: argparse.Namespace) -> int:
-    conversation = bot.conversation(chosen(_some(bot), "1" if arguments.which is None else arguments.which).id)
+    conversation = bot.conversation(chosen(_some(bot), "1" if arguments.which is None else arguments.which))
     if arguments.json:
         _write_out(conversation.export("json"))
     else:
@@ -138,8 +138,8 @@ def _rename(bot: Chatbot, arguments: argparse.Namespace) -> int:
     title = " ".join(arguments.title).strip()
     if not title:
         raise ConfigError("the title is empty.")
-    bot.conversation(info.id).rename(title)
-    notice(f"“{info.title}” is now “{bot.conversation(info.id).info.title}”.")
+    bot.conversation(info).rename(title)
+    notice(f"“{info.title}” is now “{bot.conversation(info).info.title}”.")
     return OK
 
 
@@ -155,7 +155,7 @@ def _delete(bot: Chatbot, arguments: argparse.Namespace) -> int:
             notice("Nothing was deleted.")
             return FAILED
     for info in doomed.values():
-        bot.conversation(info.id).delete()
+        bot.conversation(info).delete()
         notice(f"“{info.title}” is deleted.")
     return OK
 
@@ -176,7 +176,7 @@ def _export(bot: Chatbot, arguments: argparse.Namespace) -> int:
             raise ConfigError("all conversations together are written as JSON only; name one for another form.")
         notice(f"{bot.export_to(arguments.output)} conversations are written to {arguments.output}.")
         return OK
-    conversation = bot.conversation(chosen(_some(bot), "1" if arguments.which is None else arguments.which).id)
+    conversation = bot.conversation(chosen(_some(bot), "1" if arguments.which is None else arguments.which))
     text = conversation.export(arguments.form or form_of(arguments.output or ""))
     if arguments.output in {None, "-"}:
         _write_out(text)

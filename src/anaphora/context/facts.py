@@ -12,6 +12,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from anaphora.context.quoting import day_of, fenced, quoted, quoted_line
+from anaphora.context.fact_checks import importance, is_users, keeps_negation
 from anaphora.context.own_words import unquoted_words
 from anaphora.context.prompts import prompt
 from anaphora.search.need import need_of
@@ -25,8 +26,6 @@ from anaphora.transcript import Entry
 FACTS_SHARE = 0.05
 LONGEST_FACT = 300
 _BYTES_PER_TOKEN = 3
-# Facts that differ in nothing else say the same.
-_ARTICLES = frozenset(("a", "an", "the"))
 _LEAST_QUOTE = 3
 _MOST_FACTS = 10
 _MOST_KNOWN = 60
@@ -75,16 +74,16 @@ def checked_fact(text: str) -> str:
 def lasting(facts: Sequence[Fact], *, began: float, room: int) -> list[Fact]:
     """What was known when the window's first message was said: it stays the same until the window moves, so it can stand first.
 
-    If that is more than ``room`` tokens, the newest of it.
+    If that is more than ``room`` tokens, the most important kinds first (health, rules, names, family), then the newest.
     """
     held = [fact for fact in facts if fact.created <= began and (fact.superseded is None or fact.superseded > began)]
-    return _newest(held, room)
+    return _fitting(held, room)
 
 
 def recent(facts: Sequence[Fact], *, began: float, window: frozenset[str], room: int) -> list[Fact]:
     """What has been learned since, elsewhere than in the messages of the window (their ids), within ``room`` tokens."""
     new = [fact for fact in facts if fact.holds and fact.created > began]
-    return _newest([fact for fact in new if not any(proof.message in window for proof in fact.evidence)], room)
+    return _fitting([fact for fact in new if not any(proof.message in window for proof in fact.evidence)], room)
 
 
 def matching(facts: Sequence[Fact], question: str, *, shown: Sequence[Fact], room: int) -> list[Fact]:
@@ -104,6 +103,13 @@ def answering_facts(facts: Sequence[Fact], question: str) -> list[Fact]:
     found = [(len({*asked.found(fact.text)}), fact) for fact in facts if fact.holds]
     most, best = max(found, key=lambda one: one[0], default=(0, None))
     return [best] if best is not None and 2 * most >= len(asked.words) else []
+
+
+def evidence_of(facts: Sequence[Fact], question: str) -> frozenset[str]:
+    """The messages (their ids) from which facts were learned that have most of a question's words."""
+    asked = finder(question)
+    about = (fact for fact in facts if fact.holds and fact.evidence and 2 * len({*asked.found(fact.text)}) >= len(asked.words) > 0)
+    return frozenset(proof.message for fact in about for proof in fact.evidence)
 
 
 def fact_line(fact: Fact) -> str:
@@ -158,12 +164,6 @@ def found_facts(answer: str, entries: Sequence[Entry], known: Sequence[Fact], co
     return [one for one in checked if one is not None]
 
 
-def same_fact(text: str, facts: Sequence[Fact]) -> Fact | None:
-    """The fact that says the same already, if one does."""
-    new = _said(text)
-    return next((fact for fact in facts if fact.holds and _said(fact.text) == new), None)
-
-
 def _checked(item: dict[str, object], entries: Sequence[Entry], held: set[str], conversation: str) -> Found | None:
     text, number, quote, replaces = (item.get(name) for name in ("fact", "message", "quote", "replaces"))
     if not (isinstance(text, str) and isinstance(quote, str) and isinstance(number, int) and 0 < number <= len(entries)):
@@ -174,6 +174,9 @@ def _checked(item: dict[str, object], entries: Sequence[Entry], held: set[str], 
     is_about_it = bool(set(_telling(line)) & set(_telling(plain)))
     if not is_said or not is_about_it or len(line) > LONGEST_FACT:
         return None
+    said = unquoted_words(entry.message)
+    if not keeps_negation(line, plain, said) or not is_users(line, plain, said):
+        return None
     known = replaces if isinstance(replaces, str) and replaces in held else None
     return Found(line, Evidence(conversation, entry.id, plain[:LONGEST_FACT]), known)
 
@@ -183,8 +186,19 @@ def aside_tokens(facts: Sequence[Fact]) -> int:
     return sum(len(fact_line(fact).encode()) // _BYTES_PER_TOKEN + 1 for fact in facts)
 
 
+def _fitting(facts: Sequence[Fact], room: int) -> list[Fact]:
+    """As many as fit, oldest first: the most important kinds before others, of one kind the newest."""
+    chosen: list[Fact] = []
+    for fact in sorted(facts, key=lambda one: (importance(one), -one.created)):
+        size = aside_tokens([fact])
+        if size <= room:
+            room -= size
+            chosen.append(fact)
+    return sorted(chosen, key=lambda one: (one.created, one.id))
+
+
 def _newest(facts: Sequence[Fact], room: int) -> list[Fact]:
-    """As many of the newest as fit, oldest first."""
+    """As many of the last as fit, in their order."""
     chosen: list[Fact] = []
     for fact in reversed(facts):
         room -= aside_tokens([fact])
@@ -196,8 +210,3 @@ def _newest(facts: Sequence[Fact], room: int) -> list[Fact]:
 
 def _telling(text: str) -> tuple[str, ...]:
     return tuple(terms(" ".join(cue_words(text))))
-
-
-def _said(text: str) -> tuple[str, ...]:
-    """The words in their order, in any form: the order tells who moved from where to where."""
-    return tuple(term for term in terms(text) if term not in _ARTICLES)

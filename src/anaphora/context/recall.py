@@ -18,7 +18,7 @@ from anaphora.search.index import weight_of
 from anaphora.search.need import Need, is_general, names_in
 from anaphora.search.ranking import Place, Ranked, collection, is_about_assistant, speaker_of, weigh
 from anaphora.search.rules import is_conditional, is_rule
-from anaphora.search.terms import WordFinder, finder
+from anaphora.search.terms import WordFinder, cue_words, finder
 from anaphora.search.words import searchable, words
 
 RECALL_SHARE = 0.08
@@ -42,7 +42,8 @@ _CODE_FENCE = "```"
 # A statement that answers says at least this share of what the question's words tell.
 _ANSWERING = 0.45
 _SUBJECT_I = re.compile(r"\b(?:I|i|we|We)\b")
-_OF_OWN_THINGS = re.compile(r"\b(?:my|our|mine)\b", re.IGNORECASE)
+# "my dog", "my favourite colour": the thing itself must be named, or the answer would be another thing's.
+_OF_OWN_THINGS = re.compile(r"\b(?:my|our) ((?:(?:favou?rite|best|new|old|own|first|last|big|little|older|younger) )*[^\W\d_]+)", re.IGNORECASE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,7 +120,7 @@ def worth_recalling(
         )
     best = [one for one in ranked if one in rules or about.is_enough(one, judged, floor) or _is_alike(one, alike)]
     near = [one for one in best if one in rules or one.score >= _NEAR_THE_BEST * best[0].score]
-    near = near if is_about_assistant(need.question) else _without_echoes(near)
+    near = near if is_about_assistant(need.question) else _without_echoes(near, finder(need.question))
     if not near:
         return Choice(Need("none", "what was found is not about it"), ranked=len(ranked))
     return Choice(judged, near[:MOST_PLACES], len(ranked))
@@ -207,13 +208,13 @@ def _is_alike(one: Ranked, alike: frozenset[str]) -> bool:
     return one.offset == 0 and one.anchor.entry.id in alike
 
 
-def _without_echoes(places: Sequence[Ranked]) -> list[Ranked]:
-    """The places without answers that only say again what the message before them says."""
-    by_place = {one.place: one for one in places}
+def _without_echoes(places: Sequence[Ranked], asked: WordFinder) -> list[Ranked]:
+    """The places without answers that only say again what the message before them says of the question."""
+    said = {one.place: {*asked.found(searchable(one.anchor.entry.message))} for one in places if not one.offset}
 
     def is_echo(one: Ranked) -> bool:
-        before = by_place.get((one.place[0], one.place[1] - 1))
-        return before is not None and one.anchor.entry.role == "assistant" and not one.offset and one.matched <= before.matched
+        before = said.get((one.place[0], one.place[1] - 1))
+        return before is not None and one.anchor.entry.role == "assistant" and not one.offset and said[one.place] <= before
 
     return [one for one in places if not is_echo(one)]
 
@@ -272,10 +273,24 @@ def _best_run(sizes: Sequence[int], counts: Sequence[int], most: int) -> tuple[i
         if count > best:
             best, chosen = count, (first, last)
     first, last = chosen
-    # What follows tells how it goes on.
-    while last + 1 < len(sizes) and sum(sizes[first : last + 2]) <= most:
-        last += 1
-    return first, last
+    while first < last and not counts[first]:
+        first += 1
+    return _widened(sizes, first, last, most)
+
+
+def _widened(sizes: Sequence[int], first: int, last: int, most: int) -> tuple[int, int]:
+    """With what follows and what comes before, in turn, as far as there is room: it tells how it goes on, and of what."""
+    left = most - sum(sizes[first : last + 1])
+    while True:
+        size = left
+        if last + 1 < len(sizes) and sizes[last + 1] <= left:
+            last += 1
+            left -= sizes[last]
+        if first > 0 and sizes[first - 1] <= left:
+            first -= 1
+            left -= sizes[first]
+        if left == size:
+            return first, last
 
 
 def answering(places: Sequence[Ranked], question: str, candidates: Candidates) -> tuple[Candidate, str] | None:
@@ -305,7 +320,10 @@ def answered_share(question: str, asked: WordFinder, weights: Mapping[str, float
     if _QUESTION.search(sentence):
         return 0.0
     said = {*asked.found(sentence)}
-    if _OF_OWN_THINGS.search(question) is None and _SUBJECT_I.search(question) and not _SUBJECT_I.search(sentence):
+    owned = _OF_OWN_THINGS.search(question)
+    if owned is None and _SUBJECT_I.search(question) and not _SUBJECT_I.search(sentence):
+        return 0.0
+    if owned is not None and any(word not in said for word in cue_words(owned[1])):
         return 0.0
     total = sum(weights.values()) or 1.0
     return sum(weights.get(word, 0.0) for word in said) / total

@@ -111,7 +111,8 @@ def due(summaries: Sequence[BlockSummary], window: int, following: int | None, *
         # What is left out already is not to wait for the next move.
         places = [start, window, end] if start < window < end else [start, end]
         stretches += [Stretch(first, last, since=last) for first, last in pairwise(places)]
-    if not stretches and len(shown) > most:
+    # What is still too short to be summarised holds up nothing.
+    if len(shown) > most + bool(stretches):
         stretches.append(Stretch(0, shown[len(shown) - most // 2 - 1].end, since=target))
     return stretches
 

@@ -10,7 +10,7 @@ from anaphora.message import Message
 _VERBS = (
     "add|address|answer|ask|avoid|begin|call|check|cite|clarify|compare|confirm|convert|describe|emphasi[sz]e|ensure|explain|format"
     "|highlight|include|incorporate|list|maintain|mention|offer|present|prioriti[sz]e|provide|recommend|refer|reference|reply|respond"
-    "|say|show|speak|specify|state|structure|suggest|summari[sz]e|translate|use|write|give me|tell me|remind me|make it|keep it|be"
+    "|say|show|speak|specify|state|structure|suggest|summari[sz]e|translate|use|write|give(?! up)|tell me|remind me|make it|keep it|be"
 )
 _ENGLISH = (
     rf"(?:(?:\A|[.!?\n;]\s*)(?:please |and |so |also |but )?(?:always|never)"
