@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from anaphora.context.fact_checks import same_fact
+from anaphora.context.fact_checks import contradicted, same_fact
 from anaphora.context.facts import (
     Facts,
     checked_fact,
@@ -197,3 +197,64 @@ def test_what_is_told_must_be_a_sentence():
 
 def test_many_parts_are_one_text():
     assert own_words(Message("user", (Text("I am "), Text("Ana.")))) == "I am Ana."
+
+
+@pytest.mark.parametrize(
+    ("said", "quote", "fact", "is_taken"),
+    [
+        ("I am not vegetarian.", "not vegetarian", "Is vegetarian", False),
+        ("I am not vegetarian.", "vegetarian", "Is vegetarian", False),
+        ("I am not vegetarian.", "I am not vegetarian", "Is not vegetarian", True),
+        ("I don't eat fish, but I love rice.", "I love rice", "Loves rice", True),
+        ("I don't eat fish, but I love rice.", "eat fish", "Eats fish", False),
+        ("I never drink coffee.", "never drink coffee", "Drinks coffee", False),
+        ("Ich esse kein Fleisch.", "esse kein Fleisch", "Isst Fleisch", False),
+        ("Ich esse kein Fleisch.", "esse kein Fleisch", "Isst kein Fleisch", True),
+        ("Je ne mange pas de viande.", "mange pas de viande", "Mange de la viande", False),
+        ("My friend Anna lives in Paris.", "lives in Paris", "Lives in Paris", False),
+        ("My friend Anna lives in Paris.", "Anna lives in Paris", "Friend Anna lives in Paris", True),
+        ("My sister works as a nurse.", "works as a nurse", "Works as a nurse", False),
+        ("My sister works as a nurse.", "works as a nurse", "Sister works as a nurse", True),
+        ("I live with my sister in Rome.", "live with my sister in Rome", "Lives with their sister in Rome", True),
+        ("I live in Rome and my brother lives in Oslo.", "I live in Rome", "Lives in Rome", True),
+        ("My dog is three.", "is three", "Is three", False),
+        ("My favorite color is green.", "favorite color is green", "Favorite color is green", True),
+    ],
+)
+def test_a_fact_keeps_its_negation_and_its_subject(said: str, quote: str, fact: str, is_taken: bool):
+    answer = json.dumps({"facts": [{"fact": fact, "message": 1, "quote": quote, "replaces": None}]})
+    assert bool(found_facts(answer, [entry(1, said)], [], "c")) == is_taken
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "relation"),
+    [
+        ("Has a dog called Rex", "Has a dog named Rex", "same"),
+        ("Lives in Lyon", "Lives in the Lyon", "same"),
+        ("I live in Lyon", "Lives in Lyon", "same"),
+        ("Is vegetarian", "Is not vegetarian", "contradiction"),
+        ("I am vegetarian", "I am not vegetarian", "contradiction"),
+        ("Lives in Lyon", "Lives in Paris", "contradiction"),
+        ("Works as a baker", "Works at a bank", "contradiction"),
+        ("Favorite color is green", "Favourite color is blue", "contradiction"),
+        ("Is 41 years old", "Is 42 years old", "contradiction"),
+        ("Has a cat", "Has a dog", "neither"),
+        ("Sister lives in Lyon", "Lives in Paris", "neither"),
+        ("Favorite color is green", "Favorite food is rice", "neither"),
+        ("Likes tea", "Likes coffee", "neither"),
+    ],
+)
+def test_what_says_the_same_or_the_opposite_is_known(old: str, new: str, relation: str):
+    known = [fact(1, old)]
+    assert (same_fact(new, known) is not None) == (relation == "same")
+    assert (contradicted(new, known) is not None) == (relation == "contradiction")
+
+
+def test_where_not_all_fit_the_allergy_stays_and_the_film_goes():
+    allergy = fact(1, "Is allergic to peanuts", created=1.0)
+    rule = fact(2, "Wants answers in French, always", created=2.0)
+    films = [fact(number, f"Saw film number {number} at the cinema with popcorn", created=float(number)) for number in range(3, 20)]
+    held = lasting([allergy, rule, *films], began=100.0, room=60)
+    assert held[:2] == [allergy, rule]
+    assert len(held) < 8
+    assert held[-1] == films[-1]

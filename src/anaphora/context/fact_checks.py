@@ -75,7 +75,8 @@ def is_users(fact: str, quote: str, said: str) -> bool:
     if _OWN_SUBJECT.search(subject):
         return True
     told = folded(fact)
-    names = [name for name in other.groups() if name]
+    # The word after "my friend" may be a name; a verb is written small.
+    names = [name for name in other.groups() if name and (name == other[1] or re.search(rf"\b{re.escape(name.capitalize())}\b", said))]
     return any(re.search(rf"\b{re.escape(name)}", told) for name in names)
 
 

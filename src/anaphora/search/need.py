@@ -82,7 +82,7 @@ _ANYBODY = re.compile(
     r"|\b(?:tell|give|show|help|teach|let|explain to|remind) (?:me|us)\b|\blet'?s\b",
     re.IGNORECASE,
 )
-_NAME = re.compile(r"\b(?!I['’]|I\b)[^\W\d_a-z][\w-]*(?:(?: (?:of|the|de|van|von))* [^\W\d_a-z][\w-]+)*")
+_NAME = re.compile(r"\b[^\W\d_a-z][\w-]*")
 _SOCIAL_WORDS = frozenset(
     map(
         folded,
@@ -180,8 +180,17 @@ def names_in(question: str) -> tuple[str, ...]:
     """
     if language_of(words(question)) == "german":
         return ()
-    names = (match for match in _NAME.finditer(question) if not _begins(question, match.start()))
-    return tuple(dict.fromkeys(match[0] for match in names if match[0] not in {"I", "I'm", "I'd", "I'll", "I've"}))
+    names: list[str] = []
+    end = -1
+    for match in _NAME.finditer(question):
+        if match[0] == "I" or _begins(question, match.start()):
+            continue
+        if question[end : match.start()] == " ":
+            names[-1] += f" {match[0]}"
+        else:
+            names.append(match[0])
+        end = match.end()
+    return tuple(dict.fromkeys(names))
 
 
 def asked_part(message: str) -> str:

@@ -271,9 +271,10 @@ class _Factor:
     def __init__(self, question: str, found: Sequence[Candidate]) -> None:
         self.is_chat = any(candidate.entry.role == "assistant" for candidate in found)
         self._by_place = {candidate.place: candidate for candidate in reversed(found)}
-        self._favours_user = self.is_chat and not is_about_assistant(question)
+        is_about_user = not is_about_assistant(question)
+        self._favours_user = self.is_chat and is_about_user
         self._asks_when = _WHEN.match(question) is not None
-        self.wants_rules = self._favours_user and not _ABOUT_PAST.search(question)
+        self.wants_rules = is_about_user and not _ABOUT_PAST.search(question)
         self.rules = {place for place, one in self._by_place.items() if is_rule(one.entry.message)} if self.wants_rules else set()
 
     def candidate(self, place: Place) -> tuple[Candidate, int] | None:
