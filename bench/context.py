@@ -22,7 +22,7 @@ from pathlib import Path
 from anaphora.context.facts import Facts
 from anaphora.context.plan import Budget, Memory, Prompt, plan
 from anaphora.context.recall import Passage, Recall
-from anaphora.context.remembered import Aside, Remembered, preamble_text, tail_text
+from anaphora.context.remembered import Aside, Recalled, Remembered, preamble_text, tail_text
 from anaphora.context.summary import Summary, chain
 from anaphora.context.window import FitContext, reach
 from anaphora.derived import BlockSummary, Fact
@@ -60,7 +60,7 @@ def remembered(summaries: Sequence[BlockSummary]) -> Remembered:
     passages = [Passage("c", "t", f"p{number}", "2026-01-01", "user", TEXT, "") for number in range(6)]
     before, beside = preamble_text(facts, summaries), tail_text((), passages, "long")
     asides = Aside(before, len(before) // 4), Aside(beside, len(beside) // 4)
-    return Remembered(tuple(facts), tuple(summaries), (), tuple(passages), *asides)
+    return Remembered(tuple(facts), tuple(summaries), (), Recalled(passages=tuple(passages)), *asides)
 
 
 def tutorial(messages: Sequence[dict[str, str]], budget: int) -> list[dict[str, str]]:

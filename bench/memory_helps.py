@@ -4,9 +4,10 @@
 
 ``bench/memory_dialogues.json`` holds dialogues of two and three turns with follow-ups ("there", "it", "he"), a past of a hundred
 earlier conversations that share words with them, and personal questions whose answers were told there. Every dialogue is held
-twice at temperature 0 with one seed: with the default memory in a store that has the past, and with none. An answer is right if its
-pattern matches. ``with_memory`` and ``without`` are the shares of right answers, ``worse`` the share that only the answers without
-memory got right, ``better`` the reverse; ``personal`` the share of personal questions answered right in a new conversation.
+twice at temperature 0 with one seed: with the default memory in a store that has the past, and with none. An answer is right if
+its pattern matches. ``with_memory`` and ``without`` are the shares of right answers, ``worse`` the share that only the answers
+without memory got right, ``better`` the reverse; ``personal`` the share of personal questions answered right in a new
+conversation.
 The last line is one JSON object.
 """
 
@@ -36,7 +37,9 @@ async def fill(store: InMemoryStore, past: list[list[str]]) -> None:
             message = text_message("assistant" if place % 2 else "user", text)
             parent = entries[-1].id if entries else None
             entries.append(Entry(f"m{number}_{place}", parent, 0, message, "complete", Size(12), when + place))
-        await store.restore(OWNER, ConversationInfo(f"past{number}", said[0], entries[-1].id, None, when, when, len(said)), entries)
+        await store.restore(
+            OWNER, ConversationInfo(f"past{number}", said[0], entries[-1].id, None, when, when, len(said)), entries
+        )
 
 
 def is_right(turn: dict[str, Any], text: str) -> bool:

@@ -37,12 +37,12 @@ from typing import Any
 
 from anaphora import AsyncChatbot, ScriptedProvider
 from anaphora.context.excerpts import piece_of
-from anaphora.search.ranking import Ranked, pieces, rank
-from anaphora.search.terms import cue_words, question_languages
 from anaphora.derived import Cue, VectorRow
 from anaphora.documents.shelf import Shelf
 from anaphora.embedding import Embedder, VectorIndex
 from anaphora.message import text_message
+from anaphora.search.ranking import Ranked, pieces, rank
+from anaphora.search.terms import cue_words, question_languages
 from anaphora.stores.sqlite import SQLiteStore
 from anaphora.transcript import ConversationInfo, Entry, Size
 

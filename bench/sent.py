@@ -2,12 +2,12 @@
 
     python bench/sent.py DIALOGUES.json [--embedder MODEL] [--windows 8000 32000 128000]
 
-The dialogues are those of bench/recall.py: every session is a conversation in a real SQLite store of a named owner. Every question
-with evidence is said, through ``say``, in a new conversation at the start; a scripted provider reads the request. A turn of the
+The dialogues are those of bench/recall.py: every session is a conversation in a real SQLite store of a named owner. Every
+question with evidence is said, through ``say``, in a new conversation; a scripted provider reads the request. A turn of the
 evidence is sent if twelve of its words in a row (all, if it is shorter) stand in the request. ``ranked@10`` is the share of the
 evidence among the first ten places of the ranking alone. ``tokens`` are those of the tail, on average, at the first window.
-``needless`` is the share of the fifty messages of bench/needless.json, each said after another turn in every dialogue's store, that
-get a tail. ``--embedder`` adds vectors: what ``Recall(embedder=…)`` takes, or ``minilm`` (bench/minilm.py).
+``needless`` is the share of the fifty messages of bench/needless.json, each said after another turn in every dialogue's store,
+that get a tail. ``--embedder`` adds vectors: what ``Recall(embedder=…)`` takes, or ``minilm`` (bench/minilm.py).
 The last line is one JSON object.
 """
 
@@ -20,43 +20,18 @@ import runpy
 import statistics
 import tempfile
 from collections import defaultdict
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from anaphora import AsyncChatbot, Recall
+from anaphora import AsyncChatbot, Recall, ScriptedProvider
 from anaphora.embedding import Embedder, VectorIndex
-from anaphora.events import Ended, ProviderEvent, TextDelta
-from anaphora.providers.base import ModelInfo, Request
 from anaphora.search.words import words
 from anaphora.stores.sqlite import SQLiteStore
 
 RUN = 12
 FIRST = 10
 RECALL = runpy.run_path(str(Path(__file__).with_name("recall.py")))
-
-
-class Reader:
-    """A provider that answers "Yes." and keeps the request."""
-
-    name = "reader"
-
-    def __init__(self, context_window: int) -> None:
-        self._info = ModelInfo(context_window=context_window)
-        self.request = ""
-
-    async def prepare(self, model: str) -> ModelInfo:  # noqa: ARG002 -- the protocol's signature
-        """The window."""
-        return self._info
-
-    async def stream(self, request: Request) -> AsyncIterator[ProviderEvent]:
-        """Keep what is sent."""
-        self.request = "\n".join(message.text for message in request.messages)
-        yield TextDelta("Yes.")
-        yield Ended("stop", None)
-
-    async def aclose(self) -> None:
-        """Nothing to close."""
 
 
 def is_sent(text: str, request: str) -> bool:
@@ -66,13 +41,14 @@ def is_sent(text: str, request: str) -> bool:
     return any(f" {' '.join(said[start : start + run])} " in request for start in range(len(said) - run + 1))
 
 
-async def asked(bot: AsyncChatbot, provider: Reader, question: str, name: str) -> tuple[str, int]:
+async def asked(bot: AsyncChatbot, provider: ScriptedProvider, question: str, name: str) -> tuple[str, int]:
     """The words of the request, and the tokens of its tail, for a question in a new conversation."""
     conversation = bot.conversation(name)
     answer = await conversation.say(question)
     tail = answer.context.remembered.tail.tokens if answer.context else 0
     await conversation.delete()
-    return f" {' '.join(words(provider.request))} ", tail
+    request = "\n".join(message.text for message in provider.requests.pop().messages)
+    return f" {' '.join(words(request))} ", tail
 
 
 async def needless(bot: AsyncChatbot, messages: Sequence[str]) -> list[bool]:
@@ -108,7 +84,7 @@ async def measure(values: Sequence[dict[str, Any]], embedding: object, windows: 
         found = [await search(question) for question, _ in dialogue.questions]
         ranked += [len(gold & set(ids[:FIRST])) / len(gold) for ids, (_, gold) in zip(found, dialogue.questions, strict=True)]
         for window in windows:
-            provider = Reader(window)
+            provider = ScriptedProvider(echo=True, context_window=window)
             async with AsyncChatbot(provider, store=store, owner=owner, recall=Recall(embedder=embedding or None)) as bot:
                 for place, (question, gold) in enumerate(dialogue.questions):
                     request, tail = await asked(bot, provider, question, f"asked {place}")
@@ -120,7 +96,9 @@ async def measure(values: Sequence[dict[str, Any]], embedding: object, windows: 
                     tails += await needless(bot, messages)
     await store.aclose()
     for name, pairs in sorted(kinds.items()):
-        print(f"{name:26} ranked {statistics.mean(one for one, _ in pairs):.3f} sent {statistics.mean(two for _, two in pairs):.3f}")
+        print(
+            f"{name:26} ranked {statistics.mean(one for one, _ in pairs):.3f} sent {statistics.mean(two for _, two in pairs):.3f}"
+        )
     return {
         "ranked@10": round(statistics.mean(ranked), 3),
         "sent": {str(window): round(statistics.mean(found), 3) for window, found in sent.items()},

@@ -1,4 +1,4 @@
-"""What a window is: with room for two earlier turns, the name said first is gone from what the model sees, and the report says so.
+"""What a window is: with room for two earlier turns, the name said first is gone from what the model sees; the report says so.
 
 Nothing is lost: the transcript has it all, and a bot with recall finds it again.
 

@@ -109,7 +109,7 @@ async def test_what_is_quoted_fills_no_more_than_the_room_that_is_left(store: St
             await bot.say(f"Remark {number} about nothing at all")
         answer = await bot.say("What does my dog Rex like?")
         assert answer.context is not None
-        assert 0 < answer.context.remembered.tail.tokens
+        assert answer.context.remembered.tail.tokens > 0
         assert answer.context.room >= 0
 
 

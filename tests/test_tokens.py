@@ -2,7 +2,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from anaphora.message import Image, Message, Text, ToolCall, text_message
-from anaphora.tokens import IMAGE_TOKENS, MESSAGE_OVERHEAD, Estimate
+from anaphora.tokens import IMAGE_TOKENS, MESSAGE_OVERHEAD, Estimate, measure_of
 
 PROSE = text_message("user", "The quick brown fox jumps over the lazy dog. " * 40)
 
@@ -21,21 +21,21 @@ def test_pictures_and_tool_calls_count():
 def test_the_estimate_learns_from_reports_until_it_is_near():
     estimate = Estimate()
     for _ in range(5):
-        estimate = estimate.learned([PROSE], 405)
+        estimate = estimate.learned(measure_of([PROSE]), 405)
     assert abs(estimate.count(PROSE) - 405) <= 2
 
 
 def test_zero_and_tiny_reports_teach_nothing():
-    assert Estimate().learned([PROSE], 0) == Estimate()
-    assert Estimate().learned([PROSE], MESSAGE_OVERHEAD) == Estimate()
-    assert Estimate().learned([text_message("user", "hi")], 20) == Estimate()
+    assert Estimate().learned(measure_of([PROSE]), 0) == Estimate()
+    assert Estimate().learned(measure_of([PROSE]), MESSAGE_OVERHEAD) == Estimate()
+    assert Estimate().learned(measure_of([text_message("user", "hi")]), 20) == Estimate()
 
 
 @given(st.lists(st.integers(0, 10_000_000), max_size=20))
 def test_no_report_makes_the_estimate_absurd(reports: list[int]):
     estimate = Estimate()
     for report in reports:
-        estimate = estimate.learned([PROSE], report)
+        estimate = estimate.learned(measure_of([PROSE]), report)
     assert 1.5 <= estimate.bytes_per_token <= 8.0
 
 

@@ -31,6 +31,7 @@ from anaphora.registry import open_provider, open_store, parse_model, parse_mode
 from anaphora.setup import Setup
 from anaphora.stores.base import Scope, Store, checked_name, checked_query, new_conversation_id
 from anaphora.stores.inmemory import InMemoryStore
+from anaphora.stores.sqlite import SQLiteStore
 from anaphora.tool import Tool
 from anaphora.tools.calling import Confirm
 from anaphora.tools.mcp import MCPServer
@@ -158,7 +159,7 @@ class AsyncChatbot(AsyncConversation):
         return await self._setup.all_tools()
 
     def conversation(self, name: str | ConversationInfo | None = None, *, owner: str | None = None) -> AsyncConversation:
-        """The conversation of that name, begun if there is none, or one that ``conversations()`` gives; without a name the bot's own.
+        """The conversation of that name, begun if there is none, or one of ``conversations()``; without a name the bot's own.
 
         ``owner`` names whose it is: recall, facts and ``search_past`` then reach all conversations of that owner, and nobody
         else's. Without it the conversation is the bot's owner's. Raises ConfigError for a name or an owner that is blank.
@@ -225,6 +226,22 @@ class AsyncChatbot(AsyncConversation):
                 changed += new > 0
                 messages += new
         return Imported(read, changed, messages, tuple(damaged))
+
+    async def index(self, progress: Progress | None = None) -> int:
+        """Take into the search index what is not in it yet, as after an update; gives how many messages that were.
+
+        It may be stopped at any time and goes on where it was; meanwhile a search reads the newest of what is missing.
+        ``progress`` is told from time to time how many messages of how many are done.
+        """
+        store = self._setup.store
+        if not isinstance(store, SQLiteStore) or not (total := await store.unindexed()):
+            return 0
+        done = 0
+        while not await store.index():
+            done = total - await store.unindexed()
+            if progress is not None:
+                progress(done, total)
+        return total
 
     async def prepare(self) -> ModelInfo:
         """Connect and load now, so that the first answer need not wait for it; tells what is known of the model.

@@ -91,7 +91,7 @@ class AsyncConversation(Saying):
         known = self._all.get(scope)
         if known is None or known._scope.is_named < scope.is_named:  # noqa: SLF001 -- all conversations of a bot know each other
             self._all[scope] = known = AsyncConversation(self._setup, scope, options=self._options, wait=self._wait)
-            known._all = self._all  # noqa: SLF001 -- the same
+            known._all = self._all
         return known
 
     async def search(self, text: str, *, limit: int = 20) -> Sequence[Hit]:

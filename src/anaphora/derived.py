@@ -73,7 +73,8 @@ class Cue:
 
     Of ``conversation``, those on the branch that ends with ``message`` which have fewer than ``before`` messages before them;
     with ``elsewhere`` also those of the owner's other conversations. The ``messages`` with these ids are found whatever
-    their words. ``languages`` are those that the words may be in. ``asked`` is the question itself (its id), if it is stored already: it has all of its words, and is not counted.
+    their words. ``languages`` are those that the words may be in. ``asked`` is the question itself (its id), if it is stored
+    already: it has all of its words, and is not counted.
     """
 
     words: tuple[str, ...]

@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING, Any, Protocol, cast
 import anyio
 import anyio.to_thread
 
-from anaphora.search.ranking import pieces
 from anaphora.derived import VectorRow
 from anaphora.errors import ConfigError, MissingExtra
 from anaphora.providers.base import ProviderOptions
 from anaphora.registry import open_provider, parse_model
+from anaphora.search.ranking import pieces
 from anaphora.stores.base import Store
 
 if TYPE_CHECKING:
@@ -24,8 +24,8 @@ Encode = Callable[[Sequence[str]], Rows | Awaitable[Rows]]
 # Rows are converted for the product in blocks of so many.
 _BLOCK = 65_536
 _ALIKE = 200
-# What is more alike than nearly all of so many random pairs of the store, by a margin, means the same whatever its words; of fewer
-# rows nobody knows.
+# What is more alike than nearly all of so many random pairs of the store, by a margin, means the same whatever its words. Of
+# fewer rows nobody knows.
 _PAIRS = 4_000
 _NEARLY_ALL = 0.995
 _MARGIN = 0.35
@@ -119,10 +119,14 @@ class VectorIndex:
             self._owners[owner] = other
         return self._owners[owner]
 
-    async def embed(self, most: int) -> None:
-        """Make rows of what has none yet: at most so many messages. Raises ProviderError and whatever a function raises."""
+    async def embed(self, most: int, progress: Callable[[int], None] = lambda _: None) -> None:
+        """Make rows of what has none yet: at most so many messages. Raises ProviderError and whatever a function raises.
+
+        ``progress`` is told how many messages are done.
+        """
         newest = 0
-        for _ in range(-(-most // _BATCH)):
+        for batches in range(-(-most // _BATCH)):
+            progress(batches * _BATCH)
             waiting = await self._store.unembedded(self._owner, self._embedder.name, after=self.embedded, limit=_BATCH)
             newest = max([newest, *(one.number for one in waiting)])
             parts = [(one, place, piece) for one in waiting for place, piece in enumerate(pieces(one.text or " "))]
@@ -139,7 +143,7 @@ class VectorIndex:
     def forget(self) -> None:
         """Read everything anew: something was forgotten."""
         for one in self._owners.values():
-            one._rows, one._matrix = [], None
+            one._rows, one._matrix = [], None  # noqa: SLF001 -- the same class
 
     async def _update(self) -> None:
         np = _numpy()

@@ -21,7 +21,7 @@ def _check_evidence(message: object) -> None:
 
 
 class AsyncFactList:
-    """The facts of a conversation's owner, over all their conversations; of the conversation alone, where nobody named the owner."""
+    """The facts of a conversation's owner, over all their conversations; of this one alone, where nobody named the owner."""
 
     def __init__(self, store: Store, scope: Scope) -> None:
         self._store = store
@@ -70,7 +70,7 @@ class AsyncFactList:
 
     async def copy_to(self, fork: AsyncFactList) -> None:
         """Give a fork what is known in this conversation alone."""
-        where = fork._scope.conversation  # noqa: SLF001 -- the same class
+        where = fork._scope.conversation
         copies = [
             replace(
                 fact,

@@ -127,7 +127,8 @@ class Setup:
     ) -> Context:
         """What the model sees of the branch that ends at a message. Only as much is read as may go in.
 
-        A ``reader`` knows what was read for the turn before. ``notes`` go into the report. What is ``remembered`` already is not looked for again: within a turn it stays as it is.
+        A ``reader`` knows what was read for the turn before. ``notes`` go into the report. What is ``remembered`` already is not
+        looked for again: within a turn it stays as it is.
         Raises ContextTooLong.
         """
         system = await self.system_prompt(scope)

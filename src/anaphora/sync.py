@@ -269,7 +269,7 @@ class Chatbot(Conversation):
         return door.call(self._bot.tools)
 
     def conversation(self, name: str | ConversationInfo | None = None, *, owner: str | None = None) -> Conversation:
-        """The conversation of that name, begun if there is none, or one that ``conversations()`` gives; without a name the bot's own.
+        """The conversation of that name, begun if there is none, or one of ``conversations()``; without a name the bot's own.
 
         ``owner`` names whose it is: recall, facts and ``search_past`` then reach all conversations of that owner, and nobody
         else's. Without it the conversation is the bot's owner's. Raises ConfigError for a name or an owner that is blank.
@@ -298,6 +298,14 @@ class Chatbot(Conversation):
         Raises TranscriptFileError if there is nothing to read from; an entry that is damaged is reported in what it gives.
         """
         return door.call(lambda: self._bot.import_from(path, progress))
+
+    def index(self, progress: Progress | None = None) -> int:
+        """Take into the search index what is not in it yet, as after an update; gives how many messages that were.
+
+        It may be stopped at any time and goes on where it was; meanwhile a search reads the newest of what is missing.
+        ``progress`` is told from time to time how many messages of how many are done.
+        """
+        return door.call(lambda: self._bot.index(progress))
 
     def prepare(self) -> None:
         """Connect and load now, so that the first answer need not wait for it. Raises ProviderError."""

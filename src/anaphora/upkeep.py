@@ -32,10 +32,12 @@ from anaphora.stores.base import Scope
 from anaphora.transcript import Entry, Extent, Size
 
 _UNLIMITED = 1 << 40
+# More than one batch of messages is told of.
+_BATCH = 64
 # Summaries after one answer: first of what has left and of what leaves next, then of several older ones in one.
 _ROUNDS, _MOST_SUMMARIES = 2, 3
-# So many messages are embedded after one answer.
-_EMBEDDED = 512
+# All messages that have no vectors yet: those of an import are embedded in one go.
+_EMBEDDED = 1 << 40
 # What the instructions for facts take, in tokens.
 _INSTRUCTIONS = 500
 # After failures fewer and fewer answers are followed by a new try, down to one in so many.
@@ -79,6 +81,8 @@ class Upkeep:
     told: bool = False
     reader: BranchReader = field(default_factory=BranchReader)
     _running: bool = False
+    _embedding: bool = False
+    _progress: str = ""
     _summaries: Trouble = field(default_factory=Trouble)
     _facts: Trouble = field(default_factory=Trouble)
     _vectors: Trouble = field(default_factory=Trouble)
@@ -86,7 +90,8 @@ class Upkeep:
     @property
     def notes(self) -> tuple[str, ...]:
         """What went wrong, for the report."""
-        return tuple(one.reason for one in (self._summaries, self._facts, self._vectors) if one.reason)
+        told = (self._summaries.reason, self._facts.reason, self._vectors.reason, self._progress)
+        return tuple(reason for reason in told if reason)
 
     async def run(self, setup: Setup, scope: Scope, message_id: str, budget: Budget) -> None:
         """Do what is due on the branch that ends with this message. Whatever fails is noted and tried again later.
@@ -100,18 +105,18 @@ class Upkeep:
             await self._run(setup, scope, message_id, budget)
         finally:
             self._running = False
+        await self._embed(setup, scope)
 
     async def _run(self, setup: Setup, scope: Scope, message_id: str, budget: Budget) -> None:
         for work, trouble in (
             (self._summarise, self._summaries),
             (self._learn, self._facts),
-            (self._embed, self._vectors),
         ):
             if not trouble.is_time():
                 continue
             try:
                 await work(setup, scope, message_id, budget)
-            except Exception as error:  # noqa: BLE001 -- an embedder may be any function of the user's
+            except Exception as error:  # noqa: BLE001 -- whatever fails here, the answer is given
                 trouble.failed(f"{str(error).rstrip('.')}; it is tried again later")
             else:
                 trouble.ended()
@@ -166,16 +171,28 @@ class Upkeep:
                 if same is not None:
                     found.append(Learned(replace(same, evidence=(one.evidence,)), known=True))
                 else:
-                    fact = Fact(
-                        new_fact_id(), one.text, "learned", time.time(), (one.evidence,), conversation=scope.facts_of
-                    )
+                    fact = Fact(new_fact_id(), one.text, "learned", time.time(), (one.evidence,), conversation=scope.facts_of)
                     denied = contradicted(one.text, held)
                     found.append(Learned(fact, one.replaces or (denied.id if denied else None)))
         await setup.store.learn(scope.owner, found, scope=scope, order=new[-1].order)
 
-    async def _embed(self, setup: Setup, _scope: Scope, _message_id: str, _budget: Budget) -> None:
-        if setup.vectors is not None:
-            await setup.vectors.of(_scope.owner).embed(_EMBEDDED)
+    async def _embed(self, setup: Setup, scope: Scope) -> None:
+        """Make vectors of what has none yet. It may take long after an import, so nothing else waits for it."""
+        if setup.vectors is None or self._embedding or not self._vectors.is_time():
+            return
+        self._embedding = True
+        try:
+            await setup.vectors.of(scope.owner).embed(_EMBEDDED, self._embedded)
+        except Exception as error:  # noqa: BLE001 -- an embedder may be any function of the user's
+            self._vectors.failed(f"{str(error).rstrip('.')}; it is tried again later")
+        else:
+            self._vectors.ended()
+        finally:
+            self._embedding, self._progress = False, ""
+
+    def _embedded(self, messages: int) -> None:
+        # A few after every answer are not worth a word.
+        self._progress = f"{messages:,} messages have got vectors; the rest follow in the background" if messages > _BATCH else ""
 
 
 def new_fact_id() -> str:

@@ -253,7 +253,9 @@ def test_what_says_the_same_or_the_opposite_is_known(old: str, new: str, relatio
 def test_where_not_all_fit_the_allergy_stays_and_the_film_goes():
     allergy = fact(1, "Is allergic to peanuts", created=1.0)
     rule = fact(2, "Wants answers in French, always", created=2.0)
-    films = [fact(number, f"Saw film number {number} at the cinema with popcorn", created=float(number)) for number in range(3, 20)]
+    films = [
+        fact(number, f"Saw film number {number} at the cinema with popcorn", created=float(number)) for number in range(3, 20)
+    ]
     held = lasting([allergy, rule, *films], began=100.0, room=60)
     assert held[:2] == [allergy, rule]
     assert len(held) < 8

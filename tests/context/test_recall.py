@@ -59,11 +59,13 @@ def test_who_asks_nothing_is_reminded_of_nothing():
 
 def test_a_word_that_occurs_nowhere_does_not_count():
     past = said("Our dog is called Balu", "Lovely.", "The train is late", "Oh.")
-    assert [one.text for one in recalled("What was the dog's name?", past)][0] == "Our dog is called Balu"
+    assert next(one.text for one in recalled("What was the dog's name?", past)) == "Our dog is called Balu"
 
 
 def test_general_knowledge_is_not_looked_for_in_what_was_asked_before():
-    past = said("What is the capital of Japan?", "The capital of Japan is Tokyo.", "What language do people speak in Germany?", "German.")
+    past = said(
+        "What is the capital of Japan?", "The capital of Japan is Tokyo.", "What language do people speak in Germany?", "German."
+    )
     assert choice("What is the capital of Brazil?", past).need.reason == "Brazil was never spoken of"
     assert recalled("What is the capital of Brazil?", past) == []
     assert choice("What language do people speak there?", past, follows=True).need.reason == "it points at the window (there)"
@@ -81,14 +83,20 @@ def test_a_standing_instruction_is_sent_where_it_applies():
     assert texts[0].startswith("Always give prices in euros")
     assert recalled("How do I boil an egg?", past) == []
     rule = Candidates(said("Always answer in French."), 40, {})
-    anywhere = worth_recalling(rank("How do I boil an egg?", rule), need_of("How do I boil an egg?", follows=False), rule, floor=0.45)
+    anywhere = worth_recalling(
+        rank("How do I boil an egg?", rule), need_of("How do I boil an egg?", follows=False), rule, floor=0.45
+    )
     assert anywhere.need.reason == "a standing instruction holds"
     assert len(anywhere.places) == 1
 
 
 def test_an_answer_that_only_echoes_the_message_before_it_takes_no_place():
     past = said(
-        "My boat is called Minerva", "A boat called Minerva: lovely!", "Bye", "Bye", roles=("user", "assistant", "user", "assistant")
+        "My boat is called Minerva",
+        "A boat called Minerva: lovely!",
+        "Bye",
+        "Bye",
+        roles=("user", "assistant", "user", "assistant"),
     )
     texts = [one.text for one in recalled("What is my boat called?", past)]
     assert texts[0] == "My boat is called Minerva"
@@ -162,7 +170,15 @@ def test_what_means_nearly_the_same_is_quoted_whatever_its_words():
     ],
 )
 def test_a_tiny_model_is_given_the_one_sentence_that_answers(question: str, told: str | None):
-    past = said("I drive an old Volvo. It is raining.", "ok", "I live in Lyon.", "ok", "My aunt lives in Rome.", "ok", "My dog is called Balu.")
+    past = said(
+        "I drive an old Volvo. It is raining.",
+        "ok",
+        "I live in Lyon.",
+        "ok",
+        "My aunt lives in Rome.",
+        "ok",
+        "My dog is called Balu.",
+    )
     found = candidates(question, past, messages=40)
     answered = answering(rank(question, found), question, found)
     assert (answered[1] if answered else None) == told

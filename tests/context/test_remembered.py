@@ -30,7 +30,9 @@ def aside(text: str) -> Aside:
 
 def remembered(*, facts: int = 0, summaries: int = 0, passages: int = 0) -> Remembered:
     held, shown, found = (FACT,) * facts, (SUMMARY,) * summaries, (PASSAGE,) * passages
-    return Remembered(held, shown, (), Recalled(passages=found), aside(preamble_text(held, shown)), aside(tail_text((), found, "here")))
+    return Remembered(
+        held, shown, (), Recalled(passages=found), aside(preamble_text(held, shown)), aside(tail_text((), found, "here"))
+    )
 
 
 def planned(branch: list[Entry], beside: Remembered, *, room: int = 10_000, memory: Memory | None = None) -> Context:

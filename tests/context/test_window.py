@@ -3,8 +3,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from tests.context.branches import sized
 
-from anaphora.context.window import FitContext, FullHistory, LastMessages, LastTokens, LastTurns, Limit, Window, cut, reach
 from anaphora.context.plan import Memory
+from anaphora.context.window import FitContext, FullHistory, LastMessages, LastTokens, LastTurns, Limit, Window, cut, reach
 from anaphora.errors import ConfigError
 from anaphora.message import Role, text_message
 from anaphora.transcript import START, Entry, Extent

@@ -110,7 +110,9 @@ def test_names_are_written_with_a_capital_inside_of_a_sentence():
     assert names_in("Wie heißt der Hund von der Nachbarin und was frisst er?") == ()
 
 
-@pytest.mark.parametrize("question", ["What is the capital of Peru?", "Who wrote Hamlet?", "How do I boil an egg?", "2+2?", "What is 17 times 23?"])
+@pytest.mark.parametrize(
+    "question", ["What is the capital of Peru?", "Who wrote Hamlet?", "How do I boil an egg?", "2+2?", "What is 17 times 23?"]
+)
 def test_what_anybody_may_ask_is_told_from_what_this_owner_asks(question: str):
     assert is_general(question)
     assert not is_general("What was the dog's name?")

@@ -47,7 +47,8 @@ def test_what_was_told_is_found_in_its_language(question: str, told: str):
 
 
 @pytest.mark.parametrize(
-    "question", ["What is it?", "Was ist das?", "Qu'est-ce que c'est ?", "¿Qué es esto?", "Что это?", "ما هذا؟", "यह क्या है?", "什么？"]
+    "question",
+    ["What is it?", "Was ist das?", "Qu'est-ce que c'est ?", "¿Qué es esto?", "Что это?", "ما هذا؟", "यह क्या है?", "什么？"],
 )
 def test_a_question_of_stop_words_alone_looks_for_nothing(question: str):
     assert cue_words(question) == ()

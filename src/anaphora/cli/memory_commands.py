@@ -53,6 +53,7 @@ def forget(chat: Chat, which: str) -> None:
         return
     fact = facts[int(which) - 1]
     chat.bot.facts.delete(fact)
+    chat.forget_typed(fact.text)
     chat.say(f"Forgotten: {one_line(fact.text)}")
     if fact.evidence:
         chat.say("The message that it came from is still in its conversation.")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import json
 import os
+from contextlib import suppress
 from dataclasses import dataclass, fields
 from http.client import HTTPConnection, HTTPException
 from pathlib import Path
@@ -18,11 +19,12 @@ from anaphora.cli.choosing import chosen
 from anaphora.cli.confirming import CONFIRMATIONS, can_ask
 from anaphora.cli.download import fetch_with_progress
 from anaphora.cli.notice import notice
+from anaphora.cli.progress import Bar
 from anaphora.cli.tools import tool_names
 from anaphora.context.facts import Facts
 from anaphora.context.recall import Recall
 from anaphora.context.summary import Summary
-from anaphora.errors import ConfigError, StoreUnusable
+from anaphora.errors import ConfigError, StoreError, StoreUnusable
 from anaphora.persona import MEMORY, Persona, load_persona
 from anaphora.providers.vendors import VENDORS
 from anaphora.registry import parse_models
@@ -77,6 +79,8 @@ def open_bot(arguments: argparse.Namespace, *, chat: bool = False) -> Opened:
     # The small local model gives worse ones than the first words, and a script has none.
     options["titles"] = chat and settings.titles and parse_models(model, base_url=settings.base_url)[0].provider in VENDORS
     bot = open_model(model, options, quiet=quiet)
+    if chat:
+        index_all(bot)
     opened = Opened(bot, bot.conversation(), settings, options, quiet)
     if arguments.resume is not None:
         resume(opened, chosen(bot.conversations(), arguments.resume))
@@ -116,6 +120,12 @@ def resume(opened: Opened, info: ConversationInfo) -> None:
         opened.tell(f"{'You' if entry.role == 'user' else 'Answer'}: {shortened(entry.text) or '(nothing)'}")
     if opened.conversation.unanswered() is not None:
         opened.tell("The last answer was interrupted: /continue, /retry or go on.")
+
+
+def index_all(bot: Chatbot) -> None:
+    """Bring the search index up to date, with a bar where that takes a while. Ctrl-C leaves the rest for the next time."""
+    with Bar(things="messages indexed") as bar, suppress(KeyboardInterrupt, StoreError):
+        bot.index(bar.show)
 
 
 def open_model(model: str, options: ChatbotOptions, *, quiet: bool = False) -> Chatbot:

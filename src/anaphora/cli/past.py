@@ -14,11 +14,12 @@ from anaphora.cli.listing import conversation_lines, fact_lines, hit_lines, one_
 from anaphora.cli.main import FAILED, OK, report
 from anaphora.cli.models import models
 from anaphora.cli.notice import notice
-from anaphora.cli.opening import OWNER, own_servers, store_of
+from anaphora.cli.opening import OWNER, index_all, own_servers, store_of
 from anaphora.cli.progress import Bar
 from anaphora.cli.render import show_whole
 from anaphora.cli.sanitize import sanitized
 from anaphora.cli.tools import tools
+from anaphora.cli.typed import forget_line
 from anaphora.cli.usage import usage
 from anaphora.codec import usage_to_json
 from anaphora.conversation import Form
@@ -43,6 +44,8 @@ def run(arguments: argparse.Namespace) -> int:
     if arguments.verb == "tools":
         return tools(load_settings(flags={"tools": arguments.tools, "mcp": arguments.mcp or own_servers()}), arguments)
     with Chatbot(_NoModel(), store=store_of(settings), owner=OWNER) as bot:
+        if arguments.verb == "search":
+            index_all(bot)
         return _VERBS[arguments.verb](bot, arguments)
 
 
@@ -122,6 +125,7 @@ def _memories(bot: Chatbot, arguments: argparse.Namespace) -> int:
         if arguments.forget > len(held):
             raise NotFound(f"there is no memory {arguments.forget}: there are {len(held)}.")
         bot.facts.delete(held[arguments.forget - 1])
+        forget_line(held[arguments.forget - 1].text)
     facts = bot.facts.history() if arguments.all else bot.facts.list()
     if arguments.json:
         print(json.dumps([asdict(fact) for fact in facts]))

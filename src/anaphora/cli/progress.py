@@ -1,4 +1,4 @@
-"""A bar that grows while bytes are read or fetched, on standard error, where a person is looking."""
+"""A bar that grows while bytes are read or fetched, or messages indexed, on standard error, where a person is looking."""
 
 from __future__ import annotations
 
@@ -15,13 +15,14 @@ _PATIENCE_SECONDS = 0.5
 class Bar:
     """Drawn in place, at most twenty times a second; nothing at all where standard error is no terminal."""
 
-    def __init__(self, *, at_once: bool = False) -> None:
+    def __init__(self, *, at_once: bool = False, things: str = "") -> None:
+        self._things = things
         self._live = sys.stderr.isatty()
         self._next = time.monotonic() + (0.0 if at_once else _PATIENCE_SECONDS)
         self._drawn = False
 
     def show(self, done: int, total: int) -> None:
-        """So many bytes of so many."""
+        """So many bytes of so many, or so many of other ``things``."""
         now = time.monotonic()
         if not self._live or not total or now < self._next:
             return
@@ -29,7 +30,8 @@ class Bar:
         self._drawn = True
         filled = min(_WIDTH * done // total, _WIDTH)
         bar = "█" * filled + "░" * (_WIDTH - filled)
-        print(f"\r{bar} {done / 1e6:3.0f} of {total / 1e6:.0f} MB", end="", file=sys.stderr, flush=True)
+        count = f"{done:,} of {total:,} {self._things}" if self._things else f"{done / 1e6:3.0f} of {total / 1e6:.0f} MB"
+        print(f"\r{bar} {count}", end="", file=sys.stderr, flush=True)
 
     def __enter__(self) -> Self:
         return self

@@ -5,11 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from concurrent.futures import CancelledError
 from contextlib import suppress
-from pathlib import Path
 from threading import Thread
 from typing import TYPE_CHECKING
-
-from platformdirs import user_state_path
 
 from anaphora.cli.asking import answered
 from anaphora.cli.commands import COMMANDS, Ask, Chat, choices, run_command
@@ -119,7 +116,7 @@ def _session(state: Chat) -> PromptSession[str]:
     from prompt_toolkit.key_binding import KeyBindings, KeyPressEvent
 
     from anaphora.cli.completion import CommandCompleter
-    from anaphora.cli.typed import TypedLines
+    from anaphora.cli.typed import TypedLines, history_path
 
     keys = KeyBindings()
 
@@ -132,7 +129,7 @@ def _session(state: Chat) -> PromptSession[str]:
         event.current_buffer.insert_text("\n")
 
     # What is not to be kept is not kept here either.
-    path = None if isinstance(state.opened.options.get("store"), InMemoryStore) else _history_path()
+    path = None if isinstance(state.opened.options.get("store"), InMemoryStore) else history_path()
     history: History = InMemoryHistory() if path is None else TypedLines(path)
     if isinstance(history, TypedLines):
         state.forget_typed = history.forget
@@ -145,15 +142,3 @@ def _session(state: Chat) -> PromptSession[str]:
         complete_while_typing=False,
         prompt_continuation="  ",
     )
-
-
-def _history_path() -> Path | None:
-    """A file only this user can read; None where none can be written."""
-    try:
-        folder = user_state_path("anaphora")
-        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        path = folder / "history"
-        path.touch(mode=0o600)
-    except OSError:
-        return None
-    return path

@@ -5,7 +5,27 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
+from platformdirs import user_state_path
 from prompt_toolkit.history import FileHistory
+
+
+def history_path() -> Path | None:
+    """A file only this user can read; None where none can be written."""
+    try:
+        folder = user_state_path("anaphora")
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        path = folder / "history"
+        path.touch(mode=0o600)
+    except OSError:
+        return None
+    return path
+
+
+def forget_line(text: str) -> None:
+    """Take a line that was typed in a chat out of the history file."""
+    path = history_path()
+    if path is not None:
+        TypedLines(path).forget(text)
 
 
 class TypedLines(FileHistory):
@@ -13,10 +33,11 @@ class TypedLines(FileHistory):
 
     def forget(self, text: str) -> None:
         """Take out every line that says this, also as what a command took (``/edit TEXT``)."""
-        wanted = text.strip()
+        wanted = " ".join(text.split())
 
         def says_it(line: str) -> bool:
-            return line.strip() == wanted or (line.startswith("/") and line.strip().endswith(wanted))
+            said = " ".join(line.split())
+            return said == wanted or (said.startswith("/") and said.endswith(wanted))
 
         # Newest first, as prompt_toolkit gives and holds them.
         kept = [line for line in self.load_history_strings() if not says_it(line)]

@@ -6,6 +6,7 @@ does less harm than one that is wrong.
 
 from __future__ import annotations
 
+import itertools
 import re
 from collections.abc import Sequence
 
@@ -15,7 +16,35 @@ from anaphora.search.terms import terms
 from anaphora.search.words import words
 
 # Facts that differ in nothing else say the same.
-_FILLERS = frozenset("a an the i am is are was user users my me mine their there s it that very really also just have has got".split())  # noqa: SIM905
+_FILLERS = frozenset(
+    [
+        "a",
+        "an",
+        "the",
+        "i",
+        "am",
+        "is",
+        "are",
+        "was",
+        "user",
+        "users",
+        "my",
+        "me",
+        "mine",
+        "their",
+        "there",
+        "s",
+        "it",
+        "that",
+        "very",
+        "really",
+        "also",
+        "just",
+        "have",
+        "has",
+        "got",
+    ]
+)
 _SAME = {
     "named": "called", "name": "called", "names": "called", "call": "called", "resides": "lives", "reside": "lives", "living": "lives",
     "live": "lives", "owns": "has", "own": "has", "loves": "likes", "love": "likes", "enjoys": "likes", "enjoy": "likes", "like": "likes",
@@ -36,12 +65,19 @@ _OTHERS = (
     "|horse|parrot|freundin|freund|schwester|bruder|mutter|vater|frau|mann|sohn|tochter|chef|nachbarin|nachbar|hund|katze|ami|amie|soeur|frere|mere|pere"
     "|femme|mari|fils|fille|chien|chat|amigo|amiga|hermana|hermano|madre|padre|esposa|marido|hijo|hija|perro|gato"
 )
-_OF_OTHERS = re.compile(rf"\b(?:my|our|his|her|their|mein\w*|unser\w*|mon|ma|mes|mi|mis|meu|minha|mio|mia) (?:\w+ ){{0,2}}?({_OTHERS})s?\b(?: ([^\W\d_]+))?")
+_OF_OTHERS = re.compile(
+    rf"\b(?:my|our|his|her|their|mein\w*|unser\w*|mon|ma|mes|mi|mis|meu|minha|mio|mia) (?:\w+ ){{0,2}}?({_OTHERS})s?\b(?: ([^\W\d_]+))?"
+)
 _OWN_SUBJECT = re.compile(r"\A\W*(?:\w+ ){0,2}?(?:i|i'm|i've|i'd|we|ich|je|j|yo|eu|io|ik|я|मैं|saya|aku|ben)\b")
 # One value each: a new one takes the place of the old.
 _SLOTS = (
     ("lives in", re.compile(r"\b(?:lives?|living|resides?|moved) (?:now )?(?:in|to|near)\b")),
-    ("called", re.compile(r"\A(?:the user |user |i am |i'm |is |my name is |name is |name: )?(?:is )?(?:called|named|name)\b|\bmy name is\b")),
+    (
+        "called",
+        re.compile(
+            r"\A(?:the user |user |i am |i'm |is |my name is |name is |name: )?(?:is )?(?:called|named|name)\b|\bmy name is\b"
+        ),
+    ),
     ("works", re.compile(r"\bworks? (?:as|at|for|in)\b|\bjob is\b|\bemployed (?:as|at|by)\b")),
     ("age", re.compile(r"\b(?:is|am|i'm) \d+ years? old\b|\bage is\b")),
     ("birthday", re.compile(r"\bbirthday is\b|\bborn on\b")),
@@ -76,7 +112,9 @@ def is_users(fact: str, quote: str, said: str) -> bool:
         return True
     told = folded(fact)
     # The word after "my friend" may be a name; a verb is written small.
-    names = [name for name in other.groups() if name and (name == other[1] or re.search(rf"\b{re.escape(name.capitalize())}\b", said))]
+    names = [
+        name for name in other.groups() if name and (name == other[1] or re.search(rf"\b{re.escape(name.capitalize())}\b", said))
+    ]
     return any(re.search(rf"\b{re.escape(name)}", told) for name in names)
 
 
@@ -114,7 +152,7 @@ def _clauses(quote: str, said: str) -> str:
 
 def _split(clause: str) -> list[tuple[int, str]]:
     cuts = [0, *(match.start() for match in _JOINT.finditer(clause)), len(clause)]
-    return [(first, clause[first:last]) for first, last in zip(cuts, cuts[1:], strict=False)]
+    return [(first, clause[first:last]) for first, last in itertools.pairwise(cuts)]
 
 
 def _plain(text: str) -> tuple[str, ...]:

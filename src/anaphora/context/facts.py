@@ -11,16 +11,16 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from anaphora.context.quoting import day_of, fenced, quoted, quoted_line
 from anaphora.context.fact_checks import importance, is_users, keeps_negation
 from anaphora.context.own_words import unquoted_words
 from anaphora.context.prompts import prompt
-from anaphora.search.need import need_of
-from anaphora.search.terms import cue_words, finder, terms
+from anaphora.context.quoting import day_of, fenced, quoted, quoted_line
 from anaphora.context.share import check_part
 from anaphora.derived import Evidence, Fact
 from anaphora.errors import InvalidMessage
 from anaphora.message import Message, Options, text_message, valid_text
+from anaphora.search.need import need_of
+from anaphora.search.terms import cue_words, finder, terms
 from anaphora.transcript import Entry
 
 FACTS_SHARE = 0.05
@@ -108,7 +108,9 @@ def answering_facts(facts: Sequence[Fact], question: str) -> list[Fact]:
 def evidence_of(facts: Sequence[Fact], question: str) -> frozenset[str]:
     """The messages (their ids) from which facts were learned that have most of a question's words."""
     asked = finder(question)
-    about = (fact for fact in facts if fact.holds and fact.evidence and 2 * len({*asked.found(fact.text)}) >= len(asked.words) > 0)
+    about = (
+        fact for fact in facts if fact.holds and fact.evidence and 2 * len({*asked.found(fact.text)}) >= len(asked.words) > 0
+    )
     return frozenset(proof.message for fact in about for proof in fact.evidence)
 
 

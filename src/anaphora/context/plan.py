@@ -121,7 +121,7 @@ class Context:
     report: Report
     sent: Sent
     stable: int
-    measure: Measure = Measure()
+    measure: Measure = field(default_factory=Measure)
 
     @property
     def remembered(self) -> Remembered:
@@ -160,8 +160,10 @@ def plan(
     sizes = tuple([piece.tokens for piece in sent])
     measure = window.measure
     if beside.tokens:
-        measure = measure + measure_of(new.message for new, old in _changed(sent, pieces)) - measure_of(
-            old.message for new, old in _changed(sent, pieces)
+        measure = (
+            measure
+            + measure_of(new.message for new, old in _changed(sent, pieces))
+            - measure_of(old.message for new, old in _changed(sent, pieces))
         )
     if system.text:
         first = text_message("system", system.text)

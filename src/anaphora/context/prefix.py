@@ -42,7 +42,11 @@ def unchanged(before: Sent, now: Sent) -> Prefix:
     """What two calls of one conversation have in common at their beginning."""
     # Most messages are the very same objects.
     same = next(
-        (place for place, pair in enumerate(zip(before.messages, now.messages, strict=False)) if pair[0] is not pair[1] and pair[0] != pair[1]),
+        (
+            place
+            for place, pair in enumerate(zip(before.messages, now.messages, strict=False))
+            if pair[0] is not pair[1] and pair[0] != pair[1]
+        ),
         min(len(before.messages), len(now.messages)),
     )
     tokens = sum(before.sizes[:same])

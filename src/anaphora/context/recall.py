@@ -43,7 +43,9 @@ _CODE_FENCE = "```"
 _ANSWERING = 0.45
 _SUBJECT_I = re.compile(r"\b(?:I|i|we|We)\b")
 # "my dog", "my favourite colour": the thing itself must be named, or the answer would be another thing's.
-_OF_OWN_THINGS = re.compile(r"\b(?:my|our) ((?:(?:favou?rite|best|new|old|own|first|last|big|little|older|younger) )*[^\W\d_]+)", re.IGNORECASE)
+_OF_OWN_THINGS = re.compile(
+    r"\b(?:my|our) ((?:(?:favou?rite|best|new|old|own|first|last|big|little|older|younger) )*[^\W\d_]+)", re.IGNORECASE
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,8 +53,8 @@ class Recall:
     """Quotes what was said earlier, where the newest message asks for it.
 
     Half of ``share`` of the budget is kept free always; all that the window leaves may be used. ``floor`` is the share of what a
-    question's words tell that must be found around a message for it to be quoted (0 to 1). With ``conversations`` the owner's other
-    conversations are searched too, where the owner is named. ``embedder`` adds vectors to words:
+    question's words tell that must be found around a message for it to be quoted (0 to 1). With ``conversations`` the owner's
+    other conversations are searched too, where the owner is named. ``embedder`` adds vectors to words:
     ``"openai:text-embedding-3-small"``, ``"ollama:nomic-embed-text"``, ``"local:/path/to/model.gguf"``, or a function (also
     an async one) from texts to rows of numbers.
     """
@@ -115,8 +117,10 @@ def worth_recalling(
     judged = about.judge(floor, has_alike=any(one.anchor.entry.id in alike for one in ranked))
     rules = [one for one in ranked if _holds(one, about)]
     if not judged.exists:
-        return Choice(Need("topic", "a standing instruction holds", need.question), rules, len(ranked)) if rules else Choice(
-            judged, ranked=len(ranked)
+        return (
+            Choice(Need("topic", "a standing instruction holds", need.question), rules, len(ranked))
+            if rules
+            else Choice(judged, ranked=len(ranked))
         )
     best = [one for one in ranked if one in rules or about.is_enough(one, judged, floor) or _is_alike(one, alike)]
     near = [one for one in best if one in rules or one.score >= _NEAR_THE_BEST * best[0].score]
@@ -197,7 +201,7 @@ def _plain(said: Collection[str]) -> list[str]:
 
 
 def _holds(one: Ranked, about: _About) -> bool:
-    """Tells whether a standing instruction stands at a place and holds for the question: one with a condition only for what it names."""
+    """Tells whether a standing instruction at a place holds for the question: one with a condition only for what it names."""
     message = one.anchor.entry.message
     if one.offset or not is_rule(message):
         return False
@@ -244,7 +248,7 @@ def passages(places: Sequence[Ranked], found: Sequence[Candidate], question: str
 
 
 def best_part(text: str, asked: WordFinder, most: int = _PASSAGE_WORDS) -> str:
-    """The sentences in a row that have the most of the words asked for, at most about so many words; the whole of a short text."""
+    """The sentences in a row that have the most of the words asked for, about so many words; the whole of a short text."""
     units = [(match.start(), match.end(), len(match[0].split()) or len(match[0]) // 2) for match in _UNIT.finditer(text)]
     if sum(size for *_, size in units) <= most:
         return text.strip()
@@ -294,7 +298,7 @@ def _widened(sizes: Sequence[int], first: int, last: int, most: int) -> tuple[in
 
 
 def answering(places: Sequence[Ranked], question: str, candidates: Candidates) -> tuple[Candidate, str] | None:
-    """The one sentence in which the user told what a question asks for, by its very words, and the message; None if there is none.
+    """The one sentence in which the user told what a question asks for by its very words, and its message; None without one.
 
     It must say most of what the question's words tell, and be about the user as the question is. Of several that say as much the
     newest: it is what holds now.

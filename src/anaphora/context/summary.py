@@ -12,9 +12,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
-from anaphora.context.quoting import fenced, quoted
 from anaphora.context.own_words import abridged
 from anaphora.context.prompts import prompt
+from anaphora.context.quoting import fenced, quoted
 from anaphora.context.share import check_part
 from anaphora.derived import BlockSummary
 from anaphora.message import Message, Options, text_message

@@ -18,7 +18,7 @@ from anaphora.transcript import START, Entry, Extent
 
 @dataclass(frozen=True, slots=True)
 class Verbatim:
-    """The window of the end of a branch. ``held`` is what it holds of the branch; ``tokens`` are those of the repaired messages."""
+    """The window of the end of a branch: what it holds of the branch (``held``), and the ``tokens`` of its repaired messages."""
 
     branch: Sequence[Entry]
     limits: tuple[Limit, ...]

@@ -66,8 +66,9 @@ def reach(limits: Sequence[Limit]) -> Extent:
 
 @dataclass(frozen=True, slots=True)
 class Cut:
-    """The index of a window's first message. While it ``stays``, it is where a block begins, or everything fits: a branch that
-    grows within the limits keeps it.
+    """The index of a window's first message.
+
+    While it ``stays``, it is where a block begins, or everything fits: a branch that grows within the limits keeps it.
     """
 
     index: int

@@ -13,12 +13,12 @@ from dataclasses import dataclass, replace
 from hashlib import sha256
 
 from anaphora.context.excerpts import Excerpt, piece_message, piece_of
-from anaphora.search.terms import cue_words, question_languages
 from anaphora.derived import Candidate, Candidates, Cue
 from anaphora.documents.pieces import Piece
 from anaphora.errors import NotFound
 from anaphora.message import Usage
 from anaphora.model import Model
+from anaphora.search.terms import cue_words, question_languages
 from anaphora.stores.base import Scope, Store
 from anaphora.transcript import ConversationInfo, Entry
 

@@ -6,9 +6,9 @@ import json
 import re
 
 from anaphora.errors import ConfigError
-from anaphora.search.terms import terms
 from anaphora.guards.guard import Check, Guard, Refusal, Verdict
 from anaphora.schema.values import NotOfType, parsed_json
+from anaphora.search.terms import terms
 
 MASK = "[secret]"
 _JSON = frozenset('{["-0123456789tfn')

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass, fields, replace
 from typing import Any
 
@@ -54,7 +54,8 @@ class Tier:
 class ModelCard:
     """None is unknown, never no and never zero. ``context_window`` and ``max_output`` in tokens.
 
-    ``parameters``: how many numbers it is made of. ``sampling``: it takes a temperature and the like. ``retires``: the day its provider takes it away, as YYYY-MM-DD.
+    ``parameters``: how many numbers it is made of. ``sampling``: it takes a temperature and the like. ``retires``: the day its
+    provider takes it away, as YYYY-MM-DD.
     """
 
     context_window: int | None = None

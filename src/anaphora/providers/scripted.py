@@ -160,7 +160,9 @@ class ScriptedProvider:
     def _usage(self, before: Sequence[Message], request: Request) -> Usage:
         now, tools = request.messages, schemas_text(request.tools)
         self._counted = {id(message): (message, size) for message, size in self._sizes(now)}
-        same = next((place for place, (old, new) in enumerate(zip(before, now, strict=False)) if old is not new and old != new), None)
+        same = next(
+            (place for place, (old, new) in enumerate(zip(before, now, strict=False)) if old is not new and old != new), None
+        )
         cached = sum(self._counted[id(message)][1] for message in now[: min(len(before), len(now)) if same is None else same])
         schemas = self._count(text_message("system", tools)) if tools else 0
         return Usage(input_tokens=sum(size for _, size in self._counted.values()) + schemas, cached_tokens=cached)

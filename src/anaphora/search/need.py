@@ -28,7 +28,9 @@ _ASKS = re.compile(
     r"|wat|wie|waar|wanneer|hoe|welke|ne|kim|nerede|nasil|kac|hangi)\b"
 )
 # Where no blanks stand between words, a mark is often left out.
-_ASKS_UNSPACED = re.compile("什么|吗|哪|谁|多少|几|怎|何|どこ|誰|いつ|ですか|อะไร|ที่ไหน|ใคร|เมื่อไ|ไหม|อย่างไร|뭐|무엇|어디|언제|누구")
+_ASKS_UNSPACED = re.compile(
+    "什么|吗|哪|谁|多少|几|怎|何|どこ|誰|いつ|ですか|อะไร|ที่ไหน|ใคร|เมื่อไ|ไหม|อย่างไร|뭐|무엇|어디|언제|누구"
+)
 # A wish that something be done is asked for too.
 _REQUEST = re.compile(
     r"\A\W*(?:(?:please|hey|ok|so|and|now)[ ,]+)*(?:can|could|would|will) you\b|\A\W*(?:please )?(?:help|suggest|recommend|remind|tell|show|give|find"
@@ -101,7 +103,9 @@ _SOCIAL_WORDS = frozenset(
         terima kasih halo selamat pagi siang malam ya tidak baik tesekkurler sagol merhaba selam evet hayir tamam iyi gunler""".split(),
     )
 )
-_SOCIAL_UNSPACED = re.compile("(?:谢谢你?们?|多谢|你好吗?|您好|好的?|再见|早上好|晚上好|是的|不是|ありがとう(?:ございます)?|こんにちは|おはよう(?:ございます)?|こんばんは|さようなら|はい|いいえ|ขอบคุณ(?:ครับ|ค่ะ)?|สวัสดี(?:ครับ|ค่ะ)?|감사합니다|안녕(?:하세요)?|네|아니요|[!！。.~ ,，、😀-🙏👍❤️])+")
+_SOCIAL_UNSPACED = re.compile(
+    "(?:谢谢你?们?|多谢|你好吗?|您好|好的?|再见|早上好|晚上好|是的|不是|ありがとう(?:ございます)?|こんにちは|おはよう(?:ございます)?|こんばんは|さようなら|はい|いいえ|ขอบคุณ(?:ครับ|ค่ะ)?|สวัสดี(?:ครับ|ค่ะ)?|감사합니다|안녕(?:하세요)?|네|아니요|[!！。.~ ,，、😀-🙏👍❤️])+"
+)
 # What points at the window: "there", "it", "the second one". Not where the sentence itself says what is meant.
 _POINTS = re.compile(
     r"\b(?:there|here|it|its|it's|this|that|these|those|they|them|their|he|him|his|she|her|hers|one|ones|the (?:first|second|third|last|former|latter|other|same|above)"
@@ -196,17 +200,29 @@ def names_in(question: str) -> tuple[str, ...]:
 def asked_part(message: str) -> str:
     """The sentences of a message that ask or wish for something; empty if none does."""
     questions = _QUESTION.findall(message)
-    requests = [one for one in _SENTENCE.findall(message) if one not in questions and (_REQUEST.search(one) or (not questions and (_ASKS.search(folded(one)) or _ASKS_UNSPACED.search(one))))]
+    requests = [
+        one
+        for one in _SENTENCE.findall(message)
+        if one not in questions
+        and (_REQUEST.search(one) or (not questions and (_ASKS.search(folded(one)) or _ASKS_UNSPACED.search(one))))
+    ]
     if questions or requests:
         return " ".join(one.strip() for one in _SENTENCE.findall(message) if one in questions or one in requests) or message
-    if len(words(message)) <= _LONGEST_UNMARKED and _APPEAL.search(folded(message)) and re.search(r"\b(?:remember|remind|recall|forgot)|erinner|recuerda|rappelle|lembra|ricord|помн|напомн|记得|覚えて", folded(message)):
+    if (
+        len(words(message)) <= _LONGEST_UNMARKED
+        and _APPEAL.search(folded(message))
+        and re.search(
+            r"\b(?:remember|remind|recall|forgot)|erinner|recuerda|rappelle|lembra|ricord|помн|напомн|记得|覚えて",
+            folded(message),
+        )
+    ):
         return message
     return ""
 
 
 def _begins(text: str, place: int) -> bool:
     """Whether a word stands at the beginning of a sentence."""
-    before = text[:place].rstrip(" \"“(")
+    before = text[:place].rstrip(' "“(')
     return not before or before[-1] in ".!?:\n"
 
 

@@ -61,16 +61,21 @@ _WEIGHED = 110
 # "Caroline: Hey!", as bridges to chats of several people write it.
 _SPEAKER = re.compile(r"\A(?:\[[^\]\n]{0,60}\] ?)?([^\W\d_][\w .'’-]{0,39}): ")
 _ROLES = frozenset(("user", "assistant", "tool", "system"))
-_SAID = "advised|explained|gave|given|listed|mentioned|proposed|provided|recommended|said|showed|shown|suggested|told|written|wrote"
+_SAID = (
+    "advised|explained|gave|given|listed|mentioned|proposed|provided|recommended|said|showed|shown|suggested|told|written|wrote"
+)
 # What is asked of the assistant now ("Can you give me …") is no question about what it said.
 _ASKS_FOR = re.compile(r"\b(?:can|could|would|will|should) you\b", re.IGNORECASE)
 _ABOUT_ASSISTANT = re.compile(
-    rf"\b(?:did|have|had) you (?:\w+ )?(?:{_SAID}|advise|explain|give|list|mention|propose|provide|recommend|say|show|suggest|tell|write)\b"
+    rf"\b(?:did|have|had) you (?:\w+ )?(?:{_SAID}|advise|explain|give|list|mention|propose|provide|recommend|say|show|suggest"
+    r"|tell|write)\b"
     rf"|\byou (?:\w+ )?(?:{_SAID})\b|\byour (?:\w+ )?(?:advice|answer|explanation|recommendation|reply|response|suggestion)s?\b",
     re.IGNORECASE,
 )
 # What was said and done: then no standing instruction is asked for.
-_ABOUT_PAST = re.compile(r"\b(?:did|have|had|was|were) (?:i|we|my|our)\b|\bi (?:said|mentioned|told|brought|asked)\b", re.IGNORECASE)
+_ABOUT_PAST = re.compile(
+    r"\b(?:did|have|had|was|were) (?:i|we|my|our)\b|\bi (?:said|mentioned|told|brought|asked)\b", re.IGNORECASE
+)
 _PREFERENCE = re.compile(
     r"\bi(?:'d| would)? (?:\w+ )?(?:prefer|rather)\w*\b|\bmy (?:preference|favou?rite)|\binstead of\b"
     r"|\bi (?:really )?(?:like|love|hate|dislike|enjoy)\b|\bi don'?t (?:like|want)\b",
@@ -230,7 +235,7 @@ def _word_scores(question: str, candidates: Candidates, terms: _Terms) -> dict[P
         best, matched = 0.0, 0
         for said in _windows(terms.places(text)):
             value, mask = 0.0, 0
-            said += dated
+            said.extend(dated)
             for word in set(said):
                 count = said.count(word)
                 value += terms.weights[word] * count * (_SATURATION + 1) / (count + penalty)
@@ -314,7 +319,7 @@ def _add_similarities(scores: dict[Place, _Score], candidates: Candidates, simil
             there.value += value
 
 
-def _sums(scores: Mapping[Place, _Score], is_chat: bool) -> dict[Place, float]:  # noqa: FBT001
+def _sums(scores: Mapping[Place, _Score], is_chat: bool) -> dict[Place, float]:
     """What every place has with what its neighbours give it."""
     sums: dict[Place, float] = defaultdict(float)
     for (conversation, depth), score in scores.items():

@@ -16,8 +16,8 @@ from typing import Protocol
 from anaphora.calls import Call, Spent
 from anaphora.derived import BlockSummary, Candidate, Candidates, Cue, Fact, Learned, Unembedded, VectorRow
 from anaphora.errors import ConfigError, ConversationBusy, InvalidMessage
-from anaphora.search.words import excerpt, searchable
 from anaphora.message import Message, Status, Usage, valid_text
+from anaphora.search.words import excerpt, searchable
 from anaphora.tokens import Estimate
 from anaphora.transcript import UNMEASURED, UNNAMED, ConversationInfo, Entry, Extent, Hit, Size
 
@@ -150,7 +150,7 @@ def checked_query(text: str, limit: int, conversation: str | None = None) -> Que
 
 
 def checked_name(name: object, what: str) -> str:
-    """The name of an owner or a conversation. Raises ConfigError if it is no text, blank, or has characters that control terminals."""
+    """The name of an owner or a conversation. Raises ConfigError if it is no text, blank, or has control characters."""
     if not isinstance(name, str):
         raise ConfigError(f"{what} must be a text, not {name!r}.")
     if not name.strip() or any(unicodedata.category(character) in {"Cc", "Cs"} for character in name):

@@ -1,4 +1,4 @@
-"""Conversations in this process's memory: gone with it. The rules are those of the SQLite store, on a database that has no file."""
+"""Conversations in this process's memory: gone with it. The SQLite store on a database that has no file."""
 
 from __future__ import annotations
 

@@ -11,8 +11,8 @@ from typing import Any
 from anaphora.codec import parts_from_json
 from anaphora.derived import BlockSummary, Evidence, Fact, Learned, Unembedded, VectorRow, covered
 from anaphora.errors import NotFound
-from anaphora.search.words import searchable
 from anaphora.message import Message
+from anaphora.search.words import searchable
 from anaphora.stores.base import Scope
 from anaphora.stores.sqlite_branch import Branch
 from anaphora.stores.sqlite_rows import ITS_MESSAGES, THIS_CONVERSATION, key
@@ -70,7 +70,10 @@ def facts(database: sqlite3.Connection, *, owner: str) -> list[Fact]:
         "SELECT id, text, origin, created, superseded, successor, conversation FROM facts WHERE owner = ? ORDER BY created, id",
         (owner,),
     )
-    return [Fact(*row[:4], tuple(evidence[row[0]]), *row[4:]) for row in rows]
+    return [
+        Fact(fact, text, origin, created, tuple(evidence[fact]), superseded, successor, conversation)
+        for fact, text, origin, created, superseded, successor, conversation in rows
+    ]
 
 
 def learn(database: sqlite3.Connection, *, owner: str, learned: Sequence[Learned], scope: Scope | None, order: int) -> list[Fact]:

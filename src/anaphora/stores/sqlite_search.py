@@ -171,7 +171,9 @@ def _matches(database: sqlite3.Connection, expression: str, owner: str, query: Q
 
 def _newest(database: sqlite3.Connection, numbers: Sequence[int], query: Query) -> list[int]:
     """These rows by date, as many as the query wants."""
-    dates = {number: database.execute("SELECT created FROM messages WHERE number = ?", (number,)).fetchone() for number in numbers}
+    dates = {
+        number: database.execute("SELECT created FROM messages WHERE number = ?", (number,)).fetchone() for number in numbers
+    }
     there = [number for number, created in dates.items() if created]
     return sorted(there, key=lambda number: (dates[number], number), reverse=True)[: query.limit]
 

@@ -8,8 +8,8 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from anaphora.errors import MessageEnded, NotFound
-from anaphora.search.words import searchable, tells_of
 from anaphora.message import Usage
+from anaphora.search.words import searchable, tells_of
 from anaphora.stores import sqlite_search
 from anaphora.stores.base import Change, Draft, Scope, changed, new_entry, restored
 from anaphora.stores.sqlite_branch import LINE_OF_NEW
