@@ -8,13 +8,13 @@ A file holds dialogues: ``conversation`` with ``session_N`` (turns with ``speake
 store; every question with evidence is asked of the same code that a chat asks. A turn by ``user`` or ``assistant`` is stored
 under that role, one by anybody else as the user's with the name before a colon.
 
-For words alone and with vectors it prints the mean share of the evidence among the first 5, 10 and 20 turns and within 500 and
-1,000 tokens (characters / 4), the mean reciprocal rank, the tokens of the first 10, and the time of a search in milliseconds.
+For words alone and with vectors it prints the mean share of the evidence among the first 5, 10 and 20 turns and within 500, 1,000
+and 2,000 tokens (characters / 4), the mean reciprocal rank, the tokens of the first 10, and the time of a search in milliseconds.
 Beside it stands SQLite's own ranking of the question's words. ``--embedder`` is what ``Recall(embedder=…)`` takes, or ``minilm``
 (bench/minilm.py, the default). ``--million`` times searches among a million messages.
 With ``--documents`` the Markdown files of a folder are read as a chat reads them, and each question must bring the piece that
 has the words of its answer: among the first 1, 3 and 5, and in what a context of 8,000 tokens is given.
-The last line is one JSON object.
+``kinds`` are the same of the best method for each ``category`` of questions. The last line is one JSON object.
 """
 
 from __future__ import annotations
@@ -47,7 +47,7 @@ from anaphora.stores.sqlite import SQLiteStore
 from anaphora.transcript import ConversationInfo, Entry, Size
 
 FIRST = (5, 10, 20)
-BUDGETS = (500, 1_000)
+BUDGETS = (500, 1_000, 2_000)
 MOST = 100
 _MILLION = 1_000_000
 
@@ -74,6 +74,7 @@ class Dialogue:
 
     turns: Sequence[Turn]
     questions: Sequence[tuple[str, frozenset[str]]]
+    kinds: Sequence[str] = ()
 
 
 Search = Callable[[str], Awaitable[list[str]]]
@@ -89,13 +90,14 @@ def read_dialogue(value: dict[str, Any]) -> Dialogue:
             turns.append(Turn(turn["dia_id"], (f"s{number}", place), date, turn["speaker"], turn.get("text", "") + image))
         number += 1
     known = {turn.id for turn in turns}
-    questions = []
+    questions, kinds = [], []
     for item in value["qa"]:
         named = re.findall(r"D:?(\d+):0*(\d+)", " ".join(map(str, item.get("evidence") or [])))
         gold = frozenset(f"D{int(session)}:{int(turn)}" for session, turn in named) & known
         if gold:
             questions.append((item["question"], gold))
-    return Dialogue(turns, questions)
+            kinds.append(str(item.get("category", "")))
+    return Dialogue(turns, questions, kinds)
 
 
 async def fill(store: SQLiteStore, owner: str, dialogue: Dialogue) -> None:
@@ -188,6 +190,17 @@ async def scores(search: Search, dialogue: Dialogue) -> Iterator[dict[str, float
     return iter(rows)
 
 
+def by_kind(rows: Sequence[dict[str, float]], kinds: Sequence[str]) -> dict[str, dict[str, float]]:
+    """The share of the evidence among the first ten and within 2,000 tokens, for each kind of questions."""
+    return {
+        kind: {
+            name: round(statistics.mean(row[name] for row, one in zip(rows, kinds, strict=True) if one == kind), 3)
+            for name in ("recall@10", "recall@2000tokens")
+        }
+        for kind in sorted({*kinds})
+    }
+
+
 def means(rows: Sequence[dict[str, float]]) -> dict[str, float]:
     """What is published of a method."""
     figures = {name: round(statistics.mean(row[name] for row in rows), 3) for name in rows[0] if name != "ms"}
@@ -196,7 +209,7 @@ def means(rows: Sequence[dict[str, float]]) -> dict[str, float]:
     return {**figures, "median_ms": round(median, 2), "p95_ms": round(high, 2)}
 
 
-async def measure(dialogues: Sequence[Dialogue], embedder: Embedder | None, folder: Path) -> dict[str, dict[str, float]]:
+async def measure(dialogues: Sequence[Dialogue], embedder: Embedder | None, folder: Path) -> dict[str, Any]:
     """All methods over all questions."""
     store = SQLiteStore(folder / "recall.db")
     rows: dict[str, list[dict[str, float]]] = {"plain": [], "lexical": [], "hybrid": []}
@@ -212,7 +225,9 @@ async def measure(dialogues: Sequence[Dialogue], embedder: Embedder | None, fold
             vectors = VectorIndex(store, owner, embedder)
             rows["hybrid"] += await scores(ours(store, owner, dialogue.turns, vectors), dialogue)
     await store.aclose()
-    return {name: means(found) for name, found in rows.items() if found}
+    kinds = [kind for dialogue in dialogues for kind in dialogue.kinds]
+    best = rows["hybrid"] or rows["lexical"]
+    return {**{name: means(found) for name, found in rows.items() if found}, "kinds": by_kind(best, kinds)}
 
 
 async def large(folder: Path, questions: int = 300) -> dict[str, float]:

@@ -6,6 +6,8 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 ROOT = Path(__file__).parent.parent.parent
 
 
@@ -58,6 +60,38 @@ def test_recall_is_measured_on_dialogues_in_locomos_format(tmp_path: Path):
     assert found["questions"] == 3
     assert found["lexical"]["recall@5"] == 1.0
     assert found["lexical"]["mrr"] == 1.0
+    assert found["lexical"]["recall@2000tokens"] == found["kinds"][""]["recall@10"] == 1.0
+
+
+def test_what_is_sent_is_measured_through_whole_turns(tmp_path: Path):
+    said = [
+        ("user", "My dog is called Rex"),
+        ("assistant", "A fine name!"),
+        ("user", "The weather is good"),
+        ("assistant", "Yes"),
+    ]
+    session = [{"speaker": who, "dia_id": f"D1:{number}", "text": text} for number, (who, text) in enumerate(said, 1)]
+    questions = [{"question": "What is my dog called?", "evidence": ["D1:1"], "category": "extraction"}]
+    path = tmp_path / "dialogues.json"
+    path.write_text(json.dumps([{"conversation": {"session_1": session}, "qa": questions}]), encoding="utf-8")
+    found = figures("sent.py", str(path), "--windows", "8000", "32000")
+    assert found["ranked@10"] == 1.0
+    assert found["sent"] == {"8000": 1.0, "32000": 1.0}
+    assert found["needless"] == 0.0
+    assert found["tokens"] > 0
+
+
+def test_the_cost_of_turns_is_measured():
+    found = figures("turns.py", "--turns", "30", "--rounds", "5")
+    assert {"memory_ratio", "sqlite_ratio", "raw_ratio", "turn_ms", "raw_ms"} <= set(found)
+
+
+@pytest.mark.local
+def test_answers_with_a_memory_are_measured_against_answers_without():
+    found = figures("memory_helps.py", "--dialogues", "2")
+    assert found["answers"] == 6
+    assert found["personal_questions"] == 2
+    assert found["worse"] == 0.0
     assert {"recall@10", "recall@20", "recall@500tokens", "recall@1000tokens", "tokens@10", "median_ms"} <= set(found["lexical"])
 
 

@@ -168,7 +168,18 @@ def plan(
     if system.text:
         first = text_message("system", system.text)
         messages, sizes, measure = (first, *messages), (system.tokens, *sizes), measure + measure_of([first])
-    report = Report(
+    report = _report(window, beside, system, budget)
+    # What is quoted with the newest message is gone from the next prompt.
+    tailed = (newest or 0) + (1 if system.text else 0)
+    # Between the steps of a turn it is not: the next call has all of it.
+    is_between = bool(branch) and branch[-1].role == "tool"
+    stable = tailed if beside.tail.text and not is_between else len(messages)
+    return Context(messages, report, Sent(messages, sizes, report.cut, beside.preamble.text), stable, measure)
+
+
+def _report(window: Verbatim, beside: Remembered, system: Prompt, budget: Budget) -> Report:
+    pieces = window.repaired.pieces
+    return Report(
         budget=budget.prompt + budget.tools,
         tools_tokens=budget.tools,
         context_window=budget.context_window,
@@ -179,16 +190,10 @@ def plan(
         window_messages=len(pieces),
         window_tokens=window.tokens,
         cut=pieces[0].sources[0] if pieces else None,
-        left=_left(window.first, beside) if branch and window.first.parent else None,
+        left=_left(window.first, beside) if window.branch and window.first.parent else None,
         notes=tuple(window.repaired.notes),
         remembered=beside,
     )
-    # What is quoted with the newest message is gone from the next prompt.
-    tailed = (newest or 0) + (1 if system.text else 0)
-    # Between the steps of a turn it is not: the next call has all of it.
-    is_between = bool(branch) and branch[-1].role == "tool"
-    stable = tailed if beside.tail.text and not is_between else len(messages)
-    return Context(messages, report, Sent(messages, sizes, report.cut, beside.preamble.text), stable, measure)
 
 
 def verbatim(branch: Sequence[Entry], memory: Memory, room: int, before: Verbatim | None = None) -> Verbatim:

@@ -128,7 +128,7 @@ def card_from_json(value: Mapping[str, Any]) -> ModelCard:
         raise ValueError(f"there is no {unknown[0]!r}; there are {', '.join(CARD_KEYS)}")
     for name in _NUMBERS:
         if name in value and (type(value[name]) is not int or value[name] < 1):
-            raise ValueError(f"{name} must be a whole number from 1, not {value[name]!r}")
+            raise ValueError(f"{name} must be a whole number{' of tokens' * (name != 'parameters')} from 1, not {value[name]!r}")
     for name in _FLAGS:
         if name in value and type(value[name]) is not bool:
             raise ValueError(f"{name} must be true or false, not {value[name]!r}")
