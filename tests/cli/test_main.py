@@ -1,5 +1,6 @@
 import json
 import os
+import shlex
 import signal
 import subprocess
 import sys
@@ -129,7 +130,12 @@ def test_a_chat_without_a_terminal_is_refused():
 def test_a_reader_that_has_had_enough_ends_it_quietly(tmp_path: Path):
     model = scripted(tmp_path, ["text: " + "many words " * 20_000])
     done = subprocess.run(
-        f"{' '.join(PROGRAM)} -m {model} hi | head -c 20", shell=True, capture_output=True, text=True, check=False, timeout=60
+        f"{shlex.join([*PROGRAM, '-m', model, 'hi'])} | head -c 20",
+        shell=True,
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=60,
     )
     assert (done.stdout, done.stderr) == ("many words many word", "")
 
