@@ -129,14 +129,8 @@ def test_a_chat_without_a_terminal_is_refused():
 
 def test_a_reader_that_has_had_enough_ends_it_quietly(tmp_path: Path):
     model = scripted(tmp_path, ["text: " + "many words " * 20_000])
-    done = subprocess.run(
-        f"{shlex.join([*PROGRAM, '-m', model, 'hi'])} | head -c 20",
-        shell=True,
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=60,
-    )
+    command = f"{shlex.join([*PROGRAM, '-m', model, 'hi'])} | head -c 20"
+    done = subprocess.run(command, shell=True, capture_output=True, text=True, check=False, timeout=60)
     assert (done.stdout, done.stderr) == ("many words many word", "")
 
 

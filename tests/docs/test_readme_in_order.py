@@ -1,4 +1,4 @@
-"""README's commands in the order of the page, twice in a row in one home: what was asked before must not spoil what is asked now."""
+"""README's commands in the order of the page, twice in a row in one home: what was asked before must spoil nothing."""
 
 import pytest
 from tests.cli.program import Terminal, run
