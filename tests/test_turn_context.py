@@ -112,3 +112,13 @@ async def test_of_a_long_conversation_only_the_end_is_read(tmp_path: Path):
     assert len(read) >= 4
     assert max(read) < 200
     await store.aclose()
+
+
+async def test_what_is_held_of_a_long_conversation_does_not_grow_with_it():
+    provider = ScriptedProvider(echo=True, context_window=1_000)
+    async with AsyncChatbot(provider, system="Be brief.", max_tokens=100) as bot:
+        held = []
+        for number in range(200):
+            await bot.say(f"question {number} with some more words")
+            held.append(len(bot._upkeep.reader._last.branch))
+        assert max(held[100:]) <= max(held[:100])

@@ -12,18 +12,21 @@ from anaphora.stores.base import Scope, Store
 from anaphora.transcript import START, Entry, Extent
 
 _UNLIMITED = 1 << 40
+# A branch that has grown to so many times what was read is read anew, so that what lies far before the window is let go of.
+_GROWTH, _LEAST = 3, 32
 # The newest turn and the one before it: between two calls of a conversation no more is new.
 _NEWEST = Extent(_UNLIMITED, 1, _UNLIMITED)
 
 
 @dataclass(frozen=True, slots=True)
 class _Read:
-    """The end of a branch as it was last read, and what it was read for."""
+    """The end of a branch as it was last read, and what it was read for; ``first`` messages of it were read at once."""
 
     branch: Sequence[Entry] = ()
     counter: str = ""
     most: Extent = START
     forgotten: int = 0
+    first: int = 0
 
 
 @dataclass(slots=True)
@@ -39,20 +42,22 @@ class BranchReader:
         forgotten = (await store.info(scope)).forgotten
         last = self._last
         branch: Sequence[Entry] = ()
-        if last.branch and (last.counter, last.most, last.forgotten) == (counter, most, forgotten):
+        is_long = len(last.branch) > _GROWTH * max(last.first, _LEAST)
+        if last.branch and not is_long and (last.counter, last.most, last.forgotten) == (counter, most, forgotten):
             branch = _joined(last.branch, await store.branch(scope, message_id, reach=_NEWEST))
             start = len(last.branch) if branch else 0
             new = [await _counted(store, model, scope, entry, counter) for entry in branch[start:]]
             branch = [*branch[:start], *new]
+        first = last.first
         if not branch:
             branch = await end_of_branch(store, model, scope, message_id, most)
-        self._last = _Read(branch, counter, most, forgotten)
+            first = len(branch)
+        self._last = _Read(branch, counter, most, forgotten, first)
         return branch
 
     def window(self, branch: Sequence[Entry], memory: Memory, room: int) -> Verbatim:
         """The verbatim part of the branch that was read."""
         self._window = window = verbatim(branch, memory, room, self._window if self._window and self._window.branch else None)
-        # What lies far before the window is not needed any more once it has moved.
         return window
 
     def forget(self) -> None:
