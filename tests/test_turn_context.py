@@ -121,4 +121,5 @@ async def test_what_is_held_of_a_long_conversation_does_not_grow_with_it():
         for number in range(200):
             await bot.say(f"question {number} with some more words")
             held.append(len(bot._upkeep.reader._last.branch))
-        assert max(held[100:]) <= max(held[:100])
+        # All of it would be 399.
+        assert max(held) < 200
