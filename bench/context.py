@@ -19,17 +19,18 @@ import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
+from anaphora.context.asides import Aside, Recalled, Remembered, preamble_text, tail_text
+from anaphora.context.budget import Budget, Prompt
 from anaphora.context.facts import Facts
-from anaphora.context.plan import Budget, Memory, Prompt, plan
+from anaphora.context.plan import Memory, plan
 from anaphora.context.recall import Passage, Recall
-from anaphora.context.remembered import Aside, Recalled, Remembered, preamble_text, tail_text
 from anaphora.context.summary import Summary, chain
 from anaphora.context.window import FitContext, reach
-from anaphora.derived import BlockSummary, Fact
-from anaphora.message import text_message
-from anaphora.stores.base import Scope
-from anaphora.stores.sqlite import SQLiteStore
-from anaphora.transcript import ConversationInfo, Entry, Size
+from anaphora.stores.sqlite.store import SQLiteStore
+from anaphora.values.memory import BlockSummary, Fact
+from anaphora.values.message import text_message
+from anaphora.values.scope import Scope
+from anaphora.values.transcript import ConversationInfo, Entry, Size
 
 SCOPE = Scope("me", "long")
 MEMORY = Memory(FitContext(), Summary(), Recall(), Facts())

@@ -21,8 +21,8 @@ from pathlib import Path
 from typing import Any
 
 from anaphora import AsyncChatbot, InMemoryStore
-from anaphora.message import text_message
-from anaphora.transcript import ConversationInfo, Entry, Size
+from anaphora.values.message import text_message
+from anaphora.values.transcript import ConversationInfo, Entry, Size
 
 OWNER = "me"
 DAY = 86_400.0

@@ -24,12 +24,12 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from anaphora import AsyncChatbot, Facts, FitContext, LastMessages, Recall, Summary
-from anaphora.chatbot import ChatbotOptions
+from anaphora.chat.chatbot import ChatbotOptions
 from anaphora.context.plan import Memory
-from anaphora.events import Ended, Finished, Planned, ProviderEvent
-from anaphora.message import text_message
 from anaphora.providers.base import ModelInfo, ProviderOptions, Request
-from anaphora.providers.local import LocalProvider
+from anaphora.providers.local.provider import LocalProvider
+from anaphora.values.events import Ended, Finished, Planned, ProviderEvent
+from anaphora.values.message import text_message
 
 LONGEST_ANSWER = 96
 MARGIN = 16

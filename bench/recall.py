@@ -37,14 +37,15 @@ from typing import Any
 
 from anaphora import AsyncChatbot, ScriptedProvider
 from anaphora.context.excerpts import piece_of
-from anaphora.derived import Cue, VectorRow
-from anaphora.documents.shelf import Shelf
-from anaphora.embedding import Embedder, VectorIndex
-from anaphora.message import text_message
+from anaphora.documents.store import Shelf
+from anaphora.memory.vectors import Embedder, VectorIndex
+from anaphora.search.candidates import Cue
 from anaphora.search.ranking import Ranked, pieces, rank
 from anaphora.search.terms import cue_words, question_languages
-from anaphora.stores.sqlite import SQLiteStore
-from anaphora.transcript import ConversationInfo, Entry, Size
+from anaphora.search.vectors import VectorRow
+from anaphora.stores.sqlite.store import SQLiteStore
+from anaphora.values.message import text_message
+from anaphora.values.transcript import ConversationInfo, Entry, Size
 
 FIRST = (5, 10, 20)
 BUDGETS = (500, 1_000, 2_000)

@@ -25,9 +25,9 @@ from pathlib import Path
 from typing import Any
 
 from anaphora import AsyncChatbot, Recall, ScriptedProvider
-from anaphora.embedding import Embedder, VectorIndex
+from anaphora.memory.vectors import Embedder, VectorIndex
 from anaphora.search.words import words
-from anaphora.stores.sqlite import SQLiteStore
+from anaphora.stores.sqlite.store import SQLiteStore
 
 RUN = 12
 FIRST = 10

@@ -22,10 +22,11 @@ from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
 
-from anaphora.message import Message, text_message
-from anaphora.stores.base import Change, Draft, Query, Scope
-from anaphora.stores.sqlite import SQLiteStore
-from anaphora.transcript import ConversationInfo, Entry, Extent, Size
+from anaphora.stores.records import Change, Draft, Query
+from anaphora.stores.sqlite.store import SQLiteStore
+from anaphora.values.message import Message, text_message
+from anaphora.values.scope import Scope
+from anaphora.values.transcript import ConversationInfo, Entry, Extent, Size
 
 HERE = Scope("me", "bench")
 NEWEST = 50

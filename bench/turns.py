@@ -23,10 +23,10 @@ from contextlib import closing
 from pathlib import Path
 
 from anaphora import AsyncChatbot, InMemoryStore, ScriptedProvider
-from anaphora.message import text_message
-from anaphora.stores.base import Scope
-from anaphora.stores.sqlite import SQLiteStore
-from anaphora.transcript import ConversationInfo, Entry, Size
+from anaphora.stores.sqlite.store import SQLiteStore
+from anaphora.values.message import text_message
+from anaphora.values.scope import Scope
+from anaphora.values.transcript import ConversationInfo, Entry, Size
 
 STORE = runpy.run_path(str(Path(__file__).with_name("store.py")))
 EARLY = 100

@@ -9,8 +9,8 @@ import sys
 
 from anaphora import Chatbot, ScriptedProvider
 from anaphora.errors import AnaphoraError, ConfigError, RateLimited, StreamInterrupted
-from anaphora.events import TextDelta
 from anaphora.providers.scripted import ScriptedReply
+from anaphora.values.events import TextDelta
 
 try:
     Chatbot("opnai:gpt-5.4-mini")

@@ -8,7 +8,7 @@ from __future__ import annotations
 import sys
 
 from anaphora import Chatbot
-from anaphora.events import TextDelta, ToolEnded
+from anaphora.values.events import TextDelta, ToolEnded
 
 with Chatbot(sys.argv[1] if len(sys.argv) > 1 else None, persona="quiz", max_tokens=120) as quiz:
     for text in ("Rivers, please.", "The Nile?", "The Danube?"):

@@ -10,8 +10,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from anaphora import Chatbot
-from anaphora.events import TextDelta, ToolEnded, ToolStarted
 from anaphora.tools import file_tools, search_past
+from anaphora.values.events import TextDelta, ToolEnded, ToolStarted
 
 model = sys.argv[1] if len(sys.argv) > 1 else None
 folder = sys.argv[2] if len(sys.argv) > 2 else str(Path(__file__).parent.parent / "docs")

@@ -10,8 +10,8 @@ from datetime import date
 from typing import Literal
 
 from anaphora import Chatbot
-from anaphora.message import ToolCall
 from anaphora.tools import calculate, now, tool
+from anaphora.values.message import ToolCall
 
 TABLES = {date(2026, 12, 24): 0, date(2026, 12, 27): 3}
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import pytest
-from tests.loopback import Loopback
+from tests.doubles.loopback import Loopback
 
-from anaphora.providers.vendors import VENDORS
+from anaphora.providers.models.vendors import VENDORS
 
 
 @pytest.fixture(params=["asyncio", "trio"])

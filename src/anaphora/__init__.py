@@ -14,13 +14,13 @@ TYPE_CHECKING = False
 __version__ = "0.1.0"
 
 _HOMES = {
-    "Chatbot": "anaphora.sync",
-    "Conversation": "anaphora.sync",
-    "Reply": "anaphora.sync_reply",
-    "AsyncChatbot": "anaphora.chatbot",
-    "AsyncConversation": "anaphora.conversation",
-    "AsyncReply": "anaphora.reply",
-    "Answer": "anaphora.reply",
+    "Chatbot": "anaphora.sync.chatbot",
+    "Conversation": "anaphora.sync.conversation",
+    "Reply": "anaphora.sync.reply",
+    "AsyncChatbot": "anaphora.chat.chatbot",
+    "AsyncConversation": "anaphora.chat.conversation",
+    "AsyncReply": "anaphora.chat.reply",
+    "Answer": "anaphora.turn.mailbox",
     "FullHistory": "anaphora.context.window",
     "FitContext": "anaphora.context.window",
     "LastMessages": "anaphora.context.window",
@@ -29,21 +29,23 @@ _HOMES = {
     "Summary": "anaphora.context.summary",
     "Recall": "anaphora.context.recall",
     "Facts": "anaphora.context.facts",
-    "Fact": "anaphora.derived",
+    "Fact": "anaphora.values.memory",
     "Deadlines": "anaphora.providers.base",
-    "Image": "anaphora.message",
+    "Image": "anaphora.values.message",
     "InMemoryStore": "anaphora.stores.inmemory",
-    "Message": "anaphora.message",
+    "Message": "anaphora.values.message",
     "Retries": "anaphora.providers.retry",
     "ScriptedProvider": "anaphora.providers.scripted",
-    "Usage": "anaphora.message",
+    "Usage": "anaphora.values.message",
     "AnaphoraError": "anaphora.errors",
 }
 
 if TYPE_CHECKING:
     from typing import Any
 
-    from anaphora.chatbot import AsyncChatbot as AsyncChatbot
+    from anaphora.chat.chatbot import AsyncChatbot as AsyncChatbot
+    from anaphora.chat.conversation import AsyncConversation as AsyncConversation
+    from anaphora.chat.reply import AsyncReply as AsyncReply
     from anaphora.context.facts import Facts as Facts
     from anaphora.context.recall import Recall as Recall
     from anaphora.context.summary import Summary as Summary
@@ -52,21 +54,19 @@ if TYPE_CHECKING:
     from anaphora.context.window import LastMessages as LastMessages
     from anaphora.context.window import LastTokens as LastTokens
     from anaphora.context.window import LastTurns as LastTurns
-    from anaphora.conversation import AsyncConversation as AsyncConversation
-    from anaphora.derived import Fact as Fact
     from anaphora.errors import AnaphoraError as AnaphoraError
-    from anaphora.message import Image as Image
-    from anaphora.message import Message as Message
-    from anaphora.message import Usage as Usage
     from anaphora.providers.base import Deadlines as Deadlines
     from anaphora.providers.retry import Retries as Retries
     from anaphora.providers.scripted import ScriptedProvider as ScriptedProvider
-    from anaphora.reply import Answer as Answer
-    from anaphora.reply import AsyncReply as AsyncReply
     from anaphora.stores.inmemory import InMemoryStore as InMemoryStore
-    from anaphora.sync import Chatbot as Chatbot
-    from anaphora.sync import Conversation as Conversation
-    from anaphora.sync_reply import Reply as Reply
+    from anaphora.sync.chatbot import Chatbot as Chatbot
+    from anaphora.sync.conversation import Conversation as Conversation
+    from anaphora.sync.reply import Reply as Reply
+    from anaphora.turn.mailbox import Answer as Answer
+    from anaphora.values.memory import Fact as Fact
+    from anaphora.values.message import Image as Image
+    from anaphora.values.message import Message as Message
+    from anaphora.values.message import Usage as Usage
 
 __all__ = [  # noqa: PLE0604 -- the names of the table above
     "__version__",

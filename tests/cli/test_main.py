@@ -7,8 +7,8 @@ import sys
 from pathlib import Path
 
 import pytest
-from tests.cli.program import PROGRAM, Terminal, run, scripted
-from tests.loopback import Loopback, http, stream
+from tests.doubles.loopback import Loopback, http, stream
+from tests.doubles.program import PROGRAM, Terminal, run, scripted
 
 from anaphora import __version__
 

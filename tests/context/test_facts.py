@@ -17,10 +17,10 @@ from anaphora.context.facts import (
     worth_showing,
 )
 from anaphora.context.own_words import own_words
-from anaphora.derived import Evidence, Fact
 from anaphora.errors import ConfigError, InvalidMessage
-from anaphora.message import Message, Role, Text, ToolResult, text_message
-from anaphora.transcript import Entry, Size
+from anaphora.values.memory import Evidence, Fact
+from anaphora.values.message import Message, Role, Text, ToolResult, text_message
+from anaphora.values.transcript import Entry, Size
 
 
 def entry(number: int, text: str, role: Role = "user") -> Entry:

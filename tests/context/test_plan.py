@@ -1,14 +1,15 @@
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from tests.context.branches import any_branch, dialogue, entries
+from tests.doubles.branches import any_branch, dialogue, entries
 
-from anaphora.context.plan import ASSUMED_WINDOW, Budget, Memory, Prompt, budget_for, plan
+from anaphora.context.budget import ASSUMED_WINDOW, Budget, Prompt, budget_for
+from anaphora.context.plan import Memory, plan
 from anaphora.context.window import FitContext, FullHistory, LastMessages, LastTokens, LastTurns
 from anaphora.errors import ContextTooLong
-from anaphora.message import Message, ToolCall, ToolResult, text_message
-from anaphora.tokens import Estimate
-from anaphora.transcript import Entry
+from anaphora.values.message import Message, ToolCall, ToolResult, text_message
+from anaphora.values.tokens import Estimate
+from anaphora.values.transcript import Entry
 
 SYSTEM = Prompt("Be brief.", 7)
 memories = st.sampled_from(

@@ -6,8 +6,8 @@ from hypothesis import strategies as st
 from tests.search.test_ranking import candidates, said
 
 from anaphora.context.recall import Choice, Passage, Recall, answering, best_part, passage_lines, passages, worth_recalling
-from anaphora.derived import Candidate, Candidates
 from anaphora.errors import ConfigError
+from anaphora.search.candidates import Candidate, Candidates
 from anaphora.search.need import need_of
 from anaphora.search.ranking import rank
 from anaphora.search.terms import finder

@@ -3,11 +3,11 @@ from collections.abc import Sequence
 
 from hypothesis import given
 from hypothesis import strategies as st
-from tests.context.branches import any_branch, dialogue, entries
+from tests.doubles.branches import any_branch, dialogue, entries
 
 from anaphora.context.repair import NO_RESULT, Note, Piece, repair
-from anaphora.message import Message, Text, Thinking, ToolCall, ToolResult, text_message
-from anaphora.transcript import Entry
+from anaphora.values.message import Message, Text, Thinking, ToolCall, ToolResult, text_message
+from anaphora.values.transcript import Entry
 
 CALL = Message("assistant", (ToolCall("a", "look"),))
 RESULT = Message("tool", (ToolResult("a", "seen"),))

@@ -9,10 +9,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from anaphora.context.summary import Stretch, Summary, accepted, chain, due, gaps, is_worth_it, originals, summary_request, within
-from anaphora.derived import BlockSummary
 from anaphora.errors import ConfigError
-from anaphora.message import Message, Role, Text, ToolCall, ToolResult, text_message
-from anaphora.transcript import Entry, Size
+from anaphora.values.memory import BlockSummary
+from anaphora.values.message import Message, Role, Text, ToolCall, ToolResult, text_message
+from anaphora.values.transcript import Entry, Size
 
 
 def block(start: int, end: int, since: int | None = None) -> BlockSummary:

@@ -1,13 +1,13 @@
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from tests.context.branches import sized
+from tests.doubles.branches import sized
 
 from anaphora.context.plan import Memory
 from anaphora.context.window import FitContext, FullHistory, LastMessages, LastTokens, LastTurns, Limit, Window, cut, reach
 from anaphora.errors import ConfigError
-from anaphora.message import Role, text_message
-from anaphora.transcript import START, Entry, Extent
+from anaphora.values.message import Role, text_message
+from anaphora.values.transcript import START, Entry, Extent
 
 
 def branch_of(*sizes: tuple[Role, int]) -> list[Entry]:

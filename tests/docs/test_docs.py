@@ -17,11 +17,11 @@ from pathlib import Path
 
 import pytest
 from PIL import Image
-from tests.cli.program import Terminal
-from tests.loopback import Loopback, stream
-from tests.providers.dialects import streamed
+from tests.doubles.dialects import streamed
+from tests.doubles.loopback import Loopback, stream
+from tests.doubles.program import Terminal
 
-from anaphora.persona import parse_persona
+from anaphora.personas.persona import parse_persona
 from anaphora.settings import Settings, load_settings
 
 ROOT = Path(__file__).parent.parent.parent
@@ -32,7 +32,7 @@ SETUP = re.compile(r'pip install (-e )?"\.\[[a-z,]+\]" && ')
 SERVER = "http://127.0.0.1:8080/v1"
 EVERYWHERE = """
 import dataclasses
-from anaphora.providers.vendors import VENDORS
+from anaphora.providers.models.vendors import VENDORS
 for name, vendor in VENDORS.items():
     if vendor.base_url:
         VENDORS[name] = dataclasses.replace(vendor, base_url={url!r})

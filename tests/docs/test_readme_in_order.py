@@ -1,7 +1,7 @@
 """README's commands in the order of the page, twice in a row in one home: what was asked before must spoil nothing."""
 
 import pytest
-from tests.cli.program import Terminal, run
+from tests.doubles.program import Terminal, run
 
 pytestmark = pytest.mark.local
 

@@ -1,7 +1,7 @@
 """Reading files of every kind, and what is said of those that cannot be read."""
 
 import pytest
-from tests.documents.files import archive_of, pdf, word
+from tests.doubles.documents import archive_of, pdf, word
 
 from anaphora.documents.extract import extracted
 from anaphora.documents.pieces import Page, pieces_of

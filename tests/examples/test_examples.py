@@ -8,7 +8,7 @@ from pathlib import Path
 
 import httpx2
 import pytest
-from tests.cli.program import scripted
+from tests.doubles.program import scripted
 
 EXAMPLES = Path(__file__).parent.parent.parent / "examples"
 RIGHT = 'tool: score {"right": true}'

@@ -13,12 +13,12 @@ from hypothesis import strategies as st
 
 from anaphora import AsyncChatbot, Chatbot, Retries, ScriptedProvider
 from anaphora.errors import ConfigError, GuardFailed, InvalidMessage, StreamInterrupted
-from anaphora.events import Ended, Refused, TextDelta, ToolCallDelta
 from anaphora.guards import Guard, Refusal, guard, json_only, mask_secrets, maximum_length, topics
 from anaphora.guards.gate import Gate
 from anaphora.guards.gate import Refused as GateRefused
-from anaphora.message import Text, Usage
 from anaphora.providers.scripted import Cut, ScriptedReply
+from anaphora.values.events import Ended, Refused, TextDelta, ToolCallDelta
+from anaphora.values.message import Text, Usage
 
 pytestmark = pytest.mark.anyio
 

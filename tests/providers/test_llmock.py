@@ -9,7 +9,7 @@ from collections.abc import Iterator
 import pytest
 
 from anaphora import AsyncChatbot, Retries
-from anaphora.chatbot import ChatbotOptions
+from anaphora.chat.chatbot import ChatbotOptions
 from anaphora.errors import ProviderError, StreamInterrupted
 from anaphora.providers.base import Deadlines
 

@@ -3,10 +3,10 @@ from pathlib import Path
 import pytest
 
 from anaphora.errors import ConfigError, ProviderError, RateLimited, RequestRejected, StreamInterrupted
-from anaphora.events import Ended, ProviderEvent, TextDelta, ThinkingDelta, ToolCallDelta
-from anaphora.message import Usage, text_message
 from anaphora.providers.base import ModelRef, ProviderOptions, Request
 from anaphora.providers.scripted import Cut, Delay, ScriptedProvider, open_provider, parse_script, words
+from anaphora.values.events import Ended, ProviderEvent, TextDelta, ThinkingDelta, ToolCallDelta
+from anaphora.values.message import Usage, text_message
 
 pytestmark = pytest.mark.anyio
 SCRIPT = """\

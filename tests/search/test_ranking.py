@@ -2,12 +2,12 @@
 
 from collections.abc import Sequence
 
-from anaphora.derived import Candidate, Candidates
-from anaphora.message import Role, text_message
+from anaphora.search.candidates import Candidate, Candidates
 from anaphora.search.index import WordIndex
 from anaphora.search.ranking import pieces, rank, weigh
 from anaphora.search.terms import cue_words, question_languages
-from anaphora.transcript import Entry, Extent, Size
+from anaphora.values.message import Role, text_message
+from anaphora.values.transcript import Entry, Extent, Size
 
 
 def said(*texts: str, roles: Sequence[Role] = (), conversation: str = "c", created: float = 0.0) -> list[Candidate]:

@@ -6,12 +6,13 @@ import time
 from datetime import datetime
 
 import pytest
-from tests.stores.making import HERE, MakesStore
+from tests.doubles.entries import HERE, MakesStore
 
-from anaphora.calls import Call
-from anaphora.message import Message, Usage, text_message
-from anaphora.stores.base import Change, Draft, Store
-from anaphora.tokens import Estimate
+from anaphora.stores.base import Store
+from anaphora.stores.records import Change, Draft
+from anaphora.values.message import Message, Usage, text_message
+from anaphora.values.tokens import Estimate
+from anaphora.values.usage import Call
 
 pytestmark = pytest.mark.anyio
 

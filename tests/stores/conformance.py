@@ -7,16 +7,18 @@ from __future__ import annotations
 
 import anyio
 import pytest
+from tests.doubles.entries import ANSWER, ASK, HERE
 from tests.stores.calls_conformance import CallsConformance
-from tests.stores.making import ANSWER, ASK, HERE
 from tests.stores.memory_conformance import MemoryConformance
 from tests.stores.search_conformance import SearchConformance
 from tests.stores.transfer_conformance import TransferConformance
 
 from anaphora.errors import ConversationBusy, NotFound, StoreError
-from anaphora.message import Message, Text, Usage, text_message
-from anaphora.stores.base import Change, Draft, Scope, Store
-from anaphora.transcript import Extent, Size
+from anaphora.stores.base import Store
+from anaphora.stores.records import Change, Draft
+from anaphora.values.message import Message, Text, Usage, text_message
+from anaphora.values.scope import Scope
+from anaphora.values.transcript import Extent, Size
 
 pytestmark = pytest.mark.anyio
 

@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import pytest
-from tests.stores.making import HERE, MakesStore
+from tests.doubles.entries import HERE, MakesStore
 
-from anaphora.derived import BlockSummary, Candidate, Cue, Evidence, Fact, Learned, VectorRow
 from anaphora.errors import NotFound
-from anaphora.message import text_message
-from anaphora.stores.base import Change, Draft, Scope, Store
-from anaphora.transcript import Entry, Size
+from anaphora.search.candidates import Candidate, Cue
+from anaphora.search.vectors import VectorRow
+from anaphora.stores.base import Store
+from anaphora.stores.records import Change, Draft
+from anaphora.values.memory import BlockSummary, Evidence, Fact, Learned
+from anaphora.values.message import text_message
+from anaphora.values.scope import Scope
+from anaphora.values.transcript import Entry, Size
 
 pytestmark = pytest.mark.anyio
 

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import anyio
 import pytest
-from tests.stores.making import ASK, HERE, MakesStore
+from tests.doubles.entries import ASK, HERE, MakesStore
 
-from anaphora.message import Message, Text, text_message
-from anaphora.stores.base import Draft, Query, Scope, Store
+from anaphora.stores.base import Store
+from anaphora.stores.records import Draft, Query
+from anaphora.values.message import Message, Text, text_message
+from anaphora.values.scope import Scope
 
 pytestmark = pytest.mark.anyio
 

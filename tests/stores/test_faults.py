@@ -9,7 +9,7 @@ import pytest
 
 from anaphora import AsyncChatbot, ScriptedProvider
 from anaphora.errors import StoreError
-from anaphora.stores.sqlite import SQLiteStore
+from anaphora.stores.sqlite.store import SQLiteStore
 
 pytestmark = pytest.mark.anyio
 T = TypeVar("T")

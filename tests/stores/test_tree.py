@@ -14,13 +14,13 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
 from anaphora import Chatbot, Conversation, Retries, ScriptedProvider
-from anaphora.door import door
 from anaphora.errors import ProviderError, ServerFailed
-from anaphora.events import ProviderEvent, TextDelta
 from anaphora.providers.base import Request
 from anaphora.providers.scripted import Cut, Delay, ScriptedReply
-from anaphora.stores.base import Scope
-from anaphora.transcript import Entry
+from anaphora.sync.portal import door
+from anaphora.values.events import ProviderEvent, TextDelta
+from anaphora.values.scope import Scope
+from anaphora.values.transcript import Entry
 
 
 class Directed(ScriptedProvider):

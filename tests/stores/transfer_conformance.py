@@ -5,12 +5,14 @@ from __future__ import annotations
 from dataclasses import replace
 
 import pytest
-from tests.stores.making import ANSWER, ASK, HERE, MakesStore
+from tests.doubles.entries import ANSWER, ASK, HERE, MakesStore
 
 from anaphora.errors import ConversationBusy, NotFound
-from anaphora.message import Message, Usage, text_message
-from anaphora.stores.base import Change, Draft, Scope, Store
-from anaphora.transcript import ConversationInfo, Size
+from anaphora.stores.base import Store
+from anaphora.stores.records import Change, Draft
+from anaphora.values.message import Message, Usage, text_message
+from anaphora.values.scope import Scope
+from anaphora.values.transcript import ConversationInfo, Size
 
 pytestmark = pytest.mark.anyio
 

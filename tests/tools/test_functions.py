@@ -10,8 +10,8 @@ import anyio.lowlevel
 import pytest
 
 from anaphora.errors import ConfigError
-from anaphora.tool import Caller, Tool, ToolFailed
 from anaphora.tools import tool
+from anaphora.tools.base import Caller, Tool, ToolFailed
 
 CALLER = Caller("me", "c")
 

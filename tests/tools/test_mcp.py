@@ -13,10 +13,10 @@ import pytest
 
 from anaphora import AsyncChatbot, Chatbot, ScriptedProvider
 from anaphora.errors import ConfigError
-from anaphora.events import Ended, ToolCallDelta
 from anaphora.tools.mcp_config import server_configs
+from anaphora.values.events import Ended, ToolCallDelta
 
-SERVER = Path(__file__).parent / "mcp_server.py"
+SERVER = Path(__file__).parent.parent / "doubles" / "mcp_server.py"
 
 
 def config(tmp_path: Path, **more: Any) -> dict[str, Any]:

@@ -1,9 +1,9 @@
 import pytest
-from tests.transfer.exports import bare_chatgpt_conversation, chatgpt_conversation, chatgpt_message, chatgpt_node
+from tests.doubles.exports import bare_chatgpt_conversation, chatgpt_conversation, chatgpt_message, chatgpt_node
 
-from anaphora.message import Text, Thinking, ToolResult
-from anaphora.transcript import Transcript
 from anaphora.transfer.chatgpt import from_chatgpt
+from anaphora.values.message import Text, Thinking, ToolResult
+from anaphora.values.transcript import Transcript
 
 
 def read(value) -> Transcript:

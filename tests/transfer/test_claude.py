@@ -1,8 +1,8 @@
 import pytest
-from tests.transfer.exports import claude_conversation
+from tests.doubles.exports import claude_conversation
 
-from anaphora.message import Text, Thinking
 from anaphora.transfer.claude import from_claude
+from anaphora.values.message import Text, Thinking
 
 
 def test_branches_attachments_and_thinking_are_kept():

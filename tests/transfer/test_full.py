@@ -4,17 +4,19 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.transfer.exports import chatgpt_conversation, claude_conversation
+from tests.doubles.exports import chatgpt_conversation, claude_conversation
 
 from anaphora import AsyncChatbot, InMemoryStore, Retries, ScriptedProvider
 from anaphora.errors import ServerFailed, TranscriptFileError
-from anaphora.message import Image, Message, Text, Thinking, ToolCall, ToolResult
 from anaphora.providers.scripted import Cut
-from anaphora.stores.base import Draft, Scope, Store
-from anaphora.stores.sqlite import SQLiteStore
-from anaphora.transcript import Transcript
+from anaphora.stores.base import Store
+from anaphora.stores.records import Draft
+from anaphora.stores.sqlite.store import SQLiteStore
 from anaphora.transfer.full import from_full, full_text
 from anaphora.transfer.reading import Damaged, read_conversations
+from anaphora.values.message import Image, Message, Text, Thinking, ToolCall, ToolResult
+from anaphora.values.scope import Scope
+from anaphora.values.transcript import Transcript
 
 pytestmark = pytest.mark.anyio
 

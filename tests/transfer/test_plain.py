@@ -6,9 +6,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from anaphora.errors import TranscriptFileError
-from anaphora.message import Image, Message, Text, Thinking, ToolCall, ToolResult, Usage, text_message
-from anaphora.transcript import Entry, Size
 from anaphora.transfer.plain import read_plain, write_plain
+from anaphora.values.message import Image, Message, Text, Thinking, ToolCall, ToolResult, Usage, text_message
+from anaphora.values.transcript import Entry, Size
 
 texts = st.text(st.characters(exclude_categories=["Cs"]), min_size=1)
 messages = st.one_of(

@@ -7,12 +7,12 @@ from threading import Thread
 from typing import Any
 
 import pytest
-from tests.transfer.exports import bare_chatgpt_conversation, chatgpt_conversation, claude_conversation
+from tests.doubles.exports import bare_chatgpt_conversation, chatgpt_conversation, claude_conversation
 
 from anaphora.errors import TranscriptFileError
-from anaphora.transcript import Transcript
 from anaphora.transfer import json_items, sources
 from anaphora.transfer.reading import Damaged, read_conversations
+from anaphora.values.transcript import Transcript
 
 PLAIN = [{"role": "system", "content": "Be brief."}, {"role": "user", "content": "hi"}, {"role": "assistant", "content": "ho"}]
 

@@ -11,17 +11,14 @@ import os
 import sys
 
 from anaphora import __version__
-from anaphora.cli.verbs import VERBS, verb_arguments
+from anaphora.cli.exit import FAILED, INTERRUPTED, OK, USAGE, report
+from anaphora.cli.verbs.arguments import VERBS, verb_arguments
 
 # See anaphora/__init__.py.
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from typing import NoReturn
-
-    from anaphora.errors import AnaphoraError
-
-OK, FAILED, USAGE, INTERRUPTED = 0, 1, 2, 130
 
 _EXAMPLES = """\
 examples:
@@ -122,7 +119,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
     try:
         if past is not None:
-            from anaphora.cli.past import run
+            from anaphora.cli.verbs.conversations import run
 
             return run(past)
         return _run(arguments)
@@ -142,24 +139,13 @@ def main(argv: Sequence[str] | None = None) -> int:
         _leave_quietly(FAILED)
 
 
-def report(error: AnaphoraError) -> int:
-    """Say what went wrong on standard error; gives the exit code."""
-    from anaphora.cli.notice import wrapped
-    from anaphora.errors import ConfigError, DocumentError, InvalidAnswer, InvalidMessage
-
-    print(wrapped(f"anaphora: {error}"), file=sys.stderr)
-    if isinstance(error, InvalidAnswer):
-        print(wrapped(f"It was: {error.text or '(nothing)'}"), file=sys.stderr)
-    return USAGE if isinstance(error, (ConfigError, InvalidMessage, DocumentError)) else FAILED
-
-
 def _run(arguments: argparse.Namespace) -> int:
-    from anaphora.cli.question import Question, ask_once, piped_text
+    from anaphora.cli.ask_once import Question, ask_once, piped_text
 
     if arguments.json and not arguments.question and sys.stdin is not None and sys.stdin.isatty():
         print("anaphora: --json needs a question.", file=sys.stderr)
         return USAGE
-    from anaphora.cli.attaching import attached, chosen_shape
+    from anaphora.cli.attachments import attached, chosen_shape
 
     piped = piped_text(sys.stdin)
     images, documents = attached(arguments.files)
@@ -173,20 +159,20 @@ def _run(arguments: argparse.Namespace) -> int:
     if wants_chat and not has_person:
         print("anaphora: a chat needs a terminal. Give a question, or run it in a terminal.", file=sys.stderr)
         return USAGE
-    from anaphora.cli.opening import open_bot
+    from anaphora.cli.open import open_bot
 
     if not wants_chat:
-        from anaphora.message import checked_text
+        from anaphora.values.message import checked_text
 
         checked_text(question or "?" * bool(images or documents))
-    opened = open_bot(arguments, chat=wants_chat)
+    session = open_bot(arguments, chat=wants_chat)
     if wants_chat:
-        from anaphora.cli.repl import chat
+        from anaphora.cli.chat.repl import chat
 
-        return chat(opened, arguments.files)
+        return chat(session, arguments.files)
     what = "document" if documents else "picture"
     question = question or f"What is in {f'these {what}s' if len(arguments.files) > 1 else f'this {what}'}?"
-    return ask_once(opened, Question(question, images, arguments.candidates, documents, shape), as_json=arguments.json)
+    return ask_once(session, Question(question, images, arguments.candidates, documents, shape), as_json=arguments.json)
 
 
 def _with_piped(question: str, piped: str | None) -> str:

@@ -6,12 +6,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from anaphora.context.quoting import quoted, quoted_line
-from anaphora.derived import Candidate, Candidates
-from anaphora.message import Message, Text
+from anaphora.search.candidates import Candidate, Candidates
 from anaphora.search.index import weight_of
 from anaphora.search.ranking import collection, rank, weigh
 from anaphora.search.terms import WordFinder, finder
 from anaphora.search.words import searchable, words
+from anaphora.values.message import Message, Text
 
 # Pieces that are alike in meaning, by their ids, and those that stand out.
 Alike = tuple[Mapping[str, float], frozenset[str]]

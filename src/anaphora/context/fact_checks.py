@@ -10,10 +10,10 @@ import itertools
 import re
 from collections.abc import Sequence
 
-from anaphora.derived import Fact
 from anaphora.search.folding import folded
 from anaphora.search.terms import terms
 from anaphora.search.words import words
+from anaphora.values.memory import Fact
 
 # Facts that differ in nothing else say the same.
 _FILLERS = frozenset(

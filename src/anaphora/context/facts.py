@@ -11,17 +11,17 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from anaphora.context.budget import check_part
 from anaphora.context.fact_checks import importance, is_users, keeps_negation
 from anaphora.context.own_words import unquoted_words
 from anaphora.context.prompts import prompt
 from anaphora.context.quoting import day_of, fenced, quoted, quoted_line
-from anaphora.context.share import check_part
-from anaphora.derived import Evidence, Fact
 from anaphora.errors import InvalidMessage
-from anaphora.message import Message, Options, text_message, valid_text
 from anaphora.search.need import need_of
 from anaphora.search.terms import cue_words, finder, terms
-from anaphora.transcript import Entry
+from anaphora.values.memory import Evidence, Fact
+from anaphora.values.message import Message, Options, text_message, valid_text
+from anaphora.values.transcript import Entry
 
 FACTS_SHARE = 0.05
 LONGEST_FACT = 300

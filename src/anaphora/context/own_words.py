@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from anaphora.message import Message
+from anaphora.values.message import Message
 
 _FENCE = re.compile(r"^[ \t]*(```|~~~).*?(?:^[ \t]*\1[ \t]*$|\Z)", re.DOTALL | re.MULTILINE)
 _TAG = re.compile(r"<(/?)([A-Za-z][\w-]{0,40})(?:\s[^<>]{0,200})?/?>")

@@ -5,23 +5,20 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 
+from anaphora.context.asides import Remembered, with_asides
+from anaphora.context.budget import Budget, Prompt
+from anaphora.context.cache import Sent, unchanged
 from anaphora.context.facts import Facts
-from anaphora.context.prefix import Sent, unchanged
 from anaphora.context.recall import Recall
-from anaphora.context.remembered import Remembered, with_asides
 from anaphora.context.repair import Piece
 from anaphora.context.report import Left, Report
 from anaphora.context.summary import Summary, chain, gaps
 from anaphora.context.verbatim import Verbatim, nothing_verbatim
 from anaphora.context.window import LEAST_MESSAGES, Cut, FitContext, Limit, Window
 from anaphora.errors import ContextTooLong
-from anaphora.message import Message, text_message
-from anaphora.tokens import Measure, measure_of
-from anaphora.transcript import Entry
-
-# What a provider's own context window is taken to be where nobody says.
-ASSUMED_WINDOW = 8_192
-_MOST_ANSWER = 4_096
+from anaphora.values.message import Message, text_message
+from anaphora.values.tokens import Measure, measure_of
+from anaphora.values.transcript import Entry
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,55 +56,6 @@ class Memory:
     def standing(self, room: int) -> int:
         """The tokens that summaries, facts and documents may take."""
         return sum(int(part.share * room) for part in (self.summary, self.facts) if part) + self.reserved
-
-
-@dataclass(frozen=True, slots=True)
-class Budget:
-    """The room there is, in tokens: the model's window without the room for the answer and a margin for errors in counting.
-
-    ``error`` is the share by which estimates were wrong lately, if that is known. ``tools`` is what must be sent beside the
-    messages: the schemas of tools, and of the answer.
-    """
-
-    context_window: int
-    answer: int
-    margin: int
-    assumed: bool = False
-    exact: bool = False
-    error: float | None = None
-    tools: int = 0
-
-    @property
-    def prompt(self) -> int:
-        """What may be sent in messages."""
-        return self.context_window - self.answer - self.margin - self.tools
-
-
-def budget_for(context_window: int | None, *, max_tokens: int | None, exact: bool, longest: int | None = None) -> Budget:
-    """The budget for a model: ``context_window`` None is assumed small; a quarter (at most 4,096) is kept for the answer.
-
-    The model's ``longest`` answer is never exceeded.
-
-    Raises ContextTooLong if the answer alone, as long as ``max_tokens`` allows, fills the window.
-    """
-    size = ASSUMED_WINDOW if context_window is None else context_window
-    answer = min(size // 4, longest or _MOST_ANSWER, _MOST_ANSWER) if max_tokens is None else max_tokens
-    if context_window is None:
-        # A guess must not refuse what was asked for.
-        answer = min(answer, size // 2)
-    # An exact count still leaves out what a chat template puts around the whole.
-    margin = 16 if exact else size // 20
-    if size <= answer + margin:
-        raise ContextTooLong("the answer's limit (max_tokens)", tokens=answer, limit=size - margin)
-    return Budget(size, answer, margin, assumed=context_window is None, exact=exact)
-
-
-@dataclass(frozen=True, slots=True)
-class Prompt:
-    """A system prompt and its size; ``text`` may be empty."""
-
-    text: str = ""
-    tokens: int = 0
 
 
 @dataclass(frozen=True, slots=True)

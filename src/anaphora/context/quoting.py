@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from datetime import UTC, datetime
 
-from anaphora.transcript import is_time
+from anaphora.values.transcript import is_time
 
 _TAG = re.compile(r"<(?=\s{0,9}/?\s{0,9}(?:memory|conversation|known|document)\b)", re.IGNORECASE)
 

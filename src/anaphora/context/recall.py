@@ -11,9 +11,9 @@ import re
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 
+from anaphora.context.budget import check_number, check_part
 from anaphora.context.quoting import day_of, quoted_block, quoted_line
-from anaphora.context.share import check_number, check_part
-from anaphora.derived import Candidate, Candidates
+from anaphora.search.candidates import Candidate, Candidates
 from anaphora.search.index import weight_of
 from anaphora.search.need import Need, is_general, names_in
 from anaphora.search.ranking import Place, Ranked, collection, is_about_assistant, speaker_of, weigh

@@ -9,9 +9,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 
-from anaphora.message import Message, Part, Text, Thinking, ToolResult
-from anaphora.tokens import Estimate
-from anaphora.transcript import Entry
+from anaphora.values.message import Message, Part, Text, Thinking, ToolResult
+from anaphora.values.tokens import Estimate
+from anaphora.values.transcript import Entry
 
 NO_RESULT = "(no result: the tool was not run or did not finish)"
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from anaphora.context.prefix import Prefix
-from anaphora.context.remembered import Remembered
+from anaphora.context.asides import Remembered
+from anaphora.context.cache import Prefix
 from anaphora.context.repair import Note
 
 

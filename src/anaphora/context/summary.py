@@ -12,13 +12,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
+from anaphora.context.budget import check_part
 from anaphora.context.own_words import abridged
 from anaphora.context.prompts import prompt
 from anaphora.context.quoting import fenced, quoted
-from anaphora.context.share import check_part
-from anaphora.derived import BlockSummary
-from anaphora.message import Message, Options, text_message
-from anaphora.transcript import Entry
+from anaphora.values.memory import BlockSummary
+from anaphora.values.message import Message, Options, text_message
+from anaphora.values.transcript import Entry
 
 SUMMARY_SHARE = 0.15
 # Of more summaries, or of fewer where the room is small, the older ones are made into one.

@@ -12,8 +12,8 @@ from typing import Self
 
 from anaphora.context.repair import Repaired, repair
 from anaphora.context.window import Cut, Limit, find_cut
-from anaphora.tokens import Measure, measure_of
-from anaphora.transcript import START, Entry, Extent
+from anaphora.values.tokens import Measure, measure_of
+from anaphora.values.transcript import START, Entry, Extent
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from typing import ClassVar, Literal, Protocol
 
 from anaphora.errors import ConfigError
-from anaphora.transcript import Entry, Extent
+from anaphora.values.transcript import Entry, Extent
 
 # Right after a move this share of the room is left. Each move reads that share again, so a window that fills n times costs
 # about n * share / (1 - share) of itself: a quarter at a fifth, the whole at a half (bench/prefill.py).

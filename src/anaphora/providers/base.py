@@ -6,12 +6,12 @@ from collections.abc import AsyncGenerator, Mapping
 from dataclasses import dataclass, field
 from typing import Protocol
 
-from anaphora.calls import Purpose
-from anaphora.codec import Json
-from anaphora.events import ProviderEvent
-from anaphora.message import Message, Options
-from anaphora.providers.card import ModelCard
-from anaphora.tool import Tool
+from anaphora.providers.models.card import ModelCard
+from anaphora.tools.base import Tool
+from anaphora.values.codec import Json
+from anaphora.values.events import ProviderEvent
+from anaphora.values.message import Message, Options
+from anaphora.values.usage import Purpose
 
 
 @dataclass(frozen=True, slots=True)

@@ -47,11 +47,11 @@ from anaphora.errors import (
     StreamInterrupted,
     UnreadableAnswer,
 )
-from anaphora.events import Ended, ProviderEvent, TextDelta, ThinkingDelta, ToolCallDelta
-from anaphora.message import Finish, Message, Text, Usage, text_message
 from anaphora.providers.base import ModelInfo, ModelRef, ProviderOptions, Request
-from anaphora.tokens import Estimate
-from anaphora.tool import schemas_text
+from anaphora.tools.base import schemas_text
+from anaphora.values.events import Ended, ProviderEvent, TextDelta, ThinkingDelta, ToolCallDelta
+from anaphora.values.message import Finish, Message, Text, Usage, text_message
+from anaphora.values.tokens import Estimate
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from anaphora.codec import Json
 from anaphora.errors import ConfigError, MissingExtra
 from anaphora.schema.values import NotOfType
+from anaphora.values.codec import Json
 
 
 def check(value: Any, schema: Json) -> None:

@@ -18,8 +18,8 @@ from collections.abc import Set as AbstractSet
 from pathlib import PurePath
 from typing import Any, Literal, Union, get_args, get_origin
 
-from anaphora.codec import Json
 from anaphora.errors import ConfigError
+from anaphora.values.codec import Json
 
 _SIMPLE: dict[Any, Json] = {
     str: {"type": "string"},

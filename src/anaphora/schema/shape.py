@@ -7,12 +7,12 @@ import json
 from dataclasses import dataclass
 from typing import Any, TypedDict
 
-from anaphora.codec import Json
 from anaphora.errors import ConfigError
 from anaphora.schema.check import check, check_schema
 from anaphora.schema.hints import schema_of
 from anaphora.schema.strict import without_nulls
 from anaphora.schema.values import converted, parsed_json
+from anaphora.values.codec import Json
 
 _KINDS: dict[str, Any] = {
     "text": str,

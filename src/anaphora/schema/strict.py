@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from anaphora.codec import Json
+from anaphora.values.codec import Json
 
 # What strict mode does not know.
 _UNKNOWN = frozenset({"prefixItems", "uniqueItems", "allOf", "oneOf", "not", "if", "patternProperties", "dependentRequired"})

@@ -17,12 +17,12 @@ from datetime import UTC, datetime
 from functools import lru_cache
 from heapq import nlargest
 
-from anaphora.derived import Candidate, Candidates
+from anaphora.search.candidates import Candidate, Candidates
 from anaphora.search.index import weight_of
 from anaphora.search.rules import is_rule
 from anaphora.search.terms import WordFinder, finder
 from anaphora.search.words import searchable, units, words
-from anaphora.transcript import is_time
+from anaphora.values.transcript import is_time
 
 # BM25's constants, for pieces of about one length.
 _SATURATION, _LENGTH = 1.2, 0.6

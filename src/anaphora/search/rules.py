@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from anaphora.message import Message
+from anaphora.values.message import Message
 
 # What one asks a chatbot to do. "Always wanted a dog" and "Always good to see you" ask for nothing.
 _VERBS = (

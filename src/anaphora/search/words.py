@@ -11,8 +11,8 @@ import unicodedata
 from collections.abc import Sequence
 from functools import lru_cache
 
-from anaphora.message import Message, Text, ToolResult
 from anaphora.search.folding import FOLD, folded
+from anaphora.values.message import Message, Text, ToolResult
 
 # Scripts without spaces between words, and Korean, whose particles cling to the word before.
 _UNSPACED = (

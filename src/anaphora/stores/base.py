@@ -6,163 +6,17 @@ A store keeps trees of messages. It assigns identity, order and time; it decides
 
 from __future__ import annotations
 
-import secrets
-import time
-import unicodedata
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
 from typing import Protocol
 
-from anaphora.calls import Call, Spent
-from anaphora.derived import BlockSummary, Candidate, Candidates, Cue, Fact, Learned, Unembedded, VectorRow
-from anaphora.errors import ConfigError, ConversationBusy, InvalidMessage
-from anaphora.message import Message, Status, Usage, valid_text
-from anaphora.search.words import excerpt, searchable
-from anaphora.tokens import Estimate
-from anaphora.transcript import UNMEASURED, UNNAMED, ConversationInfo, Entry, Extent, Hit, Size
-
-
-@dataclass(frozen=True, slots=True)
-class Scope:
-    """Whose conversation, and which. It exists from the first time anything is written in it.
-
-    ``is_named``: the program named the owner. Without a name, nobody knows whether two conversations are one person's, so none
-    is told what was said in another.
-    """
-
-    owner: str
-    conversation: str
-    is_named: bool = field(default=True, compare=False)
-
-    @property
-    def facts_of(self) -> str:
-        """The conversation that new facts belong to: this one, if nobody knows whose it is."""
-        return "" if self.is_named else self.conversation
-
-    def shows(self, fact: Fact) -> bool:
-        """Tells whether a fact of the owner may be shown here: those of all conversations only where the owner is named."""
-        return fact.conversation == self.conversation or (self.is_named and not fact.conversation)
-
-
-_MOST_WORDS = 100
-
-
-@dataclass(frozen=True, slots=True)
-class Draft:
-    """A message to append below ``parent``. The same ``key`` a second time gives the first one's entry and appends nothing."""
-
-    parent: str | None
-    message: Message
-    status: Status = "complete"
-    size: Size = UNMEASURED
-    usage: Usage | None = None
-    model: str = ""
-    key: str | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Change:
-    """New words or a final status for a pending message; with ``head`` the conversation goes on from it, all at once.
-
-    ``call`` is what it took, and is recorded with it.
-    """
-
-    message: Message
-    status: Status
-    size: Size = UNMEASURED
-    usage: Usage | None = None
-    model: str = ""
-    head: bool = False
-    call: Call | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Query:
-    """What to look for: words, all of which a message must have; those in quotes in a row. In one conversation or in all."""
-
-    text: str
-    limit: int = 20
-    conversation: str | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Lease:
-    """The right to write to a conversation until it expires; ``holder`` is a random word."""
-
-    scope: Scope
-    holder: str
-
-
-def new_conversation_id() -> str:
-    """An id for a conversation that nobody named."""
-    return f"{UNNAMED}{secrets.token_hex(8)}"
-
-
-def new_entry(draft: Draft, before: Extent, *, order: int) -> Entry:
-    """The entry that a draft becomes: with an id of its own, and the time. ``before`` is the length of the branch it joins."""
-    return Entry(
-        id=f"msg_{secrets.token_hex(12)}",
-        parent=draft.parent,
-        order=order,
-        message=draft.message,
-        status=draft.status,
-        size=draft.size,
-        created=time.time(),
-        usage=draft.usage,
-        model=draft.model,
-        key=draft.key,
-        before=before,
-    )
-
-
-def changed(entry: Entry, change: Change) -> Entry:
-    """A pending message with its next words or its end."""
-    return replace(
-        entry,
-        message=change.message,
-        status=change.status,
-        size=change.size,
-        usage=change.usage,
-        model=change.model or entry.model,
-    )
-
-
-def restored(entry: Entry, before: Extent, *, order: int) -> Entry:
-    """A message as it is put back: in its place among those that are there. Nobody writes at it any more."""
-    status: Status = "interrupted" if entry.status == "pending" else entry.status
-    return replace(entry, status=status, order=order, before=before)
-
-
-def hit(conversation: ConversationInfo, entry: Entry, query: Query) -> Hit:
-    """A message that a query found."""
-    return Hit(conversation.id, conversation.title, entry, *excerpt(searchable(entry.message), query.text))
-
-
-def checked_query(text: str, limit: int, conversation: str | None = None) -> Query:
-    """What to look for. Raises InvalidMessage if that is nothing, ConfigError for a limit below 1."""
-    if limit < 1:
-        raise ConfigError(f"limit must be a whole number from 1, not {limit!r}.")
-    if not str(text).strip():
-        raise InvalidMessage("there is nothing to look for: give a word.")
-    if len(text.split()) > _MOST_WORDS:
-        raise InvalidMessage(f"that are more than {_MOST_WORDS} words: look for a few of them.")
-    return Query(valid_text(text, "the search"), limit, conversation)
-
-
-def checked_name(name: object, what: str) -> str:
-    """The name of an owner or a conversation. Raises ConfigError if it is no text, blank, or has control characters."""
-    if not isinstance(name, str):
-        raise ConfigError(f"{what} must be a text, not {name!r}.")
-    if not name.strip() or any(unicodedata.category(character) in {"Cc", "Cs"} for character in name):
-        raise ConfigError(f"{what} must have a visible character and no control characters, not {name!r}.")
-    return name
-
-
-def busy(scope: Scope) -> ConversationBusy:
-    """The error for a conversation that somebody else writes to."""
-    return ConversationBusy(
-        f"the conversation {scope.conversation!r} is busy: it is being answered elsewhere. Try again when that has ended."
-    )
+from anaphora.search.candidates import Candidate, Candidates, Cue
+from anaphora.search.vectors import Unembedded, VectorRow
+from anaphora.stores.records import Change, Draft, Lease, Query
+from anaphora.values.memory import BlockSummary, Fact, Learned
+from anaphora.values.scope import Scope
+from anaphora.values.tokens import Estimate
+from anaphora.values.transcript import ConversationInfo, Entry, Extent, Hit, Size
+from anaphora.values.usage import Call, Spent
 
 
 class Store(Protocol):

@@ -6,8 +6,8 @@ import sqlite3
 from collections.abc import Callable
 from typing import TypeVar
 
-from anaphora.stores.sqlite import SQLiteStore
-from anaphora.stores.sqlite_file import open_in_memory
+from anaphora.stores.sqlite.connection import open_in_memory
+from anaphora.stores.sqlite.store import SQLiteStore
 
 T = TypeVar("T")
 

@@ -6,9 +6,9 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from anaphora.tool import Caller as Caller
-    from anaphora.tool import Tool as Tool
-    from anaphora.tool import ToolFailed as ToolFailed
+    from anaphora.tools.base import Caller as Caller
+    from anaphora.tools.base import Tool as Tool
+    from anaphora.tools.base import ToolFailed as ToolFailed
     from anaphora.tools.calculator import calculate as calculate
     from anaphora.tools.clock import now as now
     from anaphora.tools.files import file_tools as file_tools
@@ -16,9 +16,9 @@ if TYPE_CHECKING:
     from anaphora.tools.past import search_past as search_past
 
 _HOMES = {
-    "Caller": "anaphora.tool",
-    "Tool": "anaphora.tool",
-    "ToolFailed": "anaphora.tool",
+    "Caller": "anaphora.tools.base",
+    "Tool": "anaphora.tools.base",
+    "ToolFailed": "anaphora.tools.base",
     "calculate": "anaphora.tools.calculator",
     "file_tools": "anaphora.tools.files",
     "now": "anaphora.tools.clock",

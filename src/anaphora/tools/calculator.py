@@ -15,7 +15,7 @@ from collections.abc import Callable
 from decimal import Decimal, DivisionByZero, InvalidOperation, Overflow, localcontext
 from fractions import Fraction
 
-from anaphora.tool import ToolFailed
+from anaphora.tools.base import ToolFailed
 
 _NUMBER = r"(?:\d+(?:\.\d*)?|\.\d+)(?:e[+-]?\d+)?"
 _TOKEN = re.compile(rf"\s*(?:({_NUMBER})|([a-z][a-z0-9_]*)|(\*\*|//|[-+*/%^(),]))", re.ASCII)

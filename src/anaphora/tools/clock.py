@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from anaphora.tool import ToolFailed
+from anaphora.tools.base import ToolFailed
 
 
 def now(timezone: str | None = None) -> str:

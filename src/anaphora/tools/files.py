@@ -12,7 +12,7 @@ from itertools import islice
 from pathlib import Path
 
 from anaphora.errors import ConfigError
-from anaphora.tool import Tool, ToolFailed
+from anaphora.tools.base import Tool, ToolFailed
 from anaphora.tools.functions import tool
 
 _MOST_BYTES = 1_000_000

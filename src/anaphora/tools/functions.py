@@ -12,11 +12,11 @@ from typing import Any, get_type_hints, overload
 
 import anyio.to_thread
 
-from anaphora.codec import Json
 from anaphora.errors import ConfigError
 from anaphora.schema.hints import Field, object_schema
 from anaphora.schema.values import NotOfType, converted_fields
-from anaphora.tool import BadCall, Caller, Tool
+from anaphora.tools.base import BadCall, Caller, Tool
+from anaphora.values.codec import Json
 
 # What all providers take.
 _NAME = re.compile(r"[a-zA-Z_][a-zA-Z0-9_-]{0,63}")

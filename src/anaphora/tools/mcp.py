@@ -19,11 +19,11 @@ from typing import Any
 
 import anyio
 
-from anaphora.codec import Json
+from anaphora.concurrency import spawn
 from anaphora.errors import MissingExtra
-from anaphora.tasks import spawn
-from anaphora.tool import Caller, Tool, ToolFailed
+from anaphora.tools.base import Caller, Tool, ToolFailed
 from anaphora.tools.mcp_config import ServerConfig
+from anaphora.values.codec import Json
 
 _CONNECT_SECONDS = 30.0
 _CALL_SECONDS = 120.0

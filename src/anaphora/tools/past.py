@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from anaphora.tool import Caller, ToolFailed
-from anaphora.transcript import Hit, shortened
+from anaphora.tools.base import Caller, ToolFailed
+from anaphora.values.transcript import Hit, shortened
 
 _MOST_HITS = 8
 _MOST_WORDS = 12

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 
-from anaphora.tool import Caller
+from anaphora.tools.base import Caller
 
 
 def score(right: bool, caller: Caller) -> str:

@@ -10,10 +10,10 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from anaphora.codec import Json
-from anaphora.message import Message, Part, Role, Status, Text, Thinking, ToolResult, repaired_text
-from anaphora.transcript import Transcript
 from anaphora.transfer.tree import Node, text_or, time_or, transcript
+from anaphora.values.codec import Json
+from anaphora.values.message import Message, Part, Role, Status, Text, Thinking, ToolResult, repaired_text
+from anaphora.values.transcript import Transcript
 
 _ROLES: dict[str, Role] = {"user": "user", "assistant": "assistant", "tool": "tool", "system": "system"}
 # What ChatGPT tells its model about the user, and notes about its own thinking: nobody said that.

@@ -12,10 +12,10 @@ from datetime import datetime
 from hashlib import blake2b
 from typing import Any
 
-from anaphora.codec import Json
-from anaphora.message import Message, Part, Role, Text, Thinking
-from anaphora.transcript import Transcript
 from anaphora.transfer.tree import Node, text_or, time_or, transcript
+from anaphora.values.codec import Json
+from anaphora.values.message import Message, Part, Role, Text, Thinking
+from anaphora.values.transcript import Transcript
 
 _ROLES: dict[str, Role] = {"human": "user", "assistant": "assistant"}
 

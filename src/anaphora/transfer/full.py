@@ -9,9 +9,9 @@ import json
 from io import StringIO
 from typing import Any, TextIO, get_args
 
-from anaphora.codec import Json, parts_from_json, parts_to_json, usage_from_json, usage_to_json
-from anaphora.message import Message, Role, Status, Usage
-from anaphora.transcript import ConversationInfo, Entry, Size, Transcript, is_time
+from anaphora.values.codec import Json, parts_from_json, parts_to_json, usage_from_json, usage_to_json
+from anaphora.values.message import Message, Role, Status, Usage
+from anaphora.values.transcript import ConversationInfo, Entry, Size, Transcript, is_time
 
 MARK = "anaphora"
 VERSION = 1

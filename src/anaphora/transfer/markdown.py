@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from datetime import datetime
 
-from anaphora.message import Image, Part, Text, Thinking, ToolCall, ToolResult
-from anaphora.transcript import ConversationInfo, Entry, is_time
+from anaphora.values.message import Image, Part, Text, Thinking, ToolCall, ToolResult
+from anaphora.values.transcript import ConversationInfo, Entry, is_time
 
 _SPEAKERS = {"user": "You", "assistant": "Assistant", "system": "System", "tool": "Tool"}
 

@@ -13,12 +13,12 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, get_args
 
-from anaphora.codec import Json, parts_from_json, parts_to_json, usage_from_json, usage_to_json
 from anaphora.errors import TranscriptFileError
-from anaphora.message import Message, Part, Role, Status, Text, ToolCall, ToolResult, Usage, repaired_text, text_message
-from anaphora.transcript import ConversationInfo, Entry, Transcript, shortened
 from anaphora.transfer.files import replacing
 from anaphora.transfer.tree import entry_of, made_id
+from anaphora.values.codec import Json, parts_from_json, parts_to_json, usage_from_json, usage_to_json
+from anaphora.values.message import Message, Part, Role, Status, Text, ToolCall, ToolResult, Usage, repaired_text, text_message
+from anaphora.values.transcript import ConversationInfo, Entry, Transcript, shortened
 
 EXTRA = "anaphora"
 

@@ -9,15 +9,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from anaphora.codec import repaired_json
 from anaphora.errors import TranscriptFileError
-from anaphora.transcript import Transcript
 from anaphora.transfer.chatgpt import from_chatgpt, is_chatgpt
 from anaphora.transfer.claude import from_claude, is_claude
 from anaphora.transfer.full import MARK, VERSION, from_full
 from anaphora.transfer.json_items import Broken, Reader, array_items, object_items
 from anaphora.transfer.plain import from_plain
 from anaphora.transfer.sources import Source, sources
+from anaphora.values.codec import repaired_json
+from anaphora.values.transcript import Transcript
 
 # In bytes; longer ones come in forms that hold one conversation an entry.
 LONGEST_CONVERSATION = 1 << 25

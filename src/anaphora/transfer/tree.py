@@ -9,10 +9,10 @@ from dataclasses import dataclass, field, replace
 from hashlib import blake2b
 from typing import Any, TypeVar
 
-from anaphora.codec import parts_to_json
-from anaphora.message import Message, Status, repaired_text
-from anaphora.tokens import Estimate
-from anaphora.transcript import ConversationInfo, Entry, Size, Transcript, is_time, shortened
+from anaphora.values.codec import parts_to_json
+from anaphora.values.message import Message, Status, repaired_text
+from anaphora.values.tokens import Estimate
+from anaphora.values.transcript import ConversationInfo, Entry, Size, Transcript, is_time, shortened
 
 T = TypeVar("T")
 

@@ -1,0 +1,1 @@
+"""The asynchronous chatbot: bots, conversations and replies."""

@@ -1,0 +1,129 @@
+"""One question, one answer: for the command line, pipes and programs."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TextIO
+
+from anaphora.cli.fallback import answered
+from anaphora.cli.session import Session
+from anaphora.cli.terminal.notice import notice
+from anaphora.cli.terminal.render import show, show_whole
+from anaphora.cli.terminal.status import status_line
+from anaphora.errors import ConfigError, InvalidMessage
+from anaphora.schema.shape import Shape
+from anaphora.sync.conversation import Conversation
+from anaphora.tools.functions import json_value, result_text
+from anaphora.turn.mailbox import Answer
+from anaphora.values.codec import usage_to_json
+from anaphora.values.message import Image
+
+
+def piped_text(stdin: TextIO | None) -> str | None:
+    """What came through a pipe, or None if nothing is piped. Raises InvalidMessage if it is not UTF-8."""
+    if stdin is None or stdin.isatty():
+        return None
+    data = stdin.buffer.read()
+    try:
+        return data.decode("utf-8-sig").rstrip("\n") or None
+    except UnicodeDecodeError as error:
+        raise InvalidMessage(
+            f"the text from standard input is not UTF-8: byte 0x{data[error.start]:02x} at position {error.start + 1}. "
+            "Convert it first, for example with iconv -f latin1 -t utf-8."
+        ) from error
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """What is asked, the pictures and documents that go with it, how many answers are wanted, and in which shape."""
+
+    text: str
+    images: Sequence[Image] = ()
+    answers: int = 1
+    documents: Sequence[Path] = ()
+    shape: Shape | None = None
+
+
+def ask_once(session: Session, question: Question, *, as_json: bool) -> int:
+    """Ask, print the answer, give the exit code. Raises AnaphoraError."""
+    if question.answers != 1:
+        return _ask_often(session, question, as_json=as_json)
+    shown = session.settings.stream and not as_json and question.shape is None
+
+    def ask(conversation: Conversation) -> Answer:
+        _read(conversation, question)
+        if not shown:
+            return conversation.say(question.text, into=question.shape, images=question.images)
+        with conversation.stream(question.text, images=question.images) as reply:
+            return show(reply)
+
+    try:
+        answer = answered(session, ask)
+    finally:
+        session.bot.close()
+    if as_json:
+        print(json.dumps(_as_json(answer)))
+        return 0
+    if question.shape is not None:
+        print(result_text(answer.value))
+    elif not shown:
+        show_whole(answer.text)
+    for warning in answer.warnings if not session.quiet and not sys.stdout.isatty() else ():
+        notice(warning)
+    if not session.quiet and sys.stderr.isatty():
+        notice(status_line(answer))
+    return 0
+
+
+def _ask_often(session: Session, question: Question, *, as_json: bool) -> int:
+    """Print several answers, numbered. Raises AnaphoraError."""
+    if question.shape is not None:
+        raise ConfigError("several answers are not given in a shape: leave out -n or --schema.")
+    try:
+        _read(session.conversation, question)
+        answers = session.conversation.candidates(question.text, question.answers, images=question.images)
+    finally:
+        session.bot.close()
+    if as_json:
+        print(json.dumps([_as_json(answer) for answer in answers]))
+        return 0
+    for number, answer in enumerate(answers, 1):
+        print(f"{'' if number == 1 else chr(10)}[{number}]")
+        show_whole(answer.text)
+    if not session.quiet and sys.stderr.isatty():
+        notice("The conversation goes on from the first; /branches in anaphora -c shows the others.")
+    return 0
+
+
+def _read(conversation: Conversation, question: Question) -> None:
+    for path in question.documents:
+        conversation.read(path)
+
+
+def _as_json(answer: Answer) -> dict[str, object]:
+    return {
+        "text": answer.text,
+        "status": answer.status,
+        "model": answer.model,
+        "finish": answer.finish,
+        "usage": None if answer.usage is None else usage_to_json(answer.usage),
+        "seconds": round(answer.seconds, 3),
+        **({"value": json_value(answer.value)} if answer.value is not None else {}),
+        **({"tools": _tools(answer)} if answer.steps else {}),
+        **({"warnings": answer.warnings} if answer.warnings else {}),
+        **({"thinking": answer.thinking} if answer.thinking else {}),
+    }
+
+
+def _tools(answer: Answer) -> list[dict[str, object]]:
+    """The tools that were called, what they were asked and what they gave."""
+    results = {result.call_id: result for step in answer.steps for result in step.tool_results}
+    calls = [call for step in answer.steps for call in step.tool_calls]
+    return [
+        {"name": call.name, "arguments": call.arguments, "result": results[call.id].text if call.id in results else None}
+        for call in calls
+    ]

@@ -1,0 +1,78 @@
+"""One run of the terminal program: its bot, the conversation that is open, and the person's choices."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+from anaphora.chat.chatbot import ChatbotOptions
+from anaphora.cli.terminal.notice import notice
+from anaphora.settings import Settings
+from anaphora.sync.chatbot import Chatbot
+from anaphora.sync.conversation import Conversation
+from anaphora.sync.reply import Reply
+from anaphora.values.message import Image
+from anaphora.values.transcript import ConversationInfo
+
+# Starts an answer in a conversation.
+Request = Callable[[Conversation], Reply]
+
+
+class Leave:
+    """A command's result: the chat ends."""
+
+
+class Session:
+    """The bot, its open conversation, and the options and settings that the bot was opened with.
+
+    ``say`` prints one line for the person. A ``quiet`` session prints nothing but answers and the output of commands.
+    """
+
+    def __init__(
+        self, bot: Chatbot, settings: Settings, options: ChatbotOptions, *, quiet: bool, say: Callable[[str], None] = notice
+    ) -> None:
+        self.bot = bot
+        self.conversation: Conversation = bot.conversation()
+        self.settings = settings
+        self.options = options
+        self.quiet = quiet
+        self.say = say
+        self.listed: tuple[str, ...] = ()
+        self._images: tuple[Image, ...] = ()
+        self._forget_typed: Callable[[str], None] = lambda _: None
+
+    def tell(self, text: str) -> None:
+        """Prints a line unless the session is quiet."""
+        if not self.quiet:
+            self.say(text)
+
+    def switch(self, conversation: Conversation) -> None:
+        """Continues in another conversation of the same bot."""
+        self.conversation = conversation
+
+    def replace_bot(self, bot: Chatbot, options: ChatbotOptions, info: ConversationInfo | None = None) -> None:
+        """Continues the open conversation with another bot, and closes the one before. ``info`` names it if the store cannot."""
+        before, info = self.bot, info or self.conversation.info
+        self.bot, self.options = bot, options
+        self.conversation = bot.conversation(info)
+        before.close()
+
+    def number(self, conversations: Sequence[str]) -> None:
+        """Remembers the ids of the conversations that were shown with numbers, so that a number names one of them."""
+        self.listed = tuple(conversations)
+
+    def attach(self, image: Image) -> None:
+        """Keeps a picture for the next message."""
+        self._images = (*self._images, image)
+
+    def take_images(self) -> tuple[Image, ...]:
+        """Gives the pictures for the next message, once."""
+        images, self._images = self._images, ()
+        return images
+
+    def on_forget(self, forget_typed: Callable[[str], None]) -> None:
+        """Sets the function that removes a line from the history of typed lines."""
+        self._forget_typed = forget_typed
+
+    def forget_typed(self, text: str) -> None:
+        """Removes a line from the history of typed lines."""
+        self._forget_typed(text)

@@ -1,0 +1,75 @@
+"""What of a conversation's documents goes along with a message."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Self
+
+from anaphora.context.excerpts import AROUND, DOCUMENT_SHARE, Alike, Excerpt, first_excerpts, matching_excerpts
+from anaphora.documents.store import Document, Shelf
+from anaphora.search.candidates import Candidate
+from anaphora.stores.base import Store
+from anaphora.values.scope import Scope
+
+_FIRST_PIECES = 12
+_WHOLE_PART = 4
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """The documents that are shown whole, and the larger ones of which pieces are; ``room`` for both, in tokens."""
+
+    shelf: Shelf
+    small: tuple[Document, ...]
+    large: tuple[Document, ...]
+    room: int
+
+    @classmethod
+    async def of(cls, store: Store, scope: Scope, budget: int) -> Self:
+        """Those of a conversation, where so many tokens may be sent. The first that fit are whole.
+
+        Where not all fit, most of the room is for pieces.
+        """
+        shelf = Shelf(store, scope)
+        room = int(DOCUMENT_SHARE * budget)
+        small: list[Document] = []
+        large: list[Document] = []
+        documents = await shelf.documents()
+        left = room if sum(map(_size, documents)) <= room else room // _WHOLE_PART
+        for document in documents:
+            fits = _size(document) <= left
+            (small if fits else large).append(document)
+            left -= _size(document) if fits else 0
+        return cls(shelf, tuple(small), tuple(large), room)
+
+    @property
+    def reserved(self) -> int:
+        """The tokens that the window leaves free for them."""
+        return self.room if self.large else sum(map(_size, self.small))
+
+    async def whole(self) -> list[Excerpt]:
+        """The small ones."""
+        return [await self.shelf.whole(document) for document in self.small]
+
+    async def excerpts(self, question: str, alike: Alike, *, since: float) -> Sequence[Excerpt]:
+        """What a question asks for of the large ones; the beginning of one read ``since`` then, if it asks for nothing.
+
+        ``alike`` are pieces that mean nearly the same (by their ids, with how nearly), and those of them that stand out.
+        """
+        room = self.room - sum(map(_size, self.small))
+        large = {document.id for document in self.large}
+        similar, standing_out = alike
+        found = await self.shelf.found(question, large, tuple(similar))
+        matching = matching_excerpts(question, found, alike=(similar, standing_out), room=room)
+        if matching:
+            return matching
+        first: list[Candidate] = []
+        for document in self.large:
+            if document.read >= since:
+                first += await self.shelf.beginning(document, _FIRST_PIECES)
+        return first_excerpts(first, room=room // 2)
+
+
+def _size(document: Document) -> int:
+    return document.tokens + AROUND * document.pieces

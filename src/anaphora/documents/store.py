@@ -1,0 +1,121 @@
+"""The documents of a conversation, kept in the store that keeps the conversation.
+
+Each is a transcript of its pieces under an owner of its own, so that everything a store can do it can do with documents too:
+find words in them, keep vectors, delete them without a trace. And no search, list or recall of the real owner ever meets them.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Collection, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, replace
+from hashlib import sha256
+
+from anaphora.context.excerpts import Excerpt, piece_message, piece_of
+from anaphora.documents.pieces import Piece
+from anaphora.errors import NotFound
+from anaphora.providers.model import Model
+from anaphora.search.candidates import Candidate, Candidates, Cue
+from anaphora.search.terms import cue_words, question_languages
+from anaphora.stores.base import Store
+from anaphora.values.message import Usage
+from anaphora.values.scope import Scope
+from anaphora.values.transcript import ConversationInfo, Entry
+
+
+@dataclass(frozen=True, slots=True)
+class Document:
+    """A file that was read: its name, how many pieces and tokens it has, and when it was read (seconds since 1970)."""
+
+    id: str
+    name: str
+    pieces: int
+    tokens: int
+    read: float
+
+
+@dataclass(frozen=True, slots=True)
+class Shelf:
+    """The documents of one conversation."""
+
+    store: Store
+    scope: Scope
+
+    @property
+    def owner(self) -> str:
+        """Under whom they are kept."""
+        return f"{self.scope.owner}\x1fdocuments\x1f{self.scope.conversation}"
+
+    async def documents(self) -> Sequence[Document]:
+        """All of them, in the order in which they were first read."""
+        infos = await self.store.conversations(self.owner)
+        return sorted(map(_document, infos), key=lambda one: (one.read, one.id))
+
+    async def put(self, key: str, name: str, pieces: Sequence[Piece], model: Model) -> Document:
+        """Keep a document under a key; what was there under it goes, unless it is the same. Raises StoreError."""
+        place = sha256(key.encode()).hexdigest()[:12]
+        content = "\x1e".join(f"{piece.title}\x1f{piece.text}" for piece in pieces)
+        document_id = f"{place}.{sha256(f'{name}{content}'.encode()).hexdigest()[:16]}"
+        known = await self.documents()
+        same = next((one for one in known if one.id == document_id), None)
+        others = [one for one in known if one.id != document_id and one.id.partition(".")[0] == place]
+        if same is not None:
+            await self._remove(others)
+            return same
+        entries: list[Entry] = []
+        now = time.time()
+        for number, piece in enumerate(pieces):
+            message = piece_message(piece.title, piece.text)
+            parent = entries[-1].id if entries else None
+            size = await model.size(message)
+            entries.append(Entry(f"{document_id}.{number}", parent, number + 1, message, "complete", size, now))
+        tokens = sum(entry.tokens for entry in entries)
+        last = entries[-1].id if entries else None
+        about = ConversationInfo(document_id, name, last, None, now, now, len(entries), Usage(input_tokens=tokens))
+        await self.store.restore(self.owner, about, entries)
+        await self._remove(others)
+        return _document(about)
+
+    async def _remove(self, documents: Sequence[Document]) -> None:
+        for one in documents:
+            # Somebody else may have done so.
+            with suppress(NotFound):
+                await self.forget(one.id)
+
+    async def forget(self, document_id: str) -> None:
+        """Remove a document with all that was made of it. Raises NotFound."""
+        await self.store.delete(Scope(self.owner, document_id))
+
+    async def clear(self) -> None:
+        """Remove them all."""
+        for one in await self.documents():
+            await self.forget(one.id)
+
+    async def copy_to(self, other: Shelf) -> None:
+        """Put them on another shelf too."""
+        for about in await self.store.conversations(self.owner):
+            await self.store.restore(other.owner, about, await self.store.transcript(Scope(self.owner, about.id)))
+
+    async def whole(self, document: Document) -> Excerpt:
+        """All of a document, with the places of its pieces."""
+        entries = await self.store.transcript(Scope(self.owner, document.id))
+        parts = (piece_of(entry.message) for entry in entries)
+        text = "\n\n".join(f"[{place}]\n{text}" for place, text in parts)
+        return Excerpt(document.name, "", text, "it is small", document.tokens)
+
+    async def found(self, question: str, documents: Collection[str], pieces: Sequence[str] = ()) -> Candidates:
+        """The pieces of these documents (by their ids) that have words of a question, and those with ids of their own."""
+        languages = question_languages(question)
+        cue = Cue(cue_words(question), "", None, 0, messages=tuple(pieces), languages=languages)
+        found = await self.store.candidates(self.owner, cue)
+        return replace(found, found=[one for one in found.found if one.conversation in documents])
+
+    async def beginning(self, document: Document, most: int) -> list[Candidate]:
+        """The first pieces of a document."""
+        entries = await self.store.transcript(Scope(self.owner, document.id))
+        return [Candidate(document.id, document.name, entry) for entry in entries[:most]]
+
+
+def _document(info: ConversationInfo) -> Document:
+    return Document(info.id, info.title, info.messages, info.usage.input_tokens, info.created)

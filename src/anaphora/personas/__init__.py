@@ -1,0 +1,1 @@
+"""Named system prompts with options."""

@@ -1,0 +1,1 @@
+"""Services behind HTTP: the transport and what all dialects share."""

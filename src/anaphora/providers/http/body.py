@@ -1,0 +1,125 @@
+"""The body of one HTTP answer, read under its deadlines.
+
+``first_byte`` until it begins; ``between_chunks`` of silence; ``total`` for the whole.
+"""
+
+from __future__ import annotations
+
+import socket
+import time
+from collections.abc import AsyncGenerator
+from contextlib import aclosing, suppress
+from typing import TYPE_CHECKING, Self
+
+import anyio
+
+from anaphora.concurrency import spawn
+from anaphora.errors import ProviderError, ProviderTimeout, StreamInterrupted
+from anaphora.providers.base import Deadlines
+from anaphora.providers.http.errors import our_errors
+from anaphora.providers.wires.failures import Answerer, from_response
+
+if TYPE_CHECKING:
+    import httpx2
+
+_MAX_WHOLE_BYTES = 8 << 20
+
+
+class HTTPBody:
+    """Bytes as they come. ``end`` is when all must be there, in seconds of the monotonic clock. ``async with`` lets go of it."""
+
+    def __init__(self, response: httpx2.Response, who: Answerer, deadlines: Deadlines, end: float) -> None:
+        self.kind = response.headers.get("content-type", "")
+        self._response = response
+        self._who = who
+        self._watch = _Watch(response, deadlines, end)
+
+    async def pieces(self) -> AsyncGenerator[bytes, None]:
+        """What each read gave. Raises ProviderError."""
+        response, watch = self._response, self._watch
+        spawn(watch.run)
+        try:
+            with our_errors(self._who, began=True):
+                # Undoing a compression that is not there would cost as much as reading.
+                packed = "content-encoding" in response.headers
+                async with aclosing(response.aiter_bytes() if packed else response.aiter_raw()) as pieces:
+                    async for piece in pieces:
+                        watch.alive()
+                        yield piece
+        except StreamInterrupted as error:
+            # What the watch cut looks like a broken connection, or, without framing, like a clean end.
+            raise (watch.failure(self._who) or error) from error
+        finally:
+            watch.scope.cancel()
+        late = watch.failure(self._who)
+        if late is not None:
+            raise late
+
+    async def whole(self) -> bytes:
+        """All of it, cut at 8 MiB. Raises ProviderError."""
+        data = b""
+        async with aclosing(self.pieces()) as pieces:
+            async for piece in pieces:
+                data += piece
+                if len(data) > _MAX_WHOLE_BYTES:
+                    break
+        return data[:_MAX_WHOLE_BYTES]
+
+    async def check(self) -> None:
+        """Raises what the provider says went wrong, if its status is not one of success; the body is closed then."""
+        if self._response.is_success:
+            return
+        async with self:
+            headers = {name.lower(): value for name, value in self._response.headers.items()}
+            raise from_response(self._who, self._response.status_code, headers, await self.whole())
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(self, *exception: object) -> None:
+        with anyio.CancelScope(shield=True):
+            await self._response.aclose()
+
+
+class _Watch:
+    """Cuts the connection of an answer when its next piece, or its end, is overdue.
+
+    A time limit around every read would cost as much as the read itself; this costs a glance at the clock.
+    """
+
+    def __init__(self, response: httpx2.Response, deadlines: Deadlines, end: float) -> None:
+        self.began = False
+        self.verdict = ""
+        self.scope = anyio.CancelScope()
+        self._response = response
+        self._deadlines = deadlines
+        self._end = end
+        self._due = time.monotonic() + deadlines.first_byte
+
+    def alive(self) -> None:
+        """A piece has come."""
+        self.began = True
+        self._due = time.monotonic() + self._deadlines.between_chunks
+
+    def failure(self, who: Answerer) -> ProviderError | None:
+        """What was overdue, if anything was."""
+        if not self.verdict:
+            return None
+        kind: type[ProviderError] = StreamInterrupted if self.began else ProviderTimeout
+        return kind(f"{who.provider}: {self.verdict} Try again, or set a longer deadline.", provider=who.provider)
+
+    async def run(self) -> None:
+        """Wait until something is overdue, then cut."""
+        with self.scope:
+            while (now := time.monotonic()) < (due := min(self._due, self._end)):  # noqa: ASYNC110 -- it waits for the clock
+                await anyio.sleep(due - now)
+            if due == self._end:
+                self.verdict = f"the answer took longer than {self._deadlines.total:g} seconds and was stopped."
+            elif self.began:
+                self.verdict = f"it went silent in the middle of the answer for {self._deadlines.between_chunks:g} seconds."
+            else:
+                self.verdict = f"it did not begin to answer for {self._deadlines.first_byte:g} seconds."
+            # Closing does not wake a reader; shutting the socket down does.
+            connection = self._response.extensions["network_stream"].get_extra_info("socket")
+            with suppress(OSError):
+                connection.shutdown(socket.SHUT_RDWR)

@@ -1,0 +1,274 @@
+"""Any service that is spoken to over HTTP: a row of the vendors, a dialect, the transport."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import AsyncGenerator, Mapping, Sequence
+from contextlib import aclosing
+from dataclasses import replace
+from difflib import get_close_matches
+
+import anyio
+
+from anaphora.errors import (
+    AnaphoraError,
+    ConfigError,
+    ConnectionFailed,
+    MissingKey,
+    ModelNotFound,
+    ProviderError,
+    ProviderTimeout,
+)
+from anaphora.providers.base import Counter, Deadlines, ModelInfo, ModelRef, ProviderOptions, Request
+from anaphora.providers.http.transport import HTTPTransport
+from anaphora.providers.models.card import FREE, ModelCard, parameters_in
+from anaphora.providers.models.catalog import known_card
+from anaphora.providers.models.openai_tokens import exact_counter
+from anaphora.providers.models.vendors import VENDORS, Vendor
+from anaphora.providers.wires.anthropic import AnthropicWire
+from anaphora.providers.wires.base import Question, Wire
+from anaphora.providers.wires.failures import Answerer, unreadable
+from anaphora.providers.wires.gemini import GeminiWire
+from anaphora.providers.wires.json_lines import LineParser
+from anaphora.providers.wires.ollama import OllamaWire, native_url
+from anaphora.providers.wires.openai import OpenAIWire
+from anaphora.providers.wires.sse import SSEParser
+from anaphora.values.codec import Json
+from anaphora.values.events import ProviderEvent
+
+# A hint is not worth a longer wait.
+_SUGGESTION_SECONDS = 5.0
+_WINDOW_SECONDS = 3.0
+
+
+def open_provider(ref: ModelRef, options: ProviderOptions) -> Service:
+    """The service of that name. Raises MissingKey or ConfigError."""
+    vendor = VENDORS[ref.provider]
+    base_url = options.base_url or vendor.base_url
+    if base_url is None:
+        raise ConfigError(
+            f"{ref.provider} needs a base URL, for example --base-url http://127.0.0.1:8080/v1 (base_url= in Python)."
+        )
+    if vendor.dialect == "ollama":
+        base_url = native_url(base_url)
+    return Service(replace(vendor, base_url=base_url), _key(vendor, options), options)
+
+
+class Service:
+    """The Provider protocol over HTTP."""
+
+    def __init__(self, vendor: Vendor, key: str | None, options: ProviderOptions) -> None:
+        self.name = vendor.name
+        self.base_url = vendor.base_url or ""
+        self._vendor = vendor
+        self._key = key or ""
+        self._options = options
+        self._cards: dict[str, ModelCard] = {}
+        self._counters: dict[str, Counter | None] = {}
+        deadlines = options.deadlines or (Deadlines(first_byte=vendor.first_byte) if vendor.first_byte else Deadlines())
+        self._http = HTTPTransport(self.base_url, self._wire("").headers(self._key), deadlines)
+
+    async def prepare(self, model: str, /) -> ModelInfo:
+        """Load the HTTP library, and look the model up. Only for a context window that is nowhere is the service asked."""
+        await self._http.connect()
+        card = self._cards.get(model)
+        if card is None:
+            card = known_card(self.name, model, self._options.cards)
+            if self._vendor.is_free and card.prices is None:
+                card = FREE.under(card)
+            own = self._options.context_window or self._options.cards.get(f"{self.name}:{model}", ModelCard()).context_window
+            reached = True
+            if own is None and (card.context_window is None or self._wire(model).sets_window):
+                window, reached = await self._window(model)
+                card = replace(card, context_window=window or card.context_window)
+            if card.parameters is None:
+                card = replace(card, parameters=parameters_in(model))
+            # A server that was not there may be there next time.
+            if reached:
+                self._cards[model] = card
+        if self._vendor.exact_tokens and model not in self._counters:
+            self._counters[model] = await exact_counter(model)
+        window = self._options.context_window or card.context_window
+        return ModelInfo(context_window=window, count=self._counters.get(model), card=card)
+
+    async def stream(self, request: Request, /) -> AsyncGenerator[ProviderEvent, None]:
+        """Answer once."""
+        who, wire = self._who(request.model), self._wire(request.model)
+        encoded = wire.encode(request)
+        decoder = wire.decoder()
+        try:
+            async with await self._http.post(who, encoded.path, encoded.headers, encoded.body) as body:
+                parser = _parser(wire, body.kind, self.name)
+                if parser is not None:
+                    async with aclosing(body.pieces()) as pieces:
+                        async for piece in pieces:
+                            for data in parser.feed(piece):
+                                for event in decoder.feed(data):
+                                    yield event
+                    rest = parser.end()
+                else:
+                    rest = _mislabelled(who, body.kind, await body.whole())
+                for data in rest:
+                    for event in decoder.feed(data):
+                        yield event
+        except ModelNotFound as error:
+            raise await self._with_suggestion(error, request.model) from error
+        for event in decoder.end():
+            yield event
+
+    async def models(self) -> Mapping[str, int | None]:
+        """The names of the models the service offers, with their context windows where it says them. Raises ProviderError."""
+        wire = self._wire("")
+        try:
+            return wire.offered(await self._asked(wire.models()))
+        except (KeyError, TypeError, AttributeError):
+            raise unreadable(self._who(""), "", b"a list of models of another shape") from None
+
+    async def embed(self, model: str, texts: Sequence[str], /) -> list[list[float]]:
+        """Rows of numbers for texts, in their order, from ``/embeddings``. Raises ProviderError."""
+        answer = await self.ask(self._wire(model).embeddings, {"model": model, "input": list(texts), "encoding_format": "float"})
+        try:
+            rows = sorted(answer["data"], key=lambda item: int(item["index"]))
+            vectors = [[float(number) for number in item["embedding"]] for item in rows]
+        except (KeyError, TypeError, ValueError):
+            vectors = []
+        if len(vectors) != len(texts) or len({len(vector) for vector in vectors}) > 1:
+            raise unreadable(self._who(model), "", b"embeddings of another shape than was asked for")
+        return vectors
+
+    async def ask(self, path: str, body: Json | None = None) -> Json:
+        """A small JSON question (GET, or POST with a body) to a path below the base URL, or to a whole URL.
+
+        Raises ProviderError.
+        """
+        who = self._who("")
+        data = None if body is None else json.dumps(body).encode()
+        try:
+            answer = await self._http.ask(who, path, data)
+        except ConnectionFailed:
+            # A server may close an idle connection in the very moment in which it is used again.
+            answer = await self._http.ask(who, path, data)
+        try:
+            value = json.loads(answer)
+        except (ValueError, RecursionError):
+            value = None
+        if isinstance(value, list):
+            value = {"data": value}
+        if not isinstance(value, dict):
+            raise unreadable(who, "", answer)
+        return value
+
+    async def aclose(self) -> None:
+        """Close the connections."""
+        await self._http.aclose()
+
+    def _who(self, model: str) -> Answerer:
+        return Answerer(self.name, self._vendor.key_variable, model, self._key)
+
+    def _wire(self, model: str) -> Wire:
+        who, card = self._who(model), self._cards.get(model, ModelCard())
+        match self._vendor.dialect:
+            case "anthropic":
+                return AnthropicWire(who, card)
+            case "gemini":
+                return GeminiWire(who, card)
+            case "ollama":
+                return OllamaWire(who, self._options.context_window or card.context_window)
+            case "openai":
+                return OpenAIWire(who, self._vendor)
+
+    async def _asked(self, question: Question) -> Json:
+        return await self.ask(question.path, question.body)
+
+    async def _window(self, model: str) -> tuple[int | None, bool]:
+        """The context window as the service itself says it, if it says it soon; and whether it was there at all."""
+        wire = self._wire(model)
+        reached = False
+        with anyio.move_on_after(_WINDOW_SECONDS):
+            for question in wire.about(model, self.base_url):
+                try:
+                    answer = await self._asked(question)
+                    reached = True
+                    window = wire.window(model, answer)
+                except (ConnectionFailed, ProviderTimeout):
+                    return None, False
+                except (AnaphoraError, KeyError, TypeError, AttributeError):
+                    reached = True
+                    continue
+                if window:
+                    return window, True
+        return None, reached
+
+    async def _with_suggestion(self, error: ModelNotFound, model: str) -> ModelNotFound:
+        """The same error, naming the nearest models that the service does have, if it says so soon."""
+        known: list[str] = []
+        try:
+            with anyio.move_on_after(_SUGGESTION_SECONDS):
+                known = list(await self.models())
+        except (ProviderError, ConfigError):
+            return error
+        near = get_close_matches(model, known, n=3, cutoff=0.5) or known[:3]
+        if not near:
+            return error
+        return ModelNotFound(
+            f"{str(error).rstrip('.')}. Did you mean {' or '.join(near)}?",
+            provider=self.name,
+            status=error.status,
+            request_id=error.request_id,
+        )
+
+
+class _Events:
+    """The data of server-sent events."""
+
+    def __init__(self, source: str) -> None:
+        self._parser = SSEParser(source=source)
+
+    def feed(self, chunk: bytes) -> list[str]:
+        """The data of the events completed by this chunk."""
+        return [data for _, data in self._parser.feed(chunk)]
+
+    def end(self) -> list[str]:
+        """An event that was not ended is none."""
+        return []
+
+
+def _parser(wire: Wire, kind: str, source: str) -> _Events | LineParser | None:
+    """What cuts this answer's bytes into events; None if it does not say that it is a stream."""
+    if "event-stream" in kind:
+        return _Events(source)
+    return LineParser(source=source) if wire.framing == "lines" and "html" not in kind else None
+
+
+def _mislabelled(who: Answerer, kind: str, whole: bytes) -> list[str]:
+    """The chunks of an answer that does not say it is a stream: one JSON value, or a stream all the same.
+
+    Raises UnreadableAnswer for anything else.
+    """
+    start = whole.lstrip()[:6]
+    if start.startswith((b"{", b"[{")):
+        return [whole.decode("utf-8", "replace")]
+    if start.startswith((b"data:", b"event:", b":")):
+        return _Events(who.provider).feed(whole)
+    raise unreadable(who, kind, whole)
+
+
+def _key(vendor: Vendor, options: ProviderOptions) -> str | None:
+    """The API key, from the options or from the one variable the catalog names. Raises MissingKey."""
+    key = options.api_key
+    if key is None and vendor.key_variable is not None:
+        key = os.environ.get(vendor.key_variable)
+    key = (key or "").strip()
+    if not key:
+        if vendor.key_variable is None or options.base_url is not None:
+            return None
+        raise MissingKey(
+            f"{vendor.name} needs an API key: set the variable {vendor.key_variable}, "
+            "or choose a model that needs none, for example -m local."
+        )
+    if not key.isascii() or not key.isprintable() or " " in key:
+        raise ConfigError(
+            f"the API key for {vendor.name} has characters that no key has: copy it again, without quotes or spaces."
+        )
+    return key

@@ -1,0 +1,116 @@
+"""The one streaming POST that every HTTP provider shares: bytes out, and our own errors instead of the transport's."""
+
+from __future__ import annotations
+
+import ssl
+import time
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
+
+import anyio
+import anyio.lowlevel
+
+from anaphora.errors import ConfigError, ProviderTimeout
+from anaphora.providers.base import Deadlines
+from anaphora.providers.http.body import HTTPBody
+from anaphora.providers.http.errors import our_errors
+from anaphora.providers.wires.failures import Answerer
+
+if TYPE_CHECKING:
+    import httpx2  # noqa: TC004 -- _import_httpx2 binds it when it is needed
+
+
+class HTTPTransport:
+    """Keeps connections to one base URL open. May be used from several event loops, one after the other."""
+
+    def __init__(self, base_url: str, headers: Mapping[str, str], deadlines: Deadlines) -> None:
+        if not base_url.startswith(("http://", "https://")):
+            raise ConfigError(f"the base URL {base_url!r} must begin with http:// or https://.")
+        try:
+            _ = urlsplit(base_url).port
+        except ValueError as error:
+            raise ConfigError(f"the base URL {base_url!r} is not one that can be used: {error}.") from error
+        self._base_url = base_url.rstrip("/")
+        self._headers = dict(headers)
+        self._deadlines = deadlines
+        self._client: httpx2.AsyncClient | None = None
+        self._loop: object = None
+
+    async def connect(self) -> None:
+        """Load the HTTP library, which takes a tenth of a second, off the event loop."""
+        await anyio.to_thread.run_sync(_import_httpx2)
+
+    async def post(self, who: Answerer, path: str, headers: Mapping[str, str], body: bytes) -> HTTPBody:
+        """POST; the answer's body is still to be read. Raises ProviderError."""
+        end = time.monotonic() + self._deadlines.total
+        return await self._answer(who, await self._send(who, "POST", path, headers, body), end)
+
+    async def ask(self, who: Answerer, path: str, body: bytes | None) -> bytes:
+        """A small JSON answer. Raises ProviderError."""
+        end = time.monotonic() + self._deadlines.first_byte
+        kind = {"content-type": "application/json"}
+        response = await self._send(who, "GET" if body is None else "POST", path, kind, body)
+        async with await self._answer(who, response, end) as answer:
+            return await answer.whole()
+
+    async def aclose(self) -> None:
+        """Close all connections."""
+        client, self._client = self._client, None
+        if client is not None and self._loop == anyio.lowlevel.current_token():
+            await client.aclose()
+
+    async def _answer(self, who: Answerer, response: httpx2.Response, end: float) -> HTTPBody:
+        body = HTTPBody(response, who, self._deadlines, end)
+        await body.check()
+        return body
+
+    async def _send(
+        self, who: Answerer, method: str, path: str, headers: Mapping[str, str], body: bytes | None
+    ) -> httpx2.Response:
+        url = path if path.startswith("http") else self._base_url + path
+        first_byte = min(self._deadlines.first_byte, self._deadlines.total)
+        with our_errors(who):
+            client = self._open()
+            timeout = httpx2.Timeout(None, connect=self._deadlines.connect)
+            request = client.build_request(method, url, headers=dict(headers), content=body, timeout=timeout)
+            try:
+                with anyio.fail_after(first_byte):
+                    return await client.send(request, stream=True)
+            except TimeoutError:
+                late = f"it did not begin to answer for {first_byte:g} seconds. Try again, or set a longer deadline."
+                raise ProviderTimeout(f"{who.provider}: {late}", provider=who.provider) from None
+
+    def _open(self) -> httpx2.AsyncClient:
+        """A client for the running event loop; one of a loop that has ended is let go. Raises ConfigError for a bad proxy."""
+        _import_httpx2()
+        loop = anyio.lowlevel.current_token()
+        if self._client is None or self._loop != loop:
+            try:
+                self._client = httpx2.AsyncClient(
+                    headers=self._headers,
+                    verify=_trust(self._base_url),
+                    # A proxy has no business between this machine and itself.
+                    trust_env=not _is_loopback(self._base_url),
+                    limits=httpx2.Limits(max_connections=None, max_keepalive_connections=20),
+                )
+            except (ValueError, ImportError) as error:
+                raise ConfigError(
+                    f"the proxy in the environment (HTTPS_PROXY, ALL_PROXY) cannot be used ({error}): correct it, or unset it."
+                ) from error
+            self._loop = loop
+        return self._client
+
+
+def _import_httpx2() -> None:
+    global httpx2  # noqa: PLW0603 -- a tenth of a second that only a program that calls a provider should pay
+    import httpx2
+
+
+def _is_loopback(base_url: str) -> bool:
+    host = urlsplit(base_url).hostname or ""
+    return host == "localhost" or host.startswith("127.") or host == "::1"
+
+
+def _trust(base_url: str) -> ssl.SSLContext | bool:
+    return ssl.create_default_context() if base_url.startswith("https://") else False

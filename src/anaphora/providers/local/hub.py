@@ -1,0 +1,221 @@
+"""Fetches GGUF weights from the Hugging Face hub: ``hf.co/ORG/REPO[:QUANT]``, as llama.cpp and Ollama write it.
+
+Two calls, read in huggingface_hub 1.x: what files a repository has, with their hashes, and one file's bytes. ``HF_ENDPOINT``
+names another hub, ``HF_TOKEN`` (or the file that ``hf auth login`` writes) opens what is not public. A download that was
+interrupted goes on where it stopped.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import re
+import shutil
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
+from threading import Event
+from typing import TYPE_CHECKING, Any
+
+from anaphora.errors import LocalModelError
+from anaphora.providers.local.weights import Progress, weights_folder
+
+if TYPE_CHECKING:
+    import httpx2
+
+_NAME = re.compile(
+    r"(?:https://)?(?:hf\.co|huggingface\.co)/(?P<org>[\w.-]+)/(?P<repo>[\w.-]+?)(?::(?P<quant>[\w.-]+))?", re.ASCII
+)
+# The kinds that are best for most machines, best first.
+_PREFERRED = ("Q4_K_M", "Q4_K_S", "Q4_0", "Q5_K_M", "Q6_K", "Q8_0", "F16", "BF16")
+_SPLIT = re.compile(r"-\d{5}-of-\d{5}\.gguf$")
+_SECONDS = 60.0
+
+
+@dataclass(frozen=True, slots=True)
+class HubModel:
+    """A repository of weights, and which of its kinds; empty is the one that is best for most machines."""
+
+    org: str
+    repo: str
+    quant: str = ""
+
+    def __str__(self) -> str:
+        return f"hf.co/{self.org}/{self.repo}" + (f":{self.quant}" if self.quant else "")
+
+
+@dataclass(frozen=True, slots=True)
+class HubFile:
+    """A file of a repository: its name there, its bytes and their SHA-256 (empty if the hub does not say)."""
+
+    name: str
+    size: int
+    hash: str
+
+
+def hub_model(name: str) -> HubModel | None:
+    """The model that a name on the hub means; None if it is no such name."""
+    found = _NAME.fullmatch(name)
+    return HubModel(found["org"], found["repo"], found["quant"] or "") if found else None
+
+
+def hub_folder() -> Path:
+    """Where weights from the hub are kept: a folder for each repository."""
+    return weights_folder() / "hub"
+
+
+def fetched_from_hub(model: HubModel) -> Path | None:
+    """The file, if it has been fetched whole."""
+    there = sorted(_folder(model).glob("*.gguf"))
+    name = _chosen(model, [HubFile(path.name, 0, "") for path in there])
+    return _folder(model) / name.name if name else None
+
+
+def fetch_from_hub(model: HubModel, *, progress: Progress | None = None, cancelled: Event | None = None) -> Path:
+    """The file, downloaded and checked if it is not there. Blocks; ``progress`` gets bytes so far and in all.
+
+    Raises LocalModelError with what to do. Setting ``cancelled`` ends it with the same error; what came by then is kept.
+    """
+    found = fetched_from_hub(model)
+    if found is not None:
+        return found
+    with _errors(model), _client() as client:
+        file = _choose(model, _files(model, client))
+        folder = _folder(model)
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        part = folder / f"{Path(file.name).name}.part"
+        free, missing = shutil.disk_usage(folder).free, file.size - (part.stat().st_size if part.exists() else 0)
+        if free < missing:
+            raise _failure(model, f"{missing / 1e9:.1f} GB are to be fetched, and only {free / 1e9:.1f} GB of the disk are free")
+        _download(model, file, part, client, progress or _nobody, cancelled or Event())
+        if file.hash and _hash(part) != file.hash:
+            part.unlink()
+            raise _failure(model, "what came is not what the hub says it should be (its checksum differs), and was thrown away")
+        return part.replace(part.with_suffix(""))
+
+
+def _nobody(_done: int, _all: int) -> None:
+    """Nobody watches."""
+
+
+def _folder(model: HubModel) -> Path:
+    return hub_folder() / f"{model.org}--{model.repo}"
+
+
+def _files(model: HubModel, client: httpx2.Client) -> list[HubFile]:
+    answer = client.get(f"/api/models/{model.org}/{model.repo}", params={"blobs": "true"})
+    _check(model, answer)
+    try:
+        return [_file(item) for item in json.loads(answer.content)["siblings"]]
+    except (ValueError, RecursionError, KeyError, TypeError, AttributeError):
+        raise _failure(model, "the hub's list of its files cannot be read") from None
+
+
+def _file(item: Mapping[str, Any]) -> HubFile:
+    stored = item.get("lfs") or {}
+    return HubFile(str(item["rfilename"]), int(stored.get("size") or item.get("size") or 0), str(stored.get("sha256") or ""))
+
+
+def _choose(model: HubModel, files: list[HubFile]) -> HubFile:
+    chosen = _chosen(model, files)
+    if chosen is not None:
+        return chosen
+    kinds = ", ".join(sorted(Path(file.name).stem for file in _whole(files)))
+    raise _failure(model, f"it has no such weights. It has: {kinds}" if kinds else "it has no GGUF weights in one file")
+
+
+def _chosen(model: HubModel, files: list[HubFile]) -> HubFile | None:
+    """The file of the kind that is asked for, else of the best kind there is."""
+    for kind in (model.quant,) if model.quant else (*_PREFERRED, ""):
+        pattern = re.compile(rf"(?:^|[-._/]){re.escape(kind)}(?:[-._/]|$)", re.IGNORECASE)
+        fitting = [file for file in _whole(files) if not kind or pattern.search(file.name)]
+        if fitting:
+            return min(fitting, key=lambda file: (len(file.name), file.name))
+    return None
+
+
+def _whole(files: list[HubFile]) -> list[HubFile]:
+    """Weights of chat models that are in one file."""
+    return [file for file in files if file.name.endswith(".gguf") and "mmproj" not in file.name and not _SPLIT.search(file.name)]
+
+
+def _download(model: HubModel, file: HubFile, part: Path, client: httpx2.Client, progress: Progress, cancelled: Event) -> None:
+    done = part.stat().st_size if part.exists() else 0
+    if file.size and done >= file.size:
+        return
+    headers = {"range": f"bytes={done}-"} if done else {}
+    url = f"/{model.org}/{model.repo}/resolve/main/{file.name}"
+    with client.stream("GET", url, headers=headers) as answer:
+        _check(model, answer)
+        if answer.status_code != 206:
+            # The server begins at the beginning, whatever was asked for.
+            done = 0
+        with part.open("ab" if done else "wb") as out:
+            for block in answer.iter_bytes():
+                out.write(block)
+                done += len(block)
+                progress(done, max(file.size, done))
+                if cancelled.is_set():
+                    raise _failure(model, "fetching it was interrupted; it goes on next time")
+    if file.size and done != file.size:
+        raise _failure(model, f"only {done} of {file.size} bytes came; the next try goes on there")
+
+
+def _check(model: HubModel, answer: httpx2.Response) -> None:
+    match answer.status_code:
+        case 200 | 206:
+            return
+        case 401 | 403:
+            raise _failure(model, "there is no such model, or it wants a token: set HF_TOKEN, and accept its licence on its page")
+        case 404:
+            raise _failure(model, "there is no such model or file on the hub")
+        case status:
+            raise _failure(model, f"the hub answered with HTTP {status}; try again later")
+
+
+def _hash(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _client() -> httpx2.Client:
+    import httpx2
+
+    token = _token()
+    return httpx2.Client(
+        base_url=os.environ.get("HF_ENDPOINT", "").rstrip("/") or "https://huggingface.co",
+        headers={"authorization": f"Bearer {token}"} if token else {},
+        # A token is not sent on to another host: the library sees to that.
+        follow_redirects=True,
+        timeout=_SECONDS,
+    )
+
+
+def _token() -> str:
+    token = os.environ.get("HF_TOKEN", "").strip()
+    if not token:
+        home = Path(os.environ.get("HF_HOME") or "~/.cache/huggingface").expanduser()
+        with suppress(OSError, UnicodeDecodeError):
+            token = (home / "token").read_text(encoding="utf-8").strip()
+    return token
+
+
+@contextmanager
+def _errors(model: HubModel) -> Iterator[None]:
+    """Everything that goes wrong on the way is one error of ours."""
+    import httpx2
+
+    try:
+        yield
+    except OSError as error:
+        raise _failure(model, f"it cannot be stored in {hub_folder()}: {error.strerror or error}") from error
+    except (ImportError, ValueError) as error:
+        raise _failure(model, f"HTTPS_PROXY, HF_ENDPOINT or HF_TOKEN cannot be used: {error}") from error
+    except (httpx2.HTTPError, httpx2.InvalidURL) as error:
+        raise _failure(model, f"the connection failed ({error}); what came is kept, try again") from error
+
+
+def _failure(model: HubModel, reason: str) -> LocalModelError:
+    return LocalModelError(f"local: {model}: {reason}.", provider="local")

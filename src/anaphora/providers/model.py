@@ -1,0 +1,137 @@
+"""A model as a conversation uses it: its provider, its name, its window, and how its tokens are counted."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+from anaphora.context.budget import Budget, Prompt, budget_for
+from anaphora.errors import PromptTooLong
+from anaphora.providers.base import ModelInfo, Provider, Request
+from anaphora.providers.models.card import ModelCard
+from anaphora.tools.base import Tool, schemas_text
+from anaphora.values.message import Message, Options, Usage, described, text_message
+from anaphora.values.tokens import Estimate, Measure
+from anaphora.values.transcript import Size
+from anaphora.values.usage import Purpose
+
+_KEPT_COUNTS = 32
+
+
+class Model:
+    """One model of one provider. ``context_window`` (tokens) overrides what the provider says."""
+
+    def __init__(self, provider: Provider, name: str, *, context_window: int | None = None) -> None:
+        self.provider = provider
+        self.name = name
+        self.estimate = Estimate()
+        self._context_window = context_window
+        self._info: ModelInfo | None = None
+        self._prompt: Prompt | None = None
+        self._counted: dict[str, int] = {}
+
+    def __str__(self) -> str:
+        return f"{self.provider.name}:{self.name}" if self.name else self.provider.name
+
+    async def prepare(self) -> ModelInfo:
+        """Connect, and learn what there is to know. Raises ProviderError or ConfigError."""
+        if self._info is None:
+            self._info = await self.provider.prepare(self.name)
+        return self._info
+
+    def look_again(self) -> None:
+        """Ask once more at the next occasion, if nobody could say how large the window is: a server may have been away."""
+        if self._info is not None and self._info.context_window is None:
+            self._info = None
+
+    @property
+    def card(self) -> ModelCard:
+        """What is known of it so far."""
+        return self._info.card if self._info else ModelCard()
+
+    async def system_prompt(self, text: str | None) -> Prompt:
+        """The system prompt with its size; None takes the one this model does best with."""
+        info = await self.prepare()
+        chosen = info.system if text is None else text
+        # Counted once: if its size followed the estimate, the room for the window would move, and with it the cut.
+        if self._prompt is None or self._prompt.text != chosen:
+            message = text_message("system", chosen) if chosen else Message("system", ())
+            self._prompt = Prompt(chosen, (await self.size(message)).tokens)
+        return self._prompt
+
+    async def counter(self) -> str:
+        """What counts exactly for this model; empty if nothing does."""
+        info = await self.prepare()
+        return str(self) if info.count is not None else ""
+
+    async def size(self, message: Message) -> Size:
+        """The size of a message: exact where the provider has a tokenizer, else by the estimate learned so far."""
+        info = await self.prepare()
+        if info.count is not None:
+            try:
+                return Size(await info.count(message), str(self))
+            except Exception:  # noqa: BLE001, S110 -- whatever a tokenizer does, an answer must not be lost by it
+                pass
+        return Size(self.estimate.count(message))
+
+    async def text_tokens(self, text: str) -> int:
+        """The size of a text that is put before others, in tokens. What was counted last is not counted again."""
+        if text not in self._counted:
+            while len(self._counted) >= _KEPT_COUNTS:
+                del self._counted[next(iter(self._counted))]
+            self._counted[text] = (await self.text_size(text)).tokens
+        return self._counted[text]
+
+    async def schema_tokens(self, tools: Sequence[Tool], instruction: str = "") -> int:
+        """About the tokens that tools and a schema take in a prompt."""
+        text = f"{schemas_text(tools)}{instruction}"
+        return await self.text_tokens(text) if text else 0
+
+    def forget_counts(self) -> None:
+        """Let go of the texts that were counted last."""
+        self._counted.clear()
+
+    async def text_size(self, text: str) -> Size:
+        """The size of a text."""
+        return await self.size(text_message("user", text))
+
+    async def budget(self, max_tokens: int | None) -> Budget:
+        """The room for a prompt."""
+        info = await self.prepare()
+        window, longest = self._context_window or info.context_window, info.card.max_output
+        budget = budget_for(window, max_tokens=max_tokens, exact=info.count is not None, longest=longest)
+        return replace(budget, error=self.estimate.error if self.estimate.samples else None)
+
+    def request(
+        self,
+        messages: Sequence[Message],
+        options: Options,
+        purpose: Purpose = "answer",
+        *,
+        stable: int | None = None,
+        room: int | None = None,
+    ) -> Request:
+        """A call to this model (``stable`` and ``room`` as in Request). What it takes not is not sent."""
+        card = self.card
+        if card.sampling is False:
+            options = replace(options, temperature=None)
+        if card.images is False:
+            messages = [described(message) for message in messages]
+        return Request(self.name, tuple(messages), options, purpose, stable, room)
+
+    async def cost(self, usage: Usage) -> float | None:
+        """The dollars for this usage; None if the price is not known."""
+        return (await self.prepare()).card.cost(usage)
+
+    async def priced(self, usage: Usage | None) -> Usage | None:
+        """The usage with what it cost, as the provider says or by its prices."""
+        return usage if usage is None or usage.cost is not None else replace(usage, cost=await self.cost(usage))
+
+    def learn(self, sent: Measure, usage: Usage) -> None:
+        """Correct the estimate by what a whole answer reported."""
+        self.estimate = self.estimate.learned(sent, usage.input_tokens)
+
+    def learn_window(self, error: PromptTooLong) -> None:
+        """Believe a provider that says how large its window is."""
+        if error.context_window:
+            self._context_window = error.context_window

@@ -1,0 +1,1 @@
+"""Knowledge of models: cards, the catalog and the vendors."""

@@ -1,0 +1,1 @@
+"""The dialects of providers, as pure code: bytes and JSON in and out."""

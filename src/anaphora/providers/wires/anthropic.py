@@ -1,0 +1,286 @@
+"""Anthropic's Messages dialect.
+
+https://docs.claude.com/en/api/messages, read with the official client 2.12. Thinking comes back byte by byte with its
+signature; what another vendor thought is not sent. Two marks say what to cache: the end of the system prompt, and the end of
+what the next prompt begins with as well.
+"""
+
+from __future__ import annotations
+
+import base64
+import json
+import re
+from collections.abc import Mapping, Sequence
+from typing import Any, Literal
+
+from anaphora.providers.base import Request
+from anaphora.providers.models.card import ModelCard
+from anaphora.providers.wires.base import Counts, Question, WireRequest, arguments_object, broken_off, json_chunk, named_models
+from anaphora.providers.wires.failures import Answerer, from_error_object
+from anaphora.providers.wires.text_frame import TextFrame
+from anaphora.values.codec import Json
+from anaphora.values.events import Ended, ProviderEvent, TextDelta, ThinkingDelta, ToolCallDelta
+from anaphora.values.message import Finish, Image, Message, Part, Text, Thinking, ToolCall, ToolResult, Usage
+
+# The last one that takes sampling parameters from those models that have them.
+VERSION = "2023-06-01"
+# The API wants a limit; this is for models of which none is known.
+_LONGEST_ANSWER = 4_096
+_MARK = {"type": "ephemeral"}
+_NO_ID = re.compile(r"[^a-zA-Z0-9_-]")
+_THINKING = frozenset({"thinking", "redacted_thinking"})
+_FINISHES: Mapping[str, Finish] = {
+    "end_turn": "stop",
+    "stop_sequence": "stop",
+    "pause_turn": "stop",
+    "max_tokens": "length",
+    "model_context_window_exceeded": "length",
+    "tool_use": "tool_calls",
+    "refusal": "content_filter",
+}
+
+
+class AnthropicWire:
+    """The dialect. ``who`` names the provider in errors."""
+
+    framing: Literal["events", "lines"] = "events"
+    embeddings = "/embeddings"
+    sets_window = False
+
+    def __init__(self, who: Answerer, card: ModelCard) -> None:
+        self._who = who
+        self._card = card
+
+    def headers(self, key: str) -> Mapping[str, str]:
+        """The key and the version of the API."""
+        return {"x-api-key": key, "anthropic-version": VERSION}
+
+    def encode(self, request: Request, /) -> WireRequest:
+        """POST /messages, streaming. The limit of the answer is the only thing in it that the user need not have set."""
+        options = request.options
+        system = [message for message in request.messages if message.role == "system"]
+        body: Json = {
+            "model": request.model,
+            "max_tokens": options.max_tokens or self._longest(request.room),
+            "messages": _messages([message for message in request.messages if message.role != "system"], _stable(request)),
+            "stream": True,
+        }
+        text = "\n\n".join(message.text for message in system).strip()
+        if text:
+            # What is asked only once is not worth the price of writing it to the cache.
+            body["system"] = [{"type": "text", "text": text, **({} if request.stable == 0 else {"cache_control": _MARK})}]
+        chosen = {"temperature": options.temperature, "stop_sequences": list(options.stop) or None}
+        body.update({name: value for name, value in chosen.items() if value is not None})
+        if request.tools:
+            body["tools"] = [
+                {"name": tool.name, "description": tool.description, "input_schema": tool.parameters} for tool in request.tools
+            ]
+            body.update(_choice(options.tool_choice))
+        if request.schema is not None:
+            body["output_config"] = {"format": {"type": "json_schema", "schema": request.schema}}
+        body.update(options.extra)
+        return WireRequest("/messages", {"content-type": "application/json"}, json.dumps(body).encode())
+
+    def _longest(self, room: int | None) -> int:
+        """The limit of an answer for which none was set: all that the model can give and its window has room for."""
+        longest = self._card.max_output or _LONGEST_ANSWER
+        return longest if room is None else max(min(longest, room), 1)
+
+    def decoder(self) -> AnthropicDecoder:
+        """A reader for one answer."""
+        return AnthropicDecoder(self._who)
+
+    def models(self) -> Question:
+        """The list of models."""
+        return Question("/models?limit=1000")
+
+    def offered(self, answer: Json) -> Mapping[str, int | None]:
+        """Their names."""
+        return named_models(answer["data"], name="id", window=("max_input_tokens",))
+
+    def about(self, model: str, base_url: str) -> Sequence[Question]:  # noqa: ARG002 -- the protocol's signature
+        """The model's own page."""
+        return (Question(f"/models/{model}"),)
+
+    def window(self, model: str, answer: Json) -> int | None:  # noqa: ARG002 -- the protocol's signature
+        """Its window, where that is said."""
+        size = answer.get("max_input_tokens")
+        return size if type(size) is int else None
+
+
+class AnthropicDecoder:
+    """Reads one streamed answer."""
+
+    def __init__(self, who: Answerer) -> None:
+        self._who = who
+        self._frame = TextFrame("text")
+        self._counts = Counts()
+        self._model = ""
+        self._finish: Finish | None = None
+        self._is_over = False
+        self._calls: dict[int, int] = {}
+        self._details: dict[str, Any] = {}
+
+    def feed(self, data: str, /) -> Sequence[ProviderEvent]:
+        """The data of one event in, deltas out. Events of unknown types are read over."""
+        text = self._frame.text(data)
+        if text:
+            return (TextDelta(text),)
+        event = json_chunk(self._who, data, began=bool(self._model))
+        match event.get("type"):
+            case "content_block_delta":
+                events = self._delta(event.get("index"), event.get("delta"))
+                if len(events) == 1 and type(events[0]) is TextDelta:
+                    self._frame.learn(data, events[0].text)
+                return events
+            case "content_block_start":
+                return self._block(event.get("index"), event.get("content_block"))
+            case "message":
+                return self._whole(event)
+            case "error":
+                raise from_error_object(self._who, event.get("error"))
+            case kind:
+                self._read_envelope(kind, event)
+        return ()
+
+    def end(self) -> Sequence[ProviderEvent]:
+        """Ended. Raises StreamInterrupted if the message did not stop."""
+        if not self._is_over or self._finish is None:
+            raise broken_off(self._who)
+        counts = self._counts
+        total = counts["plain"] + counts["cached"] + counts["cache_write"]
+        output = counts["output"]
+        usage = Usage(total, counts["cached"], output, counts["thinking"], cache_write_tokens=counts["cache_write"])
+        return (Ended(self._finish, usage if total or output else None, self._model or self._who.model, self._details),)
+
+    def _read_envelope(self, kind: Any, event: Json) -> None:
+        match kind:
+            case "message_start":
+                self._message(event.get("message"))
+            case "message_delta":
+                self._read_end(event)
+            case "message_stop":
+                self._is_over = True
+
+    def _message(self, message: Any) -> None:
+        message = message if isinstance(message, dict) else {}
+        self._model = str(message.get("model") or self._who.model or "?")
+        self._read_usage(message.get("usage"))
+
+    def _read_end(self, event: Mapping[str, Any]) -> None:
+        self._read_usage(event.get("usage"))
+        delta = event.get("delta")
+        reason = delta.get("stop_reason") if isinstance(delta, dict) else None
+        if reason:
+            self._finish = _FINISHES.get(str(reason), "stop")
+            if str(reason) not in {"end_turn", "max_tokens", "tool_use"}:
+                self._details["stop_reason"] = reason
+
+    def _read_usage(self, usage: Any) -> None:
+        self._counts.read(
+            usage,
+            plain="input_tokens",
+            cached="cache_read_input_tokens",
+            cache_write="cache_creation_input_tokens",
+            output="output_tokens",
+        )
+        if isinstance(usage, dict):
+            self._counts.read(usage.get("output_tokens_details"), thinking="thinking_tokens")
+
+    def _block(self, index: Any, block: Any) -> Sequence[ProviderEvent]:
+        match block:
+            case {"type": "tool_use", "id": call_id, "name": name}:
+                number = self._calls.setdefault(index, len(self._calls))
+                return (ToolCallDelta(number, str(call_id), str(name)),)
+            case {"type": "redacted_thinking", "data": data}:
+                return (ThinkingDelta("", {"vendor": "anthropic", "redacted": data}),)
+            case {"type": "text", "text": str(text)} if text:
+                return (TextDelta(text),)
+        return ()
+
+    def _delta(self, index: Any, delta: Any) -> Sequence[ProviderEvent]:
+        match delta:
+            case {"type": "text_delta", "text": str(text)} if text:
+                return (TextDelta(text),)
+            case {"type": "thinking_delta", "thinking": str(text)} if text:
+                return (ThinkingDelta(text),)
+            case {"type": "signature_delta", "signature": str(signature)}:
+                return (ThinkingDelta("", {"vendor": "anthropic", "signature": signature}),)
+            case {"type": "input_json_delta", "partial_json": str(arguments)} if arguments:
+                return (ToolCallDelta(self._calls.get(index, 0), arguments=arguments),)
+        return ()
+
+    def _whole(self, message: Mapping[str, Any]) -> Sequence[ProviderEvent]:
+        """A whole message where a stream was asked for."""
+        self._message(message)
+        self._read_end({"delta": message})
+        self._is_over = True
+        events: list[ProviderEvent] = []
+        content = message.get("content")
+        for index, block in enumerate(content if isinstance(content, list) else ()):
+            events += self._block(index, block)
+            match block:
+                case {"type": "thinking", "thinking": str(text), "signature": str(signature)}:
+                    events.append(ThinkingDelta(text, {"vendor": "anthropic", "signature": signature}))
+                case {"type": "tool_use", "input": arguments}:
+                    events.append(ToolCallDelta(self._calls[index], arguments=json.dumps(arguments)))
+        return events
+
+
+def _choice(choice: str) -> Json:
+    if choice == "auto":
+        return {}
+    kinds: Mapping[str, Json] = {"none": {"type": "none"}, "required": {"type": "any"}}
+    return {"tool_choice": kinds.get(choice, {"type": "tool", "name": choice})}
+
+
+def _call_id(call_id: str) -> str:
+    """An id as this API takes it: other models' have points and colons."""
+    return _NO_ID.sub("_", call_id)
+
+
+def _stable(request: Request) -> int:
+    """How many of the messages that are no system prompt begin the next prompt as well."""
+    count = len(request.messages) if request.stable is None else request.stable
+    return sum(message.role != "system" for message in request.messages[:count])
+
+
+def _messages(messages: Sequence[Message], stable: int) -> list[Json]:
+    """User and assistant in turns; tool results are the user's here."""
+    found: list[Json] = []
+    marked: Json | None = None
+    for number, message in enumerate(messages):
+        role = "assistant" if message.role == "assistant" else "user"
+        blocks = [block for part in message.parts if (block := _block(part)) is not None]
+        if all(block["type"] in _THINKING for block in blocks):
+            # Thoughts alone, of an answer that was stopped, are refused.
+            continue
+        if blocks and found and found[-1]["role"] == role:
+            found[-1]["content"] += blocks
+        elif blocks:
+            found.append({"role": role, "content": blocks})
+        if blocks and number < stable and blocks[-1]["type"] not in _THINKING:
+            marked = blocks[-1]
+    if marked is not None:
+        marked["cache_control"] = _MARK
+    return found
+
+
+def _block(part: Part) -> Json | None:
+    match part:
+        case Text(text):
+            # An empty text is refused.
+            return {"type": "text", "text": text} if text.strip() else None
+        case Image(data, media_type):
+            source = {"type": "base64", "media_type": media_type, "data": base64.b64encode(data).decode("ascii")}
+            return {"type": "image", "source": source}
+        case Thinking(text, {"vendor": "anthropic", "signature": signature}):
+            return {"type": "thinking", "thinking": text, "signature": signature}
+        case Thinking(_, {"vendor": "anthropic", "redacted": data}):
+            return {"type": "redacted_thinking", "data": data}
+        case ToolCall(call_id, name, arguments):
+            return {"type": "tool_use", "id": _call_id(call_id), "name": name, "input": arguments_object(arguments)}
+        case ToolResult(call_id, text, _, failed):
+            result = {"type": "tool_result", "tool_use_id": _call_id(call_id), "content": text or "(empty)"}
+            return {**result, "is_error": True} if failed else result
+    return None

@@ -1,0 +1,254 @@
+"""Google's Gemini dialect: streamGenerateContent as server-sent events.
+
+https://ai.google.dev/api/generate-content, read with the official client 3.4. A thought's signature belongs to the part it
+came with and goes back with it; here it is a Thinking without text before that part.
+"""
+
+from __future__ import annotations
+
+import base64
+import json
+from collections.abc import Mapping, Sequence
+from typing import Any, Literal
+
+from anaphora.errors import RequestRejected
+from anaphora.providers.base import Request
+from anaphora.providers.models.card import ModelCard
+from anaphora.providers.wires.base import Counts, Question, WireRequest, arguments_object, broken_off, json_value, named_models
+from anaphora.providers.wires.failures import Answerer, from_error_object, unreadable
+from anaphora.tools.base import Tool
+from anaphora.values.codec import Json
+from anaphora.values.events import Ended, ProviderEvent, TextDelta, ThinkingDelta, ToolCallDelta
+from anaphora.values.message import Finish, Image, Message, Part, Text, Thinking, ToolCall, ToolResult, Usage
+
+_FINISHES: Mapping[str, Finish] = {
+    "STOP": "stop",
+    "MAX_TOKENS": "length",
+    "SAFETY": "content_filter",
+    "RECITATION": "content_filter",
+    "LANGUAGE": "content_filter",
+    "BLOCKLIST": "content_filter",
+    "PROHIBITED_CONTENT": "content_filter",
+    "SPII": "content_filter",
+    "IMAGE_SAFETY": "content_filter",
+}
+# These say that the model failed; another try may do better.
+_FAILED = frozenset(
+    {
+        "MALFORMED_FUNCTION_CALL",
+        "UNEXPECTED_TOOL_CALL",
+        "TOO_MANY_TOOL_CALLS",
+        "MISSING_THOUGHT_SIGNATURE",
+        "MALFORMED_RESPONSE",
+    }
+)
+
+
+class GeminiWire:
+    """The dialect. ``who`` names the provider in errors."""
+
+    framing: Literal["events", "lines"] = "events"
+    embeddings = "/embeddings"
+    sets_window = False
+
+    def __init__(self, who: Answerer, card: ModelCard) -> None:
+        self._who = who
+        self._card = card
+
+    def headers(self, key: str) -> Mapping[str, str]:
+        """The key."""
+        return {"x-goog-api-key": key}
+
+    def encode(self, request: Request, /) -> WireRequest:
+        """POST …:streamGenerateContent. Thoughts are asked for where the model is known to have any."""
+        options = request.options
+        system = [message.text for message in request.messages if message.role == "system" and message.text]
+        chosen = {
+            "temperature": options.temperature,
+            "maxOutputTokens": options.max_tokens,
+            "seed": options.seed,
+            "stopSequences": list(options.stop) or None,
+            "thinkingConfig": {"includeThoughts": True} if self._card.thinking else None,
+            "responseMimeType": None if request.schema is None else "application/json",
+            "responseJsonSchema": request.schema,
+        }
+        config = {name: value for name, value in chosen.items() if value is not None}
+        body: Json = {"contents": _contents([message for message in request.messages if message.role != "system"])}
+        if system:
+            body["systemInstruction"] = {"parts": [{"text": "\n\n".join(system)}]}
+        if config:
+            body["generationConfig"] = config
+        if request.tools:
+            body["tools"] = [{"functionDeclarations": [_declared(tool) for tool in request.tools]}]
+            body.update(_choice(options.tool_choice))
+        body.update(options.extra)
+        path = f"/models/{request.model.removeprefix('models/')}:streamGenerateContent?alt=sse"
+        return WireRequest(path, {"content-type": "application/json"}, json.dumps(body).encode())
+
+    def decoder(self) -> GeminiDecoder:
+        """A reader for one answer."""
+        return GeminiDecoder(self._who)
+
+    def models(self) -> Question:
+        """The list of models."""
+        return Question("/models?pageSize=1000")
+
+    def offered(self, answer: Json) -> Mapping[str, int | None]:
+        """Those that chat, with their windows."""
+        methods = ((item, item.get("supportedGenerationMethods")) for item in answer["models"])
+        chatting = [item for item, can in methods if can is None or "generateContent" in can]
+        found = named_models(chatting, name="name", window=("inputTokenLimit",))
+        return {name.removeprefix("models/"): window for name, window in found.items()}
+
+    def about(self, model: str, base_url: str) -> Sequence[Question]:  # noqa: ARG002 -- the protocol's signature
+        """The model's own page."""
+        return (Question(f"/models/{model.removeprefix('models/')}"),)
+
+    def window(self, model: str, answer: Json) -> int | None:  # noqa: ARG002 -- the protocol's signature
+        """Its window."""
+        size = answer.get("inputTokenLimit")
+        return size if type(size) is int else None
+
+
+class GeminiDecoder:
+    """Reads one streamed answer."""
+
+    def __init__(self, who: Answerer) -> None:
+        self._who = who
+        self._counts = Counts()
+        self._model = ""
+        self._finish: Finish | None = None
+        self._calls = 0
+
+    def feed(self, data: str, /) -> Sequence[ProviderEvent]:
+        """The data of one event in, deltas out."""
+        chunk = json_value(self._who, data, began=bool(self._model))
+        events: list[ProviderEvent] = []
+        for one in chunk if isinstance(chunk, list) else [chunk]:
+            if not isinstance(one, dict):
+                raise unreadable(self._who, "", data.encode("utf-8", "replace"))
+            events += self._chunk(one)
+        return events
+
+    def end(self) -> Sequence[ProviderEvent]:
+        """Ended. Raises StreamInterrupted if no reason for the end came."""
+        if self._finish is None:
+            raise broken_off(self._who)
+        counts = self._counts
+        # The answer's count leaves the thoughts out, and the prompt's what tools read.
+        output = counts["answer"] + counts["thoughts"]
+        prompt = counts["prompt"] + counts["tools"]
+        usage = Usage(prompt, counts["cached"], output, counts["thoughts"]) if prompt or output else None
+        finish: Finish = "tool_calls" if self._calls and self._finish == "stop" else self._finish
+        return (Ended(finish, usage, self._model),)
+
+    def _chunk(self, chunk: Mapping[str, Any]) -> Sequence[ProviderEvent]:
+        if chunk.get("error"):
+            raise from_error_object(self._who, chunk["error"])
+        self._model = str(chunk.get("modelVersion") or self._model or self._who.model or "?")
+        self._counts.read(
+            chunk.get("usageMetadata"),
+            prompt="promptTokenCount",
+            cached="cachedContentTokenCount",
+            answer="candidatesTokenCount",
+            thoughts="thoughtsTokenCount",
+            tools="toolUsePromptTokenCount",
+        )
+        candidates = chunk.get("candidates")
+        if not isinstance(candidates, list) or not candidates:
+            self._check_prompt(chunk.get("promptFeedback"))
+            return ()
+        candidate = candidates[0] if isinstance(candidates[0], dict) else {}
+        content = candidate.get("content")
+        parts = content.get("parts") if isinstance(content, dict) else None
+        events = [event for part in parts or () if isinstance(part, dict) for event in self._part(part)]
+        reason = candidate.get("finishReason")
+        if reason and reason != "FINISH_REASON_UNSPECIFIED":
+            if reason in _FAILED:
+                raise from_error_object(self._who, {"code": 502, "message": candidate.get("finishMessage") or reason})
+            self._finish = _FINISHES.get(str(reason), "stop")
+        return events
+
+    def _check_prompt(self, feedback: Any) -> None:
+        reason = feedback.get("blockReason") if isinstance(feedback, dict) else None
+        if reason:
+            raise RequestRejected(
+                f"{self._who.provider}: the prompt was blocked ({reason}). Say it in another way, or undo what was said before.",
+                provider=self._who.provider,
+                status=400,
+            )
+
+    def _part(self, part: Mapping[str, Any]) -> Sequence[ProviderEvent]:
+        signature = part.get("thoughtSignature")
+        opaque = {"vendor": "gemini", "signature": signature, "of": "next part"} if isinstance(signature, str) else {}
+        text = part.get("text")
+        if part.get("thought"):
+            # A signature of thoughts themselves is not wanted back.
+            return (ThinkingDelta(text),) if isinstance(text, str) and text else ()
+        events: list[ProviderEvent] = [ThinkingDelta("", opaque)] if opaque else []
+        call = part.get("functionCall")
+        if isinstance(call, dict):
+            number, self._calls = self._calls, self._calls + 1
+            arguments = json.dumps(call.get("args") or {})
+            events.append(ToolCallDelta(number, str(call.get("id") or f"call_{number}"), str(call.get("name") or ""), arguments))
+        elif isinstance(text, str) and text:
+            events.append(TextDelta(text))
+        return events
+
+
+def _declared(tool: Tool) -> Json:
+    parameters = {"parametersJsonSchema": tool.parameters} if tool.parameters.get("properties") else {}
+    return {"name": tool.name, "description": tool.description, **parameters}
+
+
+def _choice(choice: str) -> Json:
+    if choice == "auto":
+        return {}
+    one = {} if choice in {"none", "required"} else {"allowedFunctionNames": [choice]}
+    return {"toolConfig": {"functionCallingConfig": {"mode": "NONE" if choice == "none" else "ANY", **one}}}
+
+
+def _contents(messages: Sequence[Message]) -> list[Json]:
+    """User and model in turns; tool results are the user's here."""
+    names = {call.id: call.name for message in messages for call in message.tool_calls}
+    found: list[Json] = []
+    for message in messages:
+        role = "model" if message.role == "assistant" else "user"
+        parts = _parts(message, names)
+        if parts and found and found[-1]["role"] == role:
+            found[-1]["parts"] += parts
+        elif parts:
+            found.append({"role": role, "parts": parts})
+    return found
+
+
+def _parts(message: Message, names: Mapping[str, str]) -> list[Json]:
+    found: list[Json] = []
+    signature: str | None = None
+    for part in message.parts:
+        if isinstance(part, Thinking):
+            if part.opaque.get("vendor") == "gemini":
+                signature = part.opaque.get("signature")
+            continue
+        encoded = _part(part, names)
+        if encoded is not None:
+            found.append({**encoded, **({"thoughtSignature": signature} if signature else {})})
+            signature = None
+    if signature:
+        # It came after the last words.
+        found.append({"text": "", "thoughtSignature": signature})
+    return found
+
+
+def _part(part: Part, names: Mapping[str, str]) -> Json | None:
+    match part:
+        case Text(text):
+            return {"text": text} if text else None
+        case Image(data, media_type):
+            return {"inlineData": {"mimeType": media_type, "data": base64.b64encode(data).decode("ascii")}}
+        case ToolCall(_, name, arguments):
+            return {"functionCall": {"name": name, "args": arguments_object(arguments)}}
+        case ToolResult(call_id, text, name, failed):
+            answer = {"error" if failed else "result": text}
+            return {"functionResponse": {"name": name or names.get(call_id, call_id), "response": answer}}
+    return None

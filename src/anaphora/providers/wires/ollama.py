@@ -1,0 +1,183 @@
+"""Ollama's own dialect, /api/chat, whose answers are lines of JSON.
+
+https://docs.ollama.com/api/chat. Only here can the context window be set (``num_ctx``), and only here a prompt that is too long
+be made an error (``truncate``, ``shift``): the OpenAI dialect of the same server cuts it off at the front and says nothing.
+"""
+
+from __future__ import annotations
+
+import base64
+import json
+import re
+from collections.abc import Mapping, Sequence
+from typing import Any, Literal
+
+from anaphora.providers.base import Request
+from anaphora.providers.wires.base import (
+    Counts,
+    Question,
+    WireRequest,
+    arguments_object,
+    broken_off,
+    function_tool,
+    json_chunk,
+    named_models,
+)
+from anaphora.providers.wires.failures import Answerer, from_error_object, unreadable
+from anaphora.values.codec import Json
+from anaphora.values.events import Ended, ProviderEvent, TextDelta, ThinkingDelta, ToolCallDelta
+from anaphora.values.message import Finish, Image, Message, Usage
+
+# Every token of a window takes memory, so a model that could have a huge one does not get it unasked.
+LARGEST_WINDOW = 16_384
+_FINISHES: Mapping[str, Finish] = {"length": "length", "stop": "stop", "tool_calls": "tool_calls"}
+
+
+def native_url(base_url: str) -> str:
+    """The server's address, where that of its OpenAI dialect is given, which most people know."""
+    return base_url.rstrip("/").removesuffix("/v1")
+
+
+class OllamaWire:
+    """The dialect. ``who`` names the provider in errors; ``context_window`` (tokens) is asked for with every request."""
+
+    framing: Literal["events", "lines"] = "lines"
+    embeddings = "/v1/embeddings"
+    sets_window = True
+
+    def __init__(self, who: Answerer, context_window: int | None) -> None:
+        self._who = who
+        self._context_window = context_window
+
+    def headers(self, key: str) -> Mapping[str, str]:
+        """A key, for servers behind a gate."""
+        return {"authorization": f"Bearer {key}"} if key else {}
+
+    def encode(self, request: Request, /) -> WireRequest:
+        """POST /api/chat, streaming."""
+        options = request.options
+        chosen = {
+            "num_ctx": self._context_window,
+            "temperature": options.temperature,
+            "num_predict": options.max_tokens,
+            "seed": options.seed,
+            "stop": list(options.stop) or None,
+        }
+        body: Json = {
+            "model": request.model,
+            "messages": _messages(request.messages),
+            "stream": True,
+            "truncate": False,
+            "shift": False,
+            "options": {name: value for name, value in chosen.items() if value is not None},
+        }
+        # It cannot be told which tool to call, only that there are none.
+        if request.tools and options.tool_choice != "none":
+            body["tools"] = [function_tool(tool) for tool in request.tools]
+        if request.schema is not None:
+            body["format"] = request.schema
+        body.update(options.extra)
+        return WireRequest("/api/chat", {"content-type": "application/json"}, json.dumps(body).encode())
+
+    def decoder(self) -> OllamaDecoder:
+        """A reader for one answer."""
+        return OllamaDecoder(self._who)
+
+    def models(self) -> Question:
+        """What is on the disk."""
+        return Question("/api/tags")
+
+    def offered(self, answer: Json) -> Mapping[str, int | None]:
+        """Their names."""
+        return named_models(answer["models"], name="name")
+
+    def about(self, model: str, base_url: str) -> Sequence[Question]:  # noqa: ARG002 -- the protocol's signature
+        """The model's own page."""
+        return (Question("/api/show", {"model": model}),)
+
+    def window(self, model: str, answer: Json) -> int | None:  # noqa: ARG002 -- the protocol's signature
+        """What its file sets, else what it was made for, within reason."""
+        set_by_file = re.search(r"^num_ctx\s+(\d+)\s*$", str(answer.get("parameters") or ""), re.MULTILINE)
+        if set_by_file:
+            return int(set_by_file[1])
+        made_for = answer.get("model_info")
+        sizes = (
+            [size for name, size in made_for.items() if name.endswith(".context_length")] if isinstance(made_for, dict) else []
+        )
+        return min(sizes[0], LARGEST_WINDOW) if sizes and type(sizes[0]) is int else None
+
+
+class OllamaDecoder:
+    """Reads one streamed answer."""
+
+    def __init__(self, who: Answerer) -> None:
+        self._who = who
+        self._counts = Counts()
+        self._model = ""
+        self._finish: Finish | None = None
+        self._calls = 0
+        self._details: dict[str, Any] = {}
+
+    def feed(self, data: str, /) -> Sequence[ProviderEvent]:
+        """One line in, deltas out."""
+        line = json_chunk(self._who, data, began=bool(self._model))
+        if line.get("error"):
+            raise from_error_object(self._who, line["error"])
+        if "message" not in line and not line.get("done"):
+            raise unreadable(self._who, "", data.encode("utf-8", "replace"))
+        self._model = str(line.get("model") or self._model or self._who.model or "?")
+        if line.get("done"):
+            self._counts.read(line, prompt="prompt_eval_count", output="eval_count")
+            self._details = {name: value for name, value in line.items() if name.endswith("_duration")}
+            self._finish = _FINISHES.get(str(line.get("done_reason")), "stop")
+        message = line.get("message")
+        return self._message(message) if isinstance(message, dict) else ()
+
+    def end(self) -> Sequence[ProviderEvent]:
+        """Ended. Raises StreamInterrupted if the server did not say that it is done."""
+        if self._finish is None:
+            raise broken_off(self._who)
+        counts = self._counts
+        usage = Usage(counts["prompt"], 0, counts["output"]) if counts["prompt"] or counts["output"] else None
+        finish: Finish = "tool_calls" if self._calls and self._finish == "stop" else self._finish
+        return (Ended(finish, usage, self._model, self._details),)
+
+    def _message(self, message: Mapping[str, Any]) -> Sequence[ProviderEvent]:
+        events: list[ProviderEvent] = []
+        thinking, text, calls = message.get("thinking"), message.get("content"), message.get("tool_calls")
+        if isinstance(thinking, str) and thinking:
+            events.append(ThinkingDelta(thinking))
+        if isinstance(text, str) and text:
+            events.append(TextDelta(text))
+        for call in calls if isinstance(calls, list) else ():
+            function = call.get("function") if isinstance(call, dict) else None
+            if isinstance(function, dict):
+                number, self._calls = self._calls, self._calls + 1
+                arguments = json.dumps(function.get("arguments") or {})
+                events.append(
+                    ToolCallDelta(number, str(call.get("id") or f"call_{number}"), str(function.get("name")), arguments)
+                )
+        return events
+
+
+def _messages(messages: Sequence[Message]) -> list[Json]:
+    names = {call.id: call.name for message in messages for call in message.tool_calls}
+    found: list[Json] = []
+    for message in messages:
+        found += [
+            {"role": "tool", "content": result.text, "tool_name": result.name or names.get(result.call_id, "")}
+            for result in message.tool_results
+        ]
+        if message.role == "tool":
+            continue
+        body: Json = {"role": message.role, "content": message.text}
+        images = [base64.b64encode(part.data).decode("ascii") for part in message.parts if isinstance(part, Image)]
+        if images:
+            body["images"] = images
+        if message.tool_calls:
+            calls = [
+                {"function": {"name": call.name, "arguments": arguments_object(call.arguments)}} for call in message.tool_calls
+            ]
+            body["tool_calls"] = calls
+        found.append(body)
+    return found

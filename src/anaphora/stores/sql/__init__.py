@@ -1,0 +1,1 @@
+"""The rules of a store in portable SQL, as functions of a connection."""

@@ -1,0 +1,92 @@
+"""Who may write to a conversation of the SQLite store. A lease of a process that has died is taken over at once."""
+
+from __future__ import annotations
+
+import os
+import secrets
+import socket
+import sqlite3
+import sys
+import time
+from contextlib import suppress
+from functools import cache
+from pathlib import Path
+
+from anaphora.errors import ConversationBusy, NotFound
+from anaphora.stores.records import Lease, busy
+from anaphora.stores.sql.rows import ITS_MESSAGES, THIS_CONVERSATION, key
+from anaphora.values.scope import Scope
+
+
+def acquire(database: sqlite3.Connection, *, scope: Scope, seconds: float) -> Lease:
+    make(database, scope)
+    check_free(database, scope)
+    holder = f"{_place()}/{os.getpid()}/{secrets.token_hex(8)}"
+    database.execute(
+        f"UPDATE conversations SET holder = ?, expires = ? WHERE {THIS_CONVERSATION}",
+        (holder, time.time() + seconds, *key(scope)),
+    )
+    database.execute(f"UPDATE messages SET status = 'interrupted' WHERE {ITS_MESSAGES} AND status = 'pending'", key(scope))
+    return Lease(scope, holder)
+
+
+def renew(database: sqlite3.Connection, *, lease: Lease, seconds: float) -> None:
+    held = database.execute(
+        f"UPDATE conversations SET expires = ? WHERE {THIS_CONVERSATION} AND holder = ?",
+        (time.time() + seconds, *key(lease.scope), lease.holder),
+    )
+    if not held.rowcount:
+        raise ConversationBusy(f"conversation {lease.scope.conversation!r} was taken over by another writer.")
+
+
+def release(database: sqlite3.Connection, *, lease: Lease) -> None:
+    database.execute(
+        f"UPDATE conversations SET holder = NULL WHERE {THIS_CONVERSATION} AND holder = ?", (*key(lease.scope), lease.holder)
+    )
+
+
+def make(database: sqlite3.Connection, scope: Scope) -> None:
+    """Begin the conversation if there is none."""
+    now = time.time()
+    database.execute(
+        "INSERT INTO conversations (owner, id, created, updated) VALUES (?, ?, ?, ?) ON CONFLICT DO NOTHING",
+        (*key(scope), now, now),
+    )
+
+
+def check_free(database: sqlite3.Connection, scope: Scope) -> None:
+    """Raises NotFound, and ConversationBusy while somebody's lease runs."""
+    row = database.execute(f"SELECT holder, expires FROM conversations WHERE {THIS_CONVERSATION}", key(scope)).fetchone()
+    if row is None:
+        raise NotFound(f"no conversation {scope.conversation!r}.")
+    holder, expires = row
+    if holder is not None and expires > time.time() and not _is_dead(holder):
+        raise busy(scope)
+
+
+@cache
+def _place() -> str:
+    """Where process numbers mean the same: this machine, since it was started, in this container."""
+    place = [socket.gethostname()]
+    with suppress(OSError):
+        place += [
+            Path("/proc/sys/kernel/random/boot_id").read_text(encoding="ascii").strip(),
+            str(Path("/proc/self/ns/pid").readlink()),
+        ]
+    return ":".join(place).replace("/", "_")
+
+
+def _is_dead(holder: str) -> bool:
+    """Whether the holder of a lease was a process of this machine that has ended: nobody need wait for its lease to run out."""
+    place, _, rest = holder.partition("/")
+    number = rest.partition("/")[0]
+    # On Windows asking for a process by a signal would end it.
+    if place != _place() or not number.isdecimal() or sys.platform == "win32":
+        return False
+    try:
+        os.kill(int(number), 0)
+    except ProcessLookupError:
+        return True
+    except OSError:
+        return False
+    return False

@@ -1,0 +1,56 @@
+"""What was spent, and how tokens are estimated, in the SQLite store: each function is what happens inside one transaction."""
+
+from __future__ import annotations
+
+import sqlite3
+
+from anaphora.stores.sql.rows import CONVERSATION as COLUMNS
+from anaphora.stores.sql.rows import THIS_CONVERSATION, conversation_of, key, usage_text
+from anaphora.values.message import Usage
+from anaphora.values.scope import Scope
+from anaphora.values.tokens import Estimate
+from anaphora.values.usage import Call, Spent
+
+_TOKENS = ("input", "cached", "cache_write", "output", "thinking")
+
+
+def record(database: sqlite3.Connection, *, owner: str, call: Call) -> None:
+    usage = call.usage
+    tokens = (usage.input_tokens, usage.cached_tokens, usage.cache_write_tokens, usage.output_tokens, usage.thinking_tokens)
+    database.execute(
+        f"INSERT INTO calls (owner, conversation, model, purpose, created, {', '.join(_TOKENS)}, cost, estimated)"
+        " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+        (owner, call.conversation, call.model, call.purpose, call.created, *tokens, usage.cost, call.estimated),
+    )
+    this = key(Scope(owner, call.conversation))
+    row = database.execute(f"SELECT {COLUMNS} FROM conversations WHERE {THIS_CONVERSATION}", this).fetchone()
+    if row is not None:
+        total = usage_text(conversation_of(row).usage + usage)
+        database.execute(f"UPDATE conversations SET usage = ? WHERE {THIS_CONVERSATION}", (total, *this))
+
+
+def spent(database: sqlite3.Connection, *, owner: str, conversation: str | None, since: float) -> list[Spent]:
+    rows = database.execute(
+        "SELECT date(created, 'unixepoch', 'localtime') AS day, model, purpose, count(*), sum(cost IS NULL),"
+        f" {', '.join(f'sum({name})' for name in _TOKENS)}, coalesce(sum(cost), 0.0) FROM calls"
+        " WHERE owner = ? AND created >= ? AND (?3 IS NULL OR conversation = ?3) GROUP BY 1, 2, 3 ORDER BY 1, 2, 3",
+        (owner, since, conversation),
+    )
+    return [
+        Spent(day, model, purpose, calls, unpriced, Usage(read, cached, output, thinking, cost, written))
+        for day, model, purpose, calls, unpriced, read, cached, written, output, thinking, cost in rows
+    ]
+
+
+def estimate(database: sqlite3.Connection, *, owner: str, model: str) -> Estimate | None:
+    row = database.execute(
+        "SELECT bytes_per_token, samples, error FROM estimates WHERE owner = ? AND model = ?", (owner, model)
+    ).fetchone()
+    return None if row is None else Estimate(*row)
+
+
+def keep_estimate(database: sqlite3.Connection, *, owner: str, model: str, estimate: Estimate) -> None:
+    database.execute(
+        "INSERT OR REPLACE INTO estimates (owner, model, bytes_per_token, samples, error) VALUES (?, ?, ?, ?, ?)",
+        (owner, model, estimate.bytes_per_token, estimate.samples, estimate.error),
+    )

@@ -1,0 +1,266 @@
+"""The verbs of the SQLite store as functions of a connection: each is what happens inside one transaction."""
+
+from __future__ import annotations
+
+import sqlite3
+import time
+from collections.abc import Sequence
+from dataclasses import replace
+
+from anaphora.errors import MessageEnded, NotFound
+from anaphora.search.words import searchable, tells_of
+from anaphora.stores.records import Change, Draft, changed, new_entry, restored
+from anaphora.stores.sql.branches import LINE_OF_NEW
+from anaphora.stores.sql.leases import check_free, make
+from anaphora.stores.sql.ledger import record
+from anaphora.stores.sql.memories import drop_derived, drop_evidence_of
+from anaphora.stores.sql.rows import (
+    CONVERSATION,
+    ENTRY,
+    ITS_MESSAGES,
+    THIS_CONVERSATION,
+    conversation_of,
+    entry_of,
+    entry_row,
+    key,
+    parts_text,
+    usage_text,
+)
+from anaphora.stores.sqlite import fulltext as sqlite_search
+from anaphora.values.message import Usage
+from anaphora.values.scope import Scope
+from anaphora.values.transcript import START, ConversationInfo, Entry, Extent, Size
+
+_MESSAGE = f"{ITS_MESSAGES} AND id = ?"
+_EVERYTHING = (1 << 60,) * 3
+# From a message back to the root, or to the user's message with which one of the three measures is exceeded.
+# A parent is always older than its child, so the order of the messages is that of the path.
+_PATH = f"""
+WITH RECURSIVE path (number, parent, role, messages, turns, tokens) AS (
+    SELECT number, parent, role, 1, role = 'user', tokens FROM messages WHERE {_MESSAGE}
+    UNION ALL
+    SELECT up.number, up.parent, up.role, path.messages + 1, path.turns + (up.role = 'user'), path.tokens + up.tokens
+    FROM path JOIN messages AS up ON up.owner = ? AND up.conversation = ? AND up.id = path.parent
+    WHERE path.role <> 'user' OR (path.messages <= ? AND path.turns <= ? AND path.tokens <= ?)
+)
+SELECT {ENTRY} FROM messages WHERE number IN (SELECT number FROM path) ORDER BY "order"
+"""
+
+
+def append(database: sqlite3.Connection, *, scope: Scope, draft: Draft) -> Entry:
+    if draft.key is not None:
+        known = database.execute(
+            f"SELECT {ENTRY} FROM messages WHERE {ITS_MESSAGES} AND key = ?", (*key(scope), draft.key)
+        ).fetchone()
+        if known is not None:
+            return entry_of(known)
+    last, before = _place_below(database, scope, draft.parent)
+    entry = new_entry(draft, before, order=last + 1)
+    grow = f"UPDATE conversations SET updated = ?, messages = messages + 1 WHERE {THIS_CONVERSATION}"
+    if not database.execute(grow, (entry.created, *key(scope))).rowcount:
+        make(database, scope)
+        database.execute(grow, (entry.created, *key(scope)))
+    _insert(database, scope, entry)
+    return entry
+
+
+def change(database: sqlite3.Connection, *, scope: Scope, message_id: str, change: Change) -> Entry:
+    row = database.execute(f"SELECT number, {ENTRY} FROM messages WHERE {_MESSAGE}", (*key(scope), message_id)).fetchone()
+    if row is None:
+        raise _no_message(message_id)
+    number, entry = row[0], entry_of(row[1:])
+    if entry.status != "pending":
+        raise MessageEnded(f"message {message_id} has ended ({entry.status}) and cannot be changed.")
+    is_indexed = change.status != "pending" and sqlite_search.has_fts5()
+    if is_indexed:
+        sqlite_search.index(database, number, scope.owner, change.message)
+    after = changed(entry, change)
+    database.execute(
+        "UPDATE messages SET parts = ?, status = ?, tokens = ?, counter = ?, usage = ?, model = ?, indexed = ? WHERE number = ?",
+        (
+            parts_text(after.message),
+            after.status,
+            after.tokens,
+            after.size.counter,
+            usage_text(after.usage),
+            after.model,
+            is_indexed,
+            number,
+        ),
+    )
+    if after.status != "pending":
+        _touch(database, scope, usage=None if change.call else change.usage, head=message_id if change.head else None)
+        if change.call is not None:
+            record(database, owner=scope.owner, call=change.call)
+    return after
+
+
+def measure(database: sqlite3.Connection, *, scope: Scope, message_id: str, size: Size) -> None:
+    _found(database, scope, message_id)
+    database.execute(
+        f"UPDATE messages SET tokens = ?, counter = ? WHERE {_MESSAGE}",
+        (size.tokens, size.counter, *key(scope), message_id),
+    )
+
+
+def move_head(database: sqlite3.Connection, *, scope: Scope, message_id: str | None) -> None:
+    make(database, scope)
+    if message_id is not None:
+        _found(database, scope, message_id)
+    database.execute(f"UPDATE conversations SET head = ? WHERE {THIS_CONVERSATION}", (message_id, *key(scope)))
+
+
+def branch(database: sqlite3.Connection, *, scope: Scope, message_id: str | None, reach: Extent | None) -> list[Entry]:
+    if message_id is None:
+        return []
+    most = _EVERYTHING if reach is None else (reach.messages, reach.turns, reach.tokens)
+    rows = database.execute(_PATH, (*key(scope), message_id, *key(scope), *most)).fetchall()
+    if not rows:
+        raise _no_message(message_id)
+    return [entry_of(row) for row in rows]
+
+
+def children(database: sqlite3.Connection, *, scope: Scope, message_id: str | None) -> list[Entry]:
+    rows = database.execute(
+        f'SELECT {ENTRY} FROM messages WHERE {ITS_MESSAGES} AND parent IS ? ORDER BY "order"', (*key(scope), message_id)
+    )
+    return [entry_of(row) for row in rows]
+
+
+def leaves(database: sqlite3.Connection, *, scope: Scope) -> list[Entry]:
+    rows = database.execute(
+        f"SELECT {ENTRY} FROM messages AS leaf WHERE {ITS_MESSAGES} AND NOT EXISTS (SELECT 1 FROM messages AS child"
+        " WHERE child.owner = leaf.owner AND child.conversation = leaf.conversation AND child.parent = leaf.id)"
+        ' ORDER BY "order"',
+        key(scope),
+    )
+    return [entry_of(row) for row in rows]
+
+
+def forget(database: sqlite3.Connection, *, scope: Scope, message_id: str) -> None:
+    text = searchable(_found(database, scope, message_id).message)
+    everywhere = "owner = ? AND id = ?"
+    titles = database.execute(
+        "SELECT id, title FROM conversations WHERE owner = ? AND id IN"
+        " (SELECT conversation FROM messages WHERE owner = ? AND id = ?)",
+        (scope.owner, scope.owner, message_id),
+    ).fetchall()
+    for conversation, title in titles:
+        database.execute(
+            f"UPDATE conversations SET forgotten = forgotten + 1 WHERE {THIS_CONVERSATION}", (scope.owner, conversation)
+        )
+        if tells_of(title, text):
+            database.execute(f"UPDATE conversations SET title = '' WHERE {THIS_CONVERSATION}", (scope.owner, conversation))
+    drop_derived(database, owner=scope.owner, message_id=message_id)
+    sqlite_search.unindex(database, everywhere, (scope.owner, message_id))
+    database.execute(f"UPDATE messages SET parts = '[]', tokens = 0, counter = '' WHERE {everywhere}", (scope.owner, message_id))
+
+
+def delete(database: sqlite3.Connection, *, scope: Scope) -> None:
+    check_free(database, scope)
+    drop_evidence_of(database, scope)
+    sqlite_search.unindex(database, ITS_MESSAGES, key(scope))
+    database.execute(f"DELETE FROM conversations WHERE {THIS_CONVERSATION}", key(scope))
+
+
+def transcript(database: sqlite3.Connection, *, scope: Scope) -> list[Entry]:
+    rows = database.execute(f'SELECT {ENTRY} FROM messages WHERE {ITS_MESSAGES} ORDER BY "order"', key(scope))
+    return [entry_of(row) for row in rows]
+
+
+def restore(database: sqlite3.Connection, *, owner: str, given: ConversationInfo, entries: Sequence[Entry]) -> int:
+    scope = Scope(owner, given.id)
+    make(database, scope)
+    check_free(database, scope)
+    there = {entry.id: entry for entry in transcript(database, scope=scope)}
+    before = info(database, scope=scope)
+    missing = [entry for entry in entries if entry.id not in there]
+    for entry in missing:
+        if entry.parent is not None and entry.parent not in there:
+            raise _no_message(entry.parent)
+        before_it = START if entry.parent is None else there[entry.parent].before + there[entry.parent].extent
+        there[entry.id] = restored(entry, before_it, order=len(there) + 1)
+        _insert(database, scope, there[entry.id])
+    after = given if before.messages == 0 else before
+    if before.messages and missing:
+        path = branch(database, scope=scope, message_id=given.head, reach=None)
+        head = given.head if any(entry.id == before.head for entry in path) else before.head
+        after = replace(before, head=head, usage=sum((entry.usage for entry in missing if entry.usage), before.usage))
+    database.execute(
+        "UPDATE conversations SET title = ?, system = ?, head = ?, created = ?, updated = ?, usage = ?, learned = ?, messages = ?"
+        f" WHERE {THIS_CONVERSATION}",
+        (
+            *(after.title, after.system, after.head, after.created, after.updated, usage_text(after.usage), after.learned),
+            len(there),
+            *key(scope),
+        ),
+    )
+    return len(missing)
+
+
+def info(database: sqlite3.Connection, *, scope: Scope) -> ConversationInfo:
+    row = database.execute(f"SELECT {CONVERSATION} FROM conversations WHERE {THIS_CONVERSATION}", key(scope)).fetchone()
+    if row is None:
+        now = time.time()
+        return ConversationInfo(scope.conversation, "", None, None, now, now, 0)
+    return conversation_of(row)
+
+
+def describe(database: sqlite3.Connection, *, scope: Scope, title: str | None, system: str | None) -> None:
+    make(database, scope)
+    database.execute(
+        f"UPDATE conversations SET title = coalesce(?, title), system = coalesce(?, system) WHERE {THIS_CONVERSATION}",
+        (title, system, *key(scope)),
+    )
+
+
+def conversations(database: sqlite3.Connection, *, owner: str) -> list[ConversationInfo]:
+    rows = database.execute(
+        f"SELECT {CONVERSATION} FROM conversations WHERE owner = ? AND messages > 0 ORDER BY updated DESC", (owner,)
+    )
+    return [conversation_of(row) for row in rows]
+
+
+def _insert(database: sqlite3.Connection, scope: Scope, entry: Entry) -> None:
+    is_indexed = entry.status != "pending" and sqlite_search.has_fts5()
+    row = (*key(scope), *entry_row(entry), is_indexed)
+    places = ", ".join(f"?{place}" for place in range(1, len(row) + 1))
+    insert = f"INSERT INTO messages (owner, conversation, {ENTRY}, indexed, line) VALUES ({places}, {LINE_OF_NEW})"
+    number = database.execute(insert, row).lastrowid
+    if is_indexed and number is not None:
+        sqlite_search.index(database, number, scope.owner, entry.message)
+
+
+def _touch(database: sqlite3.Connection, scope: Scope, *, usage: Usage | None, head: str | None) -> None:
+    """The conversation has changed just now; what is None stays."""
+    total = None if usage is None else usage_text(info(database, scope=scope).usage + usage)
+    database.execute(
+        f"UPDATE conversations SET updated = ?, usage = coalesce(?, usage), head = coalesce(?, head) WHERE {THIS_CONVERSATION}",
+        (time.time(), total, head, *key(scope)),
+    )
+
+
+def _place_below(database: sqlite3.Connection, scope: Scope, parent: str | None) -> tuple[int, Extent]:
+    """The order of the newest message, and the extent of the branch that ends with ``parent``. Raises NotFound."""
+    last = f'SELECT coalesce(max("order"), 0) FROM messages WHERE {ITS_MESSAGES}'
+    if parent is None:
+        return int(database.execute(last, key(scope)).fetchone()[0]), START
+    row = database.execute(
+        f"SELECT ({last}), before_messages + 1, before_turns + (role = 'user'), before_tokens + tokens FROM messages"
+        f" WHERE {_MESSAGE}",
+        (*key(scope), *key(scope), parent),
+    ).fetchone()
+    if row is None:
+        raise _no_message(parent)
+    return row[0], Extent(*row[1:])
+
+
+def _found(database: sqlite3.Connection, scope: Scope, message_id: str) -> Entry:
+    row = database.execute(f"SELECT {ENTRY} FROM messages WHERE {_MESSAGE}", (*key(scope), message_id)).fetchone()
+    if row is None:
+        raise _no_message(message_id)
+    return entry_of(row)
+
+
+def _no_message(message_id: str) -> NotFound:
+    return NotFound(f"no message {message_id!r} in this conversation.")

@@ -1,0 +1,238 @@
+"""The full-text index of the SQLite store (FTS5), kept by the transactions that write the messages.
+
+It holds terms (search/terms.py), not texts, and each only as a hash that is keyed by the database and its owner: what is found is
+read from the messages, nobody's words are found by anybody else, and a message that is forgotten leaves no word behind, so that
+nothing need be merged. FTS5's own ``secure-delete`` would do the same, but a file with it cannot be read before SQLite 3.42.
+
+Every message knows whether it is in the index. What was written without it (by a Python whose SQLite lacks FTS5, or by an older
+program) is added bit by bit, and found by reading until then. Where FTS5 is missing, a search reads the messages themselves.
+"""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+from base64 import b32encode
+from collections.abc import Callable, Iterable, Sequence
+from contextlib import closing
+from functools import cache, lru_cache
+from hashlib import blake2b
+from itertools import islice
+
+from anaphora.errors import StoreError
+from anaphora.search.languages import languages_of
+from anaphora.search.rules import is_rule
+from anaphora.search.terms import forms, terms
+from anaphora.search.words import has_all, patterns, phrases, searchable
+from anaphora.stores.records import Query, hit
+from anaphora.stores.sql.rows import CONVERSATION, ENTRY, THIS_CONVERSATION, conversation_of, entry_of
+from anaphora.values.codec import parts_from_json
+from anaphora.values.message import Message, Role
+from anaphora.values.transcript import Hit
+
+# Of the newest so many matches the newest by date are given: what was imported may be older than it was stored.
+_CANDIDATES = 200
+# Where the index knows no such words, letters inside of words are looked for in so many of the newest messages.
+_SCANNED = 100_000
+# Of the messages that are not in the index yet, so many of the newest are read.
+UNINDEXED_READ = 10_000
+_ALL = 1 << 60
+_MISSING = "indexed = 0 AND status <> 'pending'"
+# No word is written so: it marks the user's standing instructions.
+RULE = "\n"
+_CREATE = "CREATE VIRTUAL TABLE IF NOT EXISTS terms USING fts5 (text, content = '', columnsize = 0, tokenize = 'ascii')"
+
+
+@cache
+def has_fts5() -> bool:
+    """Whether this Python's SQLite has full-text search."""
+    with closing(sqlite3.connect(":memory:")) as database:
+        try:
+            database.execute("CREATE VIRTUAL TABLE probe USING fts5 (x)")
+        except sqlite3.OperationalError:
+            return False
+    return True
+
+
+def create_index(database: sqlite3.Connection) -> None:
+    """Make the index if it is not there, in the place of one that an older program made."""
+    if has_fts5() and database.execute("SELECT 1 FROM sqlite_master WHERE name = 'terms'").fetchone() is None:
+        database.execute("DROP TABLE IF EXISTS search")
+        database.execute(_CREATE)
+
+
+def index(database: sqlite3.Connection, number: int, owner: str, message: Message) -> None:
+    """Take an ended message into the index; its row says already that it is there."""
+    row = (number, _hashed_text(index_key(database), owner, message))
+    database.execute("INSERT INTO terms (rowid, text) VALUES (?, ?)", row)
+
+
+def unindex(database: sqlite3.Connection, where: str, values: Sequence[str]) -> None:
+    """Take these messages out of the index. Raises StoreError if it cannot be written."""
+    rows = database.execute(f"SELECT number, owner, role, parts FROM messages WHERE {where} AND indexed = 1", values).fetchall()
+    if rows and not has_fts5():
+        raise StoreError(
+            "the search index cannot be changed: this Python's SQLite lacks FTS5. Do it with the Python that made the index."
+        )
+    if not rows:
+        return
+    key = index_key(database)
+    database.executemany(
+        "INSERT INTO terms (terms, rowid, text) VALUES ('delete', ?, ?)",
+        ((number, _hashed_text(key, owner, _message(parts, role))) for number, owner, role, parts in rows),
+    )
+    database.executemany("UPDATE messages SET indexed = 0 WHERE number = ?", ((row[0],) for row in rows))
+
+
+def index_key(database: sqlite3.Connection) -> bytes:
+    """The key with which this database hashes its terms."""
+    return bytes(database.execute("SELECT key FROM index_key").fetchone()[0])
+
+
+@lru_cache(maxsize=200_000)
+def _hashed(key: bytes, owner: str, term: str) -> str:
+    digest = blake2b(f"{owner}\0{term}".encode("utf-8", "replace"), key=key, digest_size=5).digest()
+    return b32encode(digest).decode("ascii").lower()
+
+
+def _hashed_text(key: bytes, owner: str, message: Message) -> str:
+    said = [_hashed(key, owner, term) for term in terms(searchable(message))]
+    return " ".join([*said, _hashed(key, owner, RULE)] if is_rule(message) else said)
+
+
+def unindexed(database: sqlite3.Connection) -> int:
+    """How many ended messages are missing in the index."""
+    if not has_fts5():
+        return 0
+    return int(database.execute(f"SELECT count(*) FROM messages WHERE {_MISSING}").fetchone()[0])
+
+
+def is_behind(database: sqlite3.Connection) -> bool:
+    """Whether ended messages are missing in the index."""
+    return has_fts5() and database.execute(f"SELECT 1 FROM messages WHERE {_MISSING} LIMIT 1").fetchone() is not None
+
+
+def catch_up(database: sqlite3.Connection, most: int) -> bool:
+    """Take into the index what ended without it, the newest first, at most so many messages; tells whether that was all."""
+    rows = database.execute(
+        f"SELECT number, owner, role, parts FROM messages WHERE {_MISSING} ORDER BY number DESC LIMIT ?", (most,)
+    ).fetchall()
+    for number, owner, role, parts in rows:
+        index(database, number, owner, _message(parts, role))
+        database.execute("UPDATE messages SET indexed = 1 WHERE number = ?", (number,))
+    return len(rows) < most
+
+
+def search(database: sqlite3.Connection, *, owner: str, query: Query) -> list[Hit]:
+    """The verb of the store."""
+    found = f"SELECT conversation, {ENTRY} FROM messages WHERE number = ?"
+    about = f"SELECT {CONVERSATION} FROM conversations WHERE {THIS_CONVERSATION}"
+    hits = []
+    for number in find(database, owner, query):
+        row = database.execute(found, (number,)).fetchone()
+        info = row and database.execute(about, (owner, row[0])).fetchone()
+        # Another process may have deleted it just now.
+        if info:
+            hits.append(hit(conversation_of(info), entry_of(row[1:]), query))
+    return hits
+
+
+def find(database: sqlite3.Connection, owner: str, query: Query) -> list[int]:
+    """The rows of the messages that have all that a query asks for, newest first.
+
+    First those with its words, in any form; if there are none, with its letters anywhere, in the newest messages.
+    """
+    wanted = phrases(query.text)
+    rows: list[int] = []
+    scanned = _ALL
+    if wanted and has_fts5():
+        rows = _matches(database, _expression(database, wanted, owner), owner, query)
+        if is_behind(database):
+            rows = _newest(database, [*rows, *_scan_words(database, owner, query, unindexed_only=True)], query)
+        scanned = _SCANNED
+    elif wanted:
+        rows = _scan_words(database, owner, query)
+    chunks = [chunk.casefold() for chunk in query.text.split()]
+    return rows or _scan(
+        database, owner, query, lambda text: all(chunk in text.casefold() for chunk in chunks), chunks=chunks, newest=scanned
+    )
+
+
+def _matches(database: sqlite3.Connection, expression: str, owner: str, query: Query) -> list[int]:
+    rows = database.execute(
+        "SELECT number FROM (SELECT messages.number, messages.created FROM terms"
+        " JOIN messages ON messages.number = terms.rowid"
+        " WHERE terms MATCH ? AND messages.owner = ? AND (? IS NULL OR messages.conversation = ?)"
+        " ORDER BY terms.rowid DESC LIMIT ?) ORDER BY created DESC, number DESC LIMIT ?",
+        (expression, owner, query.conversation, query.conversation, max(_CANDIDATES, query.limit), query.limit),
+    )
+    return [row[0] for row in rows]
+
+
+def _newest(database: sqlite3.Connection, numbers: Sequence[int], query: Query) -> list[int]:
+    """These rows by date, as many as the query wants."""
+    dates = {
+        number: database.execute("SELECT created FROM messages WHERE number = ?", (number,)).fetchone() for number in numbers
+    }
+    there = [number for number, created in dates.items() if created]
+    return sorted(there, key=lambda number: (dates[number], number), reverse=True)[: query.limit]
+
+
+def _expression(database: sqlite3.Connection, wanted: Sequence[Sequence[str]], owner: str) -> str:
+    """What FTS5 is asked for: every phrase, in one of the languages it may be in."""
+    key = index_key(database)
+    languages = languages_of([word for phrase in wanted for word in phrase])
+    return " AND ".join(_phrase(key, owner, phrase, languages) for phrase in wanted)
+
+
+def _phrase(key: bytes, owner: str, phrase: Sequence[str], languages: Sequence[str]) -> str:
+    rows = dict.fromkeys(tuple(form for word in phrase for form in forms(word, (language,))[0]) for language in languages)
+    return f"({' OR '.join(quoted_terms(key, owner, row) for row in rows)})"
+
+
+def quoted_terms(key: bytes, owner: str, row: Iterable[str]) -> str:
+    """Terms in a row, as FTS5 is asked for them."""
+    return f'"{" ".join(_hashed(key, owner, term) for term in row)}"'
+
+
+def _scan_words(database: sqlite3.Connection, owner: str, query: Query, *, unindexed_only: bool = False) -> list[int]:
+    """Without the index: the messages that have the words, by reading them."""
+    wanted = patterns(query.text)
+    if unindexed_only:
+        rows = database.execute(
+            f"SELECT number, owner, conversation, parts FROM messages WHERE {_MISSING} ORDER BY number DESC LIMIT ?",
+            (UNINDEXED_READ,),
+        )
+        mine = ((number, parts) for number, whose, where, parts in rows if whose == owner and query.conversation in {None, where})
+        return list(islice((number for number, parts in mine if has_all(searchable(_message(parts)), wanted)), query.limit))
+    return _scan(database, owner, query, lambda text: has_all(text, wanted))
+
+
+def _scan(
+    database: sqlite3.Connection,
+    owner: str,
+    query: Query,
+    fits: Callable[[str], bool],
+    *,
+    chunks: Sequence[str] = (),
+    newest: int = _ALL,
+) -> list[int]:
+    """Without the index: the messages whose text fits. Those with ``chunks`` somewhere in their JSON are looked at."""
+    likes = "".join(" AND parts LIKE ? ESCAPE '\\'" for _ in chunks)
+    rows = database.execute(
+        # By the number of the row: an index would be read for all that the owner ever said.
+        "SELECT number, parts FROM messages NOT INDEXED WHERE number > (SELECT coalesce(max(number), 0) FROM messages) - ?"
+        f" AND owner = ? AND (? IS NULL OR conversation = ?) AND status <> 'pending'{likes} ORDER BY number DESC",
+        (newest, owner, query.conversation, query.conversation, *map(_like, chunks)),
+    )
+    return list(islice((number for number, parts in rows if fits(searchable(_message(parts)))), query.limit))
+
+
+def _like(chunk: str) -> str:
+    """A pattern for text as it stands inside of JSON."""
+    inside = json.dumps(chunk, ensure_ascii=False)[1:-1]
+    return "%" + inside.replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_") + "%"
+
+
+def _message(parts: str, role: Role = "user") -> Message:
+    return Message(role, parts_from_json(json.loads(parts)))

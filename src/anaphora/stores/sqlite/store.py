@@ -1,0 +1,280 @@
+"""Conversations in a SQLite file: durable, shared by threads and processes.
+
+One function is one transaction and runs to its end in a worker thread, whatever becomes of whoever asked. The user's
+words and final answers are on the disk when their verb returns (``synchronous=FULL``); what is written while an answer
+comes may lose its last moments to a power cut, but not to a crash.
+"""
+
+from __future__ import annotations
+
+import glob
+import os
+import sqlite3
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from functools import partial
+from pathlib import Path
+from threading import Lock
+from typing import TypeVar
+from urllib.parse import unquote
+from weakref import WeakSet
+
+from anaphora.errors import ConfigError, StoreUnusable
+from anaphora.search.candidates import Candidate, Candidates, Cue
+from anaphora.search.vectors import Unembedded, VectorRow
+from anaphora.stores.records import Change, Draft, Lease, Query
+from anaphora.stores.sql import leases, recall
+from anaphora.stores.sql import ledger as calls
+from anaphora.stores.sql import memories as derived
+from anaphora.stores.sql import transcripts as verbs
+from anaphora.stores.sqlite.connection import open_database, store_failure, write_back
+from anaphora.stores.sqlite.fulltext import catch_up, is_behind, search, unindexed
+from anaphora.stores.sqlite.worker import Worker
+from anaphora.values.memory import BlockSummary, Fact, Learned
+from anaphora.values.scope import Scope
+from anaphora.values.tokens import Estimate
+from anaphora.values.transcript import ConversationInfo, Entry, Extent, Hit, Size
+from anaphora.values.usage import Call, Spent
+
+T = TypeVar("T")
+
+_GLANCE = 1_000
+# Before a search, so many messages are taken into an index that is behind.
+_INDEXED = 2_000
+# Connections that a forked child inherited: even closing them would disturb the parent's locks.
+_of_the_parent: list[sqlite3.Connection] = []
+_stores: WeakSet[SQLiteStore] = WeakSet()
+
+
+class SQLiteStore:
+    """The Store protocol on a file. Opened when first used; closed by ``aclose`` and opened again by the next verb."""
+
+    def __init__(self, path: str | os.PathLike[str]) -> None:
+        self.path = Path(path).absolute()
+        self._worker = Worker()
+        self._lock = Lock()
+        self._database: sqlite3.Connection | None = None
+        self._durable: bool | None = None
+        self._process = 0
+        _stores.add(self)
+
+    async def acquire(self, scope: Scope, /, *, seconds: float) -> Lease:
+        return await self._write(partial(leases.acquire, scope=scope, seconds=seconds), durable=False)
+
+    async def renew(self, lease: Lease, /, *, seconds: float) -> None:
+        await self._write(partial(leases.renew, lease=lease, seconds=seconds), durable=False)
+
+    async def release(self, lease: Lease, /) -> None:
+        await self._write(partial(leases.release, lease=lease), durable=False)
+
+    async def append(self, scope: Scope, draft: Draft, /) -> Entry:
+        return await self._write(partial(verbs.append, scope=scope, draft=draft), durable=draft.status != "pending")
+
+    async def change(self, scope: Scope, message_id: str, change: Change, /) -> Entry:
+        work = partial(verbs.change, scope=scope, message_id=message_id, change=change)
+        return await self._write(work, durable=change.status != "pending")
+
+    async def measure(self, scope: Scope, message_id: str, size: Size, /) -> None:
+        await self._write(partial(verbs.measure, scope=scope, message_id=message_id, size=size), durable=False)
+
+    async def move_head(self, scope: Scope, message_id: str | None, /) -> None:
+        await self._write(partial(verbs.move_head, scope=scope, message_id=message_id))
+
+    async def branch(self, scope: Scope, message_id: str | None, /, *, reach: Extent | None = None) -> Sequence[Entry]:
+        # A book is not read at a glance.
+        read = self._read if reach is None or min(reach.messages, reach.turns, reach.tokens // 20) > _GLANCE else self._glance
+        return await read(partial(verbs.branch, scope=scope, message_id=message_id, reach=reach))
+
+    async def children(self, scope: Scope, message_id: str | None, /) -> Sequence[Entry]:
+        return await self._glance(partial(verbs.children, scope=scope, message_id=message_id))
+
+    async def leaves(self, scope: Scope, /) -> Sequence[Entry]:
+        return await self._read(partial(verbs.leaves, scope=scope))
+
+    async def forget(self, scope: Scope, message_id: str, /) -> None:
+        await self._write(partial(verbs.forget, scope=scope, message_id=message_id))
+        await self._read(self._remove_traces)
+
+    async def delete(self, scope: Scope, /) -> None:
+        await self._write(partial(verbs.delete, scope=scope))
+        await self._read(self._remove_traces)
+
+    async def transcript(self, scope: Scope, /) -> Sequence[Entry]:
+        return await self._read(partial(verbs.transcript, scope=scope))
+
+    async def restore(self, owner: str, info: ConversationInfo, entries: Sequence[Entry], /) -> int:
+        return await self._write(partial(verbs.restore, owner=owner, given=info, entries=entries))
+
+    async def search(self, owner: str, query: Query, /) -> Sequence[Hit]:
+        await self._index_some()
+        return await self._read(partial(search, owner=owner, query=query))
+
+    async def info(self, scope: Scope, /) -> ConversationInfo:
+        return await self._glance(partial(verbs.info, scope=scope))
+
+    async def describe(self, scope: Scope, /, *, title: str | None = None, system: str | None = None) -> None:
+        await self._write(partial(verbs.describe, scope=scope, title=title, system=system))
+
+    async def conversations(self, owner: str, /) -> Sequence[ConversationInfo]:
+        return await self._read(partial(verbs.conversations, owner=owner))
+
+    async def candidates(self, owner: str, cue: Cue, /) -> Candidates:
+        await self._index_some()
+        return await self._read(partial(recall.candidates, owner=owner, cue=cue))
+
+    async def neighbours(self, owner: str, cue: Cue, anchors: Sequence[Candidate], /, *, steps: int) -> Sequence[Candidate]:
+        return await self._glance(partial(recall.neighbours, owner=owner, cue=cue, anchors=anchors, steps=steps))
+
+    async def summaries(self, scope: Scope, message_id: str | None, /) -> Sequence[BlockSummary]:
+        return await self._glance(partial(derived.summaries, scope=scope, message_id=message_id))
+
+    async def keep_summary(self, scope: Scope, summary: BlockSummary, /, *, window: int, forgotten: int) -> bool:
+        work = partial(derived.keep_summary, scope=scope, summary=summary, window=window, forgotten=forgotten)
+        return await self._write(work, durable=False)
+
+    async def facts(self, owner: str, /) -> Sequence[Fact]:
+        return await self._glance(partial(derived.facts, owner=owner))
+
+    async def learn(
+        self, owner: str, facts: Sequence[Learned], /, *, scope: Scope | None = None, order: int = 0
+    ) -> Sequence[Fact]:
+        return await self._write(partial(derived.learn, owner=owner, learned=facts, scope=scope, order=order))
+
+    async def reword(self, owner: str, fact_id: str, text: str, /) -> None:
+        await self._write(partial(derived.reword, owner=owner, fact_id=fact_id, text=text))
+        await self._read(self._remove_traces)
+
+    async def delete_fact(self, owner: str, fact_id: str, /) -> None:
+        await self._write(partial(derived.delete_fact, owner=owner, fact_id=fact_id))
+        await self._read(self._remove_traces)
+
+    async def unembedded(self, owner: str, model: str, /, *, after: int, limit: int) -> Sequence[Unembedded]:
+        return await self._read(partial(derived.unembedded, owner=owner, model=model, after=after, limit=limit))
+
+    async def keep_vectors(self, owner: str, model: str, rows: Sequence[VectorRow], /) -> None:
+        await self._write(partial(derived.keep_vectors, owner=owner, model=model, rows=rows), durable=False)
+
+    async def vectors(self, owner: str, model: str, /, *, after: int) -> Sequence[VectorRow]:
+        return await self._read(partial(derived.vectors, owner=owner, model=model, after=after))
+
+    async def record(self, owner: str, call: Call, /) -> None:
+        await self._write(partial(calls.record, owner=owner, call=call), durable=False)
+
+    async def spent(self, owner: str, /, *, conversation: str | None = None, since: float = 0.0) -> Sequence[Spent]:
+        return await self._read(partial(calls.spent, owner=owner, conversation=conversation, since=since))
+
+    async def estimate(self, owner: str, model: str, /) -> Estimate | None:
+        return await self._glance(partial(calls.estimate, owner=owner, model=model))
+
+    async def keep_estimate(self, owner: str, model: str, estimate: Estimate, /) -> None:
+        await self._write(partial(calls.keep_estimate, owner=owner, model=model, estimate=estimate), durable=False)
+
+    async def aclose(self) -> None:
+        await self._run(self._close)
+        self._worker.end()
+
+    async def unindexed(self) -> int:
+        """How many messages are still to be taken into the index; until then they are found by reading the newest of them."""
+        return await self._read(unindexed)
+
+    async def index(self, most: int = _INDEXED) -> bool:
+        """Take at most so many messages into the index; tells whether that was all. Each call is a transaction of its own."""
+        return await self._write(partial(catch_up, most=most), durable=False)
+
+    async def _index_some(self) -> None:
+        """Some of what ended without the index is added. What can only be read is searched as it is."""
+        if await self._glance(is_behind):
+            with suppress(StoreUnusable):
+                await self.index()
+
+    def _remove_traces(self, database: sqlite3.Connection) -> None:
+        """What was forgotten is still in the log until that is written back, and in copies of the file from before an update."""
+        write_back(database)
+        for backup in self.path.parent.glob(f"{glob.escape(self.path.name)}.schema-*.backup"):
+            backup.unlink(missing_ok=True)
+
+    async def _write(self, work: Callable[[sqlite3.Connection], T], *, durable: bool = True) -> T:
+        return await self._run(partial(self._locked, partial(self._transaction, work, durable=durable)))
+
+    async def _read(self, work: Callable[[sqlite3.Connection], T]) -> T:
+        return await self._run(partial(self._locked, work))
+
+    async def _run(self, work: Callable[[], T]) -> T:
+        """Do the work where it holds up no event loop."""
+        return await self._worker.run(work)
+
+    async def _glance(self, work: Callable[[sqlite3.Connection], T]) -> T:
+        """A short read. Where nobody else is at the database it is done here: a thread and back takes as long as the read."""
+        if self._database is None or not self._lock.acquire(blocking=False):
+            return await self._read(work)
+        try:
+            return self._worked(work)
+        finally:
+            self._lock.release()
+
+    def _locked(self, work: Callable[[sqlite3.Connection], T]) -> T:
+        with self._lock:
+            return self._worked(work)
+
+    def _worked(self, work: Callable[[sqlite3.Connection], T]) -> T:
+        """Work on the connection, by whoever holds the lock. Raises StoreError."""
+        try:
+            return work(self._opened())
+        except (sqlite3.Error, OSError) as error:
+            if self._database is not None and "readonly" in str(error):
+                # Opened only for reading, on a disk that was full perhaps. The next verb tries again.
+                self._database.close()
+                self._database = None
+            raise store_failure(error, self.path) from error
+
+    def _transaction(self, work: Callable[[sqlite3.Connection], T], database: sqlite3.Connection, *, durable: bool) -> T:
+        if durable != self._durable:
+            database.execute(f"PRAGMA synchronous = {'FULL' if durable else 'NORMAL'}")
+            self._durable = durable
+        database.execute("BEGIN IMMEDIATE")
+        try:
+            result = work(database)
+            database.execute("COMMIT")
+        except BaseException:
+            if database.in_transaction:
+                database.execute("ROLLBACK")
+            raise
+        return result
+
+    def _opened(self) -> sqlite3.Connection:
+        """The connection; a forked child opens its own, since SQLite's must not cross a fork."""
+        if self._database is not None and self._process != os.getpid():
+            _of_the_parent.append(self._database)
+            self._database = None
+        if self._database is None:
+            self._database = open_database(self.path)
+            self._durable = None
+            self._process = os.getpid()
+        return self._database
+
+    def after_fork(self) -> None:
+        """In a child: whoever held the lock is not here."""
+        self._lock = Lock()
+
+    def _close(self) -> None:
+        with self._lock:
+            database, self._database = self._database, None
+            if database is not None and self._process == os.getpid():
+                database.close()
+
+
+def open_url(url: str) -> SQLiteStore:
+    """The store at ``sqlite:///relative.db`` or ``sqlite:////absolute.db``, as SQLAlchemy writes them."""
+    path = unquote(url.partition("://")[2].removeprefix("/"))
+    if not path:
+        raise ConfigError(f"{url} names no file: write sqlite:///chats.db")
+    return SQLiteStore(path)
+
+
+def _after_fork() -> None:
+    for store in _stores:
+        store.after_fork()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_after_fork)
