@@ -19,16 +19,17 @@ import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from anaphora.context.asides import Aside, Recalled, Remembered, preamble_text, tail_text
+from anaphora.context.asides import preamble_text, tail_text
 from anaphora.context.budget import Budget, Prompt
 from anaphora.context.facts import Facts
 from anaphora.context.plan import Memory, plan
-from anaphora.context.recall import Passage, Recall
+from anaphora.context.recall import Recall
 from anaphora.context.summary import Summary, chain
 from anaphora.context.window import FitContext, reach
 from anaphora.stores.sqlite.store import SQLiteStore
 from anaphora.values.memory import BlockSummary, Fact
 from anaphora.values.message import text_message
+from anaphora.values.report import Aside, Asides, Passage, Recalled
 from anaphora.values.scope import Scope
 from anaphora.values.transcript import ConversationInfo, Entry, Size
 
@@ -55,13 +56,13 @@ async def fill(store: SQLiteStore, size: int) -> str:
     return last
 
 
-def remembered(summaries: Sequence[BlockSummary]) -> Remembered:
+def remembered(summaries: Sequence[BlockSummary]) -> Asides:
     """Twenty facts, these summaries, six passages."""
     facts = [Fact(f"f{number}", f"Has a boat called number {number}", "told", 0.0) for number in range(20)]
     passages = [Passage("c", "t", f"p{number}", "2026-01-01", "user", TEXT, "") for number in range(6)]
     before, beside = preamble_text(facts, summaries), tail_text((), passages, "long")
     asides = Aside(before, len(before) // 4), Aside(beside, len(beside) // 4)
-    return Remembered(tuple(facts), tuple(summaries), (), Recalled(passages=tuple(passages)), *asides)
+    return Asides(tuple(facts), tuple(summaries), (), Recalled(passages=tuple(passages)), *asides)
 
 
 def tutorial(messages: Sequence[dict[str, str]], budget: int) -> list[dict[str, str]]:
@@ -87,7 +88,7 @@ async def measure(size: int, rounds: int, budget: int, folder: Path) -> dict[str
         reads.append(time.perf_counter() - begun)
         begun = time.perf_counter()
         shown = chain(summaries, branch[0].before.messages)
-        context = plan(branch, system=SYSTEM, memory=MEMORY, budget=room, remembered=remembered(shown))
+        context = plan(branch, system=SYSTEM, memory=MEMORY, budget=room, asides=remembered(shown))
         plans.append(time.perf_counter() - begun)
     assert context.report.tokens <= room.prompt
     whole = [{"role": entry.role, "content": entry.text} for entry in await store.branch(SCOPE, last)]

@@ -154,7 +154,7 @@ async def measure(pairs: list[tuple[str, str]], memory: Memory, budget: int) -> 
             async for event in bot.stream(question, extra=extra).events:
                 if isinstance(event, Planned):
                     reading.moves += cut not in {None, event.report.cut}
-                    reading.tails += bool(event.report.remembered.tail.text)
+                    reading.tails += bool(event.report.asides.tail.text)
                     cut = event.report.cut
                 if isinstance(event, Finished):
                     timings = event.details["timings"]

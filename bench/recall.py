@@ -267,7 +267,7 @@ async def documents(files: Sequence[Path], questions: Sequence[dict[str, str]], 
         has = [one["words"] in piece_of(piece.entry.message)[1] and piece.title == one["document"] for piece in pieces_found]
         places.append(has.index(True) + 1 if True in has else MOST)
         report = (await bot.say(one["question"])).context
-        excerpts = (*report.remembered.documents, *report.remembered.excerpts) if report else ()
+        excerpts = (*report.asides.documents, *report.asides.excerpts) if report else ()
         given += any(one["words"] in excerpt.text for excerpt in excerpts)
         tokens += sum(excerpt.tokens for excerpt in excerpts)
     await bot.aclose()

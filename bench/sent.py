@@ -45,7 +45,7 @@ async def asked(bot: AsyncChatbot, provider: ScriptedProvider, question: str, na
     """The words of the request, and the tokens of its tail, for a question in a new conversation."""
     conversation = bot.conversation(name)
     answer = await conversation.say(question)
-    tail = answer.context.remembered.tail.tokens if answer.context else 0
+    tail = answer.context.asides.tail.tokens if answer.context else 0
     await conversation.delete()
     request = "\n".join(message.text for message in provider.requests.pop().messages)
     return f" {' '.join(words(request))} ", tail
@@ -58,7 +58,7 @@ async def needless(bot: AsyncChatbot, messages: Sequence[str]) -> list[bool]:
         conversation = bot.conversation(f"needless {number}")
         await conversation.say("Which mountain is the highest of all?")
         answer = await conversation.say(message)
-        found.append(bool(answer.context and answer.context.remembered.tail.text))
+        found.append(bool(answer.context and answer.context.asides.tail.text))
         await conversation.delete()
     return found
 

@@ -24,6 +24,6 @@ with Chatbot(model, system="Answer from the documents, and name the file and the
     answer = bot.say(question)
     print(answer)
     if answer.context is not None:
-        given = answer.context.remembered
+        given = answer.context.asides
         for excerpt in (*given.documents, *given.excerpts):
             print(f"  from {excerpt.document}: {excerpt.place or 'all of it'} ({excerpt.reason})")

@@ -108,7 +108,7 @@ def test_whatever_is_said_no_passage_is_of_another_owner_an_undone_branch_or_the
                 answer = await conversation.say(f"I am {owner}, my {text}" if number % 2 else f"What did I say of my {text}?")
                 assert answer.context is not None
                 shown = {message.text for message in provider.requests[-1].messages[:-1]}
-                for passage in answer.context.remembered.passages:
+                for passage in answer.context.asides.passages:
                     assert passage.message not in undone
                     assert passage.text not in shown
                     others = {"ada", "tom", "eve"} - {owner}

@@ -6,17 +6,18 @@ from hypothesis import given
 from hypothesis import strategies as st
 from tests.doubles.branches import any_branch, dialogue
 
-from anaphora.context.asides import Aside, Recalled, Remembered, preamble_text, tail_text
+from anaphora.context.asides import preamble_text, tail_text
 from anaphora.context.budget import Budget, Prompt
 from anaphora.context.cache import unchanged
 from anaphora.context.facts import Facts
 from anaphora.context.plan import Context, Memory, plan
-from anaphora.context.recall import Passage, Recall
+from anaphora.context.recall import Recall
 from anaphora.context.summary import Summary
 from anaphora.context.window import FitContext, FullHistory, LastMessages, LastTurns
 from anaphora.errors import ContextTooLong
 from anaphora.values.memory import BlockSummary, Fact
 from anaphora.values.message import text_message
+from anaphora.values.report import Aside, Asides, Passage, Recalled
 from anaphora.values.tokens import Estimate
 from anaphora.values.transcript import Entry, Size
 
@@ -29,16 +30,16 @@ def aside(text: str) -> Aside:
     return Aside(text, Estimate().count(text_message("user", text)) if text else 0)
 
 
-def remembered(*, facts: int = 0, summaries: int = 0, passages: int = 0) -> Remembered:
+def remembered(*, facts: int = 0, summaries: int = 0, passages: int = 0) -> Asides:
     held, shown, found = (FACT,) * facts, (SUMMARY,) * summaries, (PASSAGE,) * passages
-    return Remembered(
+    return Asides(
         held, shown, (), Recalled(passages=found), aside(preamble_text(held, shown)), aside(tail_text((), found, "here"))
     )
 
 
-def planned(branch: list[Entry], beside: Remembered, *, room: int = 10_000, memory: Memory | None = None) -> Context:
+def planned(branch: list[Entry], beside: Asides, *, room: int = 10_000, memory: Memory | None = None) -> Context:
     whole = memory or Memory(FitContext(), Summary(), Recall(), Facts())
-    return plan(branch, system=Prompt("Be brief.", 7), memory=whole, budget=Budget(room + 10, 5, 5), remembered=beside)
+    return plan(branch, system=Prompt("Be brief.", 7), memory=whole, budget=Budget(room + 10, 5, 5), asides=beside)
 
 
 def test_the_preamble_stands_before_the_window_and_the_tail_before_the_newest_message():
@@ -56,7 +57,7 @@ def test_the_preamble_stands_before_the_window_and_the_tail_before_the_newest_me
 
 
 def test_without_anything_to_say_nothing_is_added():
-    with_memory = planned(dialogue(3), Remembered())
+    with_memory = planned(dialogue(3), Asides())
     assert (
         with_memory.messages
         == plan(dialogue(3), system=Prompt("Be brief.", 7), memory=Memory(), budget=Budget(10_010, 5, 5)).messages
@@ -69,11 +70,11 @@ def test_what_does_not_fit_is_left_out_tail_first():
     size = sum(entry.tokens for entry in branch) + 7
     beside = remembered(facts=1, passages=3)
     memory = Memory(FullHistory())
-    assert planned(branch, beside, room=size + beside.tokens, memory=memory).report.remembered == beside
-    less = planned(branch, beside, room=size + beside.preamble.tokens, memory=memory).report.remembered
+    assert planned(branch, beside, room=size + beside.tokens, memory=memory).report.asides == beside
+    less = planned(branch, beside, room=size + beside.preamble.tokens, memory=memory).report.asides
     assert (less.facts, less.passages, less.tail.text) == (beside.facts, (), "")
     none = planned(branch, beside, room=size, memory=memory).report
-    assert none.remembered.tokens == 0
+    assert none.asides.tokens == 0
     assert none.tokens == size
 
 

@@ -5,12 +5,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 from tests.search.test_ranking import candidates, said
 
-from anaphora.context.recall import Choice, Passage, Recall, answering, best_part, passage_lines, passages, worth_recalling
+from anaphora.context.recall import Choice, Recall, answering, best_part, passage_lines, passages, worth_recalling
 from anaphora.errors import ConfigError
 from anaphora.search.candidates import Candidate, Candidates
 from anaphora.search.need import need_of
 from anaphora.search.ranking import rank
 from anaphora.search.terms import finder
+from anaphora.values.report import Passage
 
 PAST = said(
     "My dog is called Rex",

@@ -5,8 +5,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from tests.doubles.branches import any_branch, dialogue, entries
 
-from anaphora.context.repair import NO_RESULT, Note, Piece, repair
+from anaphora.context.repair import NO_RESULT, Piece, repair
 from anaphora.values.message import Message, Text, Thinking, ToolCall, ToolResult, text_message
+from anaphora.values.report import Note
 from anaphora.values.transcript import Entry
 
 CALL = Message("assistant", (ToolCall("a", "look"),))

@@ -37,7 +37,7 @@ def test_a_small_document_goes_in_whole_and_stays_at_the_beginning(tmp_path: Pat
         assert (document.name, document.pieces) == ("garden.md", 2)
         report = bot.say("When are peas sown?").context
         assert report is not None
-        assert [(one.document, one.place) for one in report.remembered.documents] == [("garden.md", "")]
+        assert [(one.document, one.place) for one in report.asides.documents] == [("garden.md", "")]
         assert "garden.md, whole" in str(report)
         assert "[Garden › Tomatoes, line 9]\nTomatoes are started indoors" in prompt(provider)
         first = provider.requests[-1].messages
@@ -53,7 +53,7 @@ def test_of_a_larger_one_the_pieces_that_matter_are_quoted_with_their_place(stor
         bot.read(f"{BOOK}\n\n# Appendix\n\nThe treasure lies under the oak.\n".encode(), name="book.md")
         report = bot.say("Where does the treasure lie?").context
         assert report is not None
-        (found,) = report.remembered.excerpts
+        (found,) = report.asides.excerpts
         assert (found.document, found.text) == ("book.md", "The treasure lies under the oak.")
         assert found.place.startswith("Appendix, line ")
         assert "it says treasure" in found.reason
@@ -68,8 +68,8 @@ def test_a_larger_one_that_was_just_read_begins_at_its_beginning():
         bot.read(BOOK.encode(), name="book.md")
         report = bot.say("Summarise it").context
         assert report is not None
-        assert report.remembered.excerpts[0].place == "Chapter 0, line 3"
-        assert report.remembered.excerpts[0].reason == "it is the beginning"
+        assert report.asides.excerpts[0].place == "Chapter 0, line 3"
+        assert report.asides.excerpts[0].reason == "it is the beginning"
 
 
 def test_reading_it_again_replaces_what_has_changed(tmp_path: Path, store):
@@ -134,7 +134,7 @@ def test_the_window_leaves_room_for_documents():
         for _ in range(8):
             report = bot.say("Tell me of peas").context
             assert report is not None
-            assert len(report.remembered.documents) == 1
+            assert len(report.asides.documents) == 1
             assert report.room >= 0
 
 
@@ -217,5 +217,5 @@ def test_pieces_are_found_by_meaning_where_there_are_vectors():
         bot.read(f"{BOOK}\n\n# Appendix\n\nThe kitten sleeps in the drawer.\n".encode(), name="book.md")
         report = bot.say("Any feline about?").context
         assert report is not None
-        (found,) = (one for one in report.remembered.excerpts if one.text == "The kitten sleeps in the drawer.")
+        (found,) = (one for one in report.asides.excerpts if one.text == "The kitten sleeps in the drawer.")
         assert found.reason == "it means nearly the same"

@@ -37,7 +37,7 @@ async def test_what_left_the_window_is_there_as_a_summary():
         assert report.left is not None
         assert report.left.unseen == 0
         assert all(f"mark{number}" in sent(provider.requests[-1]) for number in range(30))
-        assert report.remembered.summaries
+        assert report.asides.summaries
 
 
 async def test_a_summary_is_made_of_the_originals_and_of_nothing_else():
@@ -59,10 +59,10 @@ async def test_older_summaries_become_one_so_that_they_keep_to_their_share():
     async with AsyncChatbot(provider) as bot:
         await talk(bot, 80)
         report = (await bot.context()).report
-        assert len(report.remembered.summaries) <= 5
-        assert report.remembered.summaries[0].start == 0
-        assert report.remembered.summaries[0].end > 30
-        assert report.remembered.preamble.tokens <= 0.25 * report.budget
+        assert len(report.asides.summaries) <= 5
+        assert report.asides.summaries[0].start == 0
+        assert report.asides.summaries[0].end > 30
+        assert report.asides.preamble.tokens <= 0.25 * report.budget
         assert len(await bot._setup.store.summaries(bot._scope, (await bot.info()).head)) <= 12
 
 
@@ -93,11 +93,11 @@ async def test_a_summary_that_fails_is_told_and_tried_again_and_delays_nobody():
         told = set()
         for number in range(40):
             await talk(bot, 1, number)
-            told |= set((await bot.context()).report.remembered.notes)
+            told |= set((await bot.context()).report.asides.notes)
         assert any("broken" in note and "tried again" in note for note in told)
         assert any("empty, refused or broken" in note for note in told)
         report = (await bot.context()).report
-        assert report.remembered.notes == ()
+        assert report.asides.notes == ()
         assert report.left is not None
         assert report.left.unseen == 0
         assert not replies
@@ -279,10 +279,10 @@ async def test_summaries_of_a_small_window_become_few_too():
             await bot.say(f"mark{number} {WORDS}")
             await bot.settle()
             report = (await bot.context()).report
-            assert len(report.remembered.summaries) <= 6
+            assert len(report.asides.summaries) <= 6
         assert report.left is not None
         assert report.left.unseen < 8
-        assert report.remembered.summaries[0].start == 0
+        assert report.asides.summaries[0].start == 0
 
 
 async def test_a_stretch_of_which_everything_was_forgotten_blocks_no_other():
@@ -295,7 +295,7 @@ async def test_a_stretch_of_which_everything_was_forgotten_blocks_no_other():
         await talk(bot, 30, 100)
         assert all("User:" in material(request) for request in provider.background_requests)
         report = (await bot.context()).report
-        assert report.remembered.summaries[-1].end == report.left.messages  # type: ignore[union-attr]
+        assert report.asides.summaries[-1].end == report.left.messages  # type: ignore[union-attr]
 
 
 async def test_that_a_model_cannot_learn_is_said_at_once():

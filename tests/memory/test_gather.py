@@ -39,7 +39,7 @@ async def test_what_scrolled_out_of_the_window_is_quoted_when_it_is_asked_for(st
         assert "user: My dog is called Rex" in newest(provider)
         assert newest(provider).endswith("What is the name of my dog?")
         assert answer.context is not None
-        assert any("dog" in passage.reason for passage in answer.context.remembered.passages)
+        assert any("dog" in passage.reason for passage in answer.context.asides.passages)
         assert "recalled" in str(answer.context)
         assert [entry.text for entry in await bot.history()][-2] == "What is the name of my dog?"
 
@@ -109,7 +109,7 @@ async def test_what_is_quoted_fills_no_more_than_the_room_that_is_left(store: St
             await bot.say(f"Remark {number} about nothing at all")
         answer = await bot.say("What does my dog Rex like?")
         assert answer.context is not None
-        assert answer.context.remembered.tail.tokens > 0
+        assert answer.context.asides.tail.tokens > 0
         assert answer.context.room >= 0
 
 

@@ -6,21 +6,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from anaphora.values.message import Message
+from anaphora.values.report import Prefix
 
 # The shortest time that a provider keeps what it has read.
 _CACHE_SECONDS = 240.0
-
-
-@dataclass(frozen=True, slots=True)
-class Prefix:
-    """So many ``tokens`` at the beginning are those of the call before, which had ``before`` in all.
-
-    ``reason`` says why the rest of that is not: empty if only the newest message or what was quoted with it differs.
-    """
-
-    tokens: int
-    before: int
-    reason: str = ""
 
 
 @dataclass(frozen=True, slots=True)

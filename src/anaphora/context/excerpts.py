@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 
 from anaphora.context.quoting import quoted, quoted_line
 from anaphora.search.candidates import Candidate, Candidates
@@ -12,6 +11,7 @@ from anaphora.search.ranking import collection, rank, weigh
 from anaphora.search.terms import WordFinder, finder
 from anaphora.search.words import searchable, words
 from anaphora.values.message import Message, Text
+from anaphora.values.report import Excerpt
 
 # Pieces that are alike in meaning, by their ids, and those that stand out.
 Alike = tuple[Mapping[str, float], frozenset[str]]
@@ -25,17 +25,6 @@ _FLOOR = 0.2
 _TELLING = 0.7
 # What the place and the line around a piece take, in tokens.
 AROUND = 16
-
-
-@dataclass(frozen=True, slots=True)
-class Excerpt:
-    """A piece of a document as it is quoted: where it stands, and why. An empty ``place`` is the whole document."""
-
-    document: str
-    place: str
-    text: str
-    reason: str
-    tokens: int = 0
 
 
 def piece_message(place: str, text: str) -> Message:

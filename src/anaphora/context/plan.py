@@ -5,18 +5,18 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 
-from anaphora.context.asides import Remembered, with_asides
+from anaphora.context.asides import with_asides
 from anaphora.context.budget import Budget, Prompt
 from anaphora.context.cache import Sent, unchanged
 from anaphora.context.facts import Facts
 from anaphora.context.recall import Recall
 from anaphora.context.repair import Piece
-from anaphora.context.report import Left, Report
 from anaphora.context.summary import Summary, chain, gaps
 from anaphora.context.verbatim import Verbatim, nothing_verbatim
 from anaphora.context.window import LEAST_MESSAGES, Cut, FitContext, Limit, Window
 from anaphora.errors import ContextTooLong
 from anaphora.values.message import Message, text_message
+from anaphora.values.report import Asides, Left, Report
 from anaphora.values.tokens import Measure, measure_of
 from anaphora.values.transcript import Entry
 
@@ -72,9 +72,9 @@ class Context:
     measure: Measure = field(default_factory=Measure)
 
     @property
-    def remembered(self) -> Remembered:
+    def asides(self) -> Asides:
         """What went in beside the window."""
-        return self.report.remembered
+        return self.report.asides
 
     def after(self, before: Sent | None) -> Context:
         """The same with a report that says how much of the call before this one is repeated."""
@@ -87,14 +87,14 @@ def plan(
     system: Prompt,
     memory: Memory,
     budget: Budget,
-    remembered: Remembered | None = None,
+    asides: Asides | None = None,
     window: Verbatim | None = None,
 ) -> Context:
     """The context of a branch (oldest first). Raises ContextTooLong naming the part that does not fit.
 
     The end of a branch is enough, if it reaches beyond ``memory``'s limits; ``window`` is its verbatim part, if that is known.
     Where the model's window is only assumed, the newest turn is sent however long it is: the provider knows better.
-    What is ``remembered`` goes in as far as there is room beside the window.
+    What is in ``asides`` goes in as far as there is room beside the window.
     """
     room = budget.prompt - system.tokens
     window = _within(window or verbatim(branch, memory, room), room)
@@ -102,7 +102,7 @@ def plan(
     newest = _newest_turn(pieces)
     if window.tokens > room and not (budget.assumed and newest in {None, 0}):
         raise _too_long(pieces, system, budget.prompt)
-    beside = _fitting(remembered or Remembered(), room - window.tokens)
+    beside = _fitting(asides or Asides(), room - window.tokens)
     sent = with_asides(pieces, beside)
     messages = tuple([piece.message for piece in sent])
     sizes = tuple([piece.tokens for piece in sent])
@@ -125,7 +125,7 @@ def plan(
     return Context(messages, report, Sent(messages, sizes, report.cut, beside.preamble.text), stable, measure)
 
 
-def _report(window: Verbatim, beside: Remembered, system: Prompt, budget: Budget) -> Report:
+def _report(window: Verbatim, beside: Asides, system: Prompt, budget: Budget) -> Report:
     pieces = window.repaired.pieces
     return Report(
         budget=budget.prompt + budget.tools,
@@ -140,7 +140,7 @@ def _report(window: Verbatim, beside: Remembered, system: Prompt, budget: Budget
         cut=pieces[0].sources[0] if pieces else None,
         left=_left(window.first, beside) if window.branch and window.first.parent else None,
         notes=tuple(window.repaired.notes),
-        remembered=beside,
+        asides=beside,
     )
 
 
@@ -175,7 +175,7 @@ def _next_turn(branch: Sequence[Entry], after: int) -> int | None:
     return next((index for index in range(after + 1, len(branch)) if branch[index].starts_turn), None)
 
 
-def _fitting(remembered: Remembered, room: int) -> Remembered:
+def _fitting(remembered: Asides, room: int) -> Asides:
     """What there is room for: without the tail, or without all of it, if need be."""
     for less in (remembered, remembered.without_tail(), remembered.nothing()):
         if less.tokens <= max(room, 0):
@@ -183,7 +183,7 @@ def _fitting(remembered: Remembered, room: int) -> Remembered:
     return remembered.nothing()
 
 
-def _left(first: Entry, beside: Remembered) -> Left:
+def _left(first: Entry, beside: Asides) -> Left:
     """What lies before the first message that goes in, and how much of it a summary stands for."""
     messages = first.before.messages
     unseen = sum(end - start for start, end in gaps(chain(beside.summaries, messages), messages))

@@ -15,11 +15,12 @@ from anaphora.context.budget import check_number, check_part
 from anaphora.context.quoting import day_of, quoted_block, quoted_line
 from anaphora.search.candidates import Candidate, Candidates
 from anaphora.search.index import weight_of
-from anaphora.search.need import Need, is_general, names_in
+from anaphora.search.need import is_general, names_in
 from anaphora.search.ranking import Place, Ranked, collection, is_about_assistant, speaker_of, weigh
 from anaphora.search.rules import is_conditional, is_rule
 from anaphora.search.terms import WordFinder, cue_words, finder
 from anaphora.search.words import searchable, words
+from anaphora.values.report import Need, Passage
 
 RECALL_SHARE = 0.08
 # Fewer tokens cannot hold a passage.
@@ -72,19 +73,6 @@ class Recall:
     def __post_init__(self) -> None:
         check_part(self, self.share)
         check_number(self, "floor", self.floor, 0, 1)
-
-
-@dataclass(frozen=True, slots=True)
-class Passage:
-    """A quoted part of a message, and why it was recalled. ``title`` is shown where passages of one day need telling apart."""
-
-    conversation: str
-    title: str
-    message: str
-    date: str
-    speaker: str
-    text: str
-    reason: str
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 
 from anaphora.values.message import Message, Part, Text, Thinking, ToolResult
+from anaphora.values.report import Note
 from anaphora.values.tokens import Estimate
 from anaphora.values.transcript import Entry
 
@@ -28,14 +29,6 @@ class Piece:
     def starts_turn(self) -> bool:
         """Whether a window may begin here."""
         return self.message.role == "user"
-
-
-@dataclass(frozen=True, slots=True)
-class Note:
-    """One thing the repair changed, for the report."""
-
-    source: str
-    reason: str
 
 
 @dataclass(frozen=True, slots=True)

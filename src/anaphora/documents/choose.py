@@ -6,10 +6,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Self
 
-from anaphora.context.excerpts import AROUND, DOCUMENT_SHARE, Alike, Excerpt, first_excerpts, matching_excerpts
+from anaphora.context.excerpts import AROUND, DOCUMENT_SHARE, Alike, first_excerpts, matching_excerpts
 from anaphora.documents.store import Document, Shelf
 from anaphora.search.candidates import Candidate
 from anaphora.stores.base import Store
+from anaphora.values.report import Excerpt
 from anaphora.values.scope import Scope
 
 _FIRST_PIECES = 12

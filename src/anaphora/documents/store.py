@@ -12,7 +12,7 @@ from contextlib import suppress
 from dataclasses import dataclass, replace
 from hashlib import sha256
 
-from anaphora.context.excerpts import Excerpt, piece_message, piece_of
+from anaphora.context.excerpts import piece_message, piece_of
 from anaphora.documents.pieces import Piece
 from anaphora.errors import NotFound
 from anaphora.providers.model import Model
@@ -20,6 +20,7 @@ from anaphora.search.candidates import Candidate, Candidates, Cue
 from anaphora.search.terms import cue_words, question_languages
 from anaphora.stores.base import Store
 from anaphora.values.message import Usage
+from anaphora.values.report import Excerpt
 from anaphora.values.scope import Scope
 from anaphora.values.transcript import ConversationInfo, Entry
 

@@ -7,8 +7,7 @@ from dataclasses import dataclass, replace
 
 import anyio
 
-from anaphora.context.asides import Aside, Recalled, Remembered, plain_tail_text, preamble_text, tail_text
-from anaphora.context.excerpts import Excerpt
+from anaphora.context.asides import plain_tail_text, preamble_text, tail_text
 from anaphora.context.facts import answering_facts, aside_tokens, evidence_of, lasting, matching, recent
 from anaphora.context.own_words import own_words
 from anaphora.context.plan import Memory
@@ -20,11 +19,12 @@ from anaphora.errors import AnaphoraError, StoreUnusable
 from anaphora.memory.vectors import VectorIndex
 from anaphora.providers.model import Model
 from anaphora.search.candidates import Candidate, Candidates, Cue
-from anaphora.search.need import Need, need_of
+from anaphora.search.need import need_of
 from anaphora.search.ranking import NEIGHBOURS, rank
 from anaphora.search.terms import cue_words, question_languages
 from anaphora.stores.base import Store
 from anaphora.values.memory import Fact
+from anaphora.values.report import Aside, Asides, Excerpt, Need, Recalled
 from anaphora.values.scope import Scope
 from anaphora.values.transcript import Entry
 
@@ -79,16 +79,16 @@ class Rememberer:
     vectors: VectorIndex | None = None
     is_tiny: bool = False
 
-    async def remembered(self, view: View) -> Remembered:
+    async def remembered(self, view: View) -> Asides:
         """What goes in beside a window. Whatever fails here is noted, and the answer does without it."""
         try:
             return await self._remembered(view)
         except StoreUnusable:
             raise
         except AnaphoraError as error:
-            return Remembered(notes=(f"nothing is remembered this time: {error}",))
+            return Asides(notes=(f"nothing is remembered this time: {error}",))
 
-    async def _remembered(self, view: View) -> Remembered:
+    async def _remembered(self, view: View) -> Asides:
         memory, began = self.memory, view.window.first.created
         known = await self.store.facts(view.scope.owner) if memory.facts else ()
         known = [fact for fact in known if view.scope.shows(fact)]
@@ -112,7 +112,7 @@ class Rememberer:
             recalled, trouble = await self._recalled(memory.recall, view, view.newest, known)
             notes += trouble
         documents, excerpts = await self.reading.whole(), await self._excerpts(view)
-        return Remembered(
+        return Asides(
             facts=tuple(held),
             summaries=tuple(shown),
             recent=tuple(new),

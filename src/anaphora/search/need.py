@@ -8,16 +8,12 @@ what this owner spoke of. The last is decided by what a store finds (context/rec
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
-from typing import Literal
 
 from anaphora.search.folding import folded
 from anaphora.search.languages import language_of
 from anaphora.search.terms import cue_words
 from anaphora.search.words import words
-
-# No; the message is about the user; it appeals to what was said; it depends on whether this owner spoke of what it names.
-Kind = Literal["none", "personal", "appeal", "topic"]
+from anaphora.values.report import Need
 
 _QUESTION = re.compile(r"[^.!?？。！؟\n]+[?？؟]")
 _SENTENCE = re.compile(r"[^.!?？。！؟।\n]+[.!?？。！؟।]*")
@@ -133,20 +129,6 @@ _GENERAL = re.compile(
 _LONGEST_SOCIAL = 8
 # Without a mark, a longer message is a story and not an appeal.
 _LONGEST_UNMARKED = 14
-
-
-@dataclass(frozen=True, slots=True)
-class Need:
-    """Whether a message asks for anything of the past, and why (or why not). ``question`` is the part of it that asks."""
-
-    kind: Kind
-    reason: str
-    question: str = ""
-
-    @property
-    def exists(self) -> bool:
-        """False where nothing of the past is asked for."""
-        return self.kind != "none"
 
 
 def need_of(message: str, *, follows: bool) -> Need:

@@ -11,7 +11,6 @@ from typing import Any
 
 import anyio
 
-from anaphora.context.asides import Remembered
 from anaphora.context.budget import Budget
 from anaphora.context.cache import cache_loss
 from anaphora.context.plan import Context
@@ -46,6 +45,7 @@ from anaphora.values.codec import Json
 from anaphora.values.draft import AnswerDraft
 from anaphora.values.events import Ended, Planned, ProviderEvent, Retrying, TextDelta, Warned
 from anaphora.values.message import Image, Message, Options, Text, Usage, text_message
+from anaphora.values.report import Asides
 from anaphora.values.scope import Scope
 from anaphora.values.tokens import measure_of
 from anaphora.values.transcript import Entry
@@ -107,7 +107,7 @@ class Answering:
     refusal: str | None = None
     follows: bool = False
     _at: Entry | None = None
-    _remembered: Remembered | None = None
+    _remembered: Asides | None = None
     _correction: tuple[Message, ...] = ()
     _no_schema_mode: bool = False
 
@@ -220,7 +220,7 @@ class Answering:
             self.scope, at.id, budget, self.upkeep.notes, self._remembered, reader=self.upkeep.reader
         )
         await self.setup.spending.check(self.scope, self.setup.model, sent=self._most_sent(context), answer=budget.answer)
-        self._remembered = context.remembered
+        self._remembered = context.asides
         self.context = context.after(self.upkeep.sent)
         self.mailbox.put(Planned(self.context.report))
         return self.context

@@ -6,7 +6,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from anaphora.billing import Spending
-from anaphora.context.asides import Remembered
 from anaphora.context.budget import Budget, Prompt
 from anaphora.context.plan import Context, Memory, plan
 from anaphora.context.window import cut, following, reach
@@ -23,6 +22,7 @@ from anaphora.stores.base import Store
 from anaphora.tools.base import Tool
 from anaphora.tools.mcp import MCPServer, server_tools
 from anaphora.tools.run import Confirm
+from anaphora.values.report import Asides
 from anaphora.values.scope import Scope
 from anaphora.values.transcript import Entry
 
@@ -124,7 +124,7 @@ class Setup:
         message_id: str | None,
         budget: Budget,
         notes: Sequence[str] = (),
-        remembered: Remembered | None = None,
+        remembered: Asides | None = None,
         reader: BranchReader | None = None,
     ) -> Context:
         """What the model sees of the branch that ends at a message. Only as much is read as may go in.
@@ -153,7 +153,7 @@ class Setup:
         # Who sees everything misses no summary.
         said = (*(about_summaries if view.start else ()), *about_facts, *memory.notes, *notes)
         beside = beside if remembered else replace(beside, notes=beside.notes + said)
-        return plan(branch, system=system, memory=memory, budget=budget, remembered=beside, window=window)
+        return plan(branch, system=system, memory=memory, budget=budget, asides=beside, window=window)
 
     async def sight(self, scope: Scope, message_id: str, budget: Budget) -> Sight:
         """What upkeep must know of the branch that ends with a message."""

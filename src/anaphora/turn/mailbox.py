@@ -7,10 +7,10 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
-from anaphora.context.report import Report
 from anaphora.errors import ProviderError, StoreError
 from anaphora.values.events import Event, Finished, Planned, Retrying, TextDelta, Warned, joined
 from anaphora.values.message import Finish, Message, Status, Usage
+from anaphora.values.report import Report
 
 
 @dataclass(frozen=True, slots=True)

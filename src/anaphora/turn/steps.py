@@ -95,7 +95,7 @@ class Steps:
         context, budget = self.answering.context, self.answering.budget
         if context is None or budget is None:
             return 0
-        return budget.prompt - context.report.system_tokens - context.report.remembered.tokens - self._turn
+        return budget.prompt - context.report.system_tokens - context.report.asides.tokens - self._turn
 
     async def _asked(self, user: Entry, rounds: int) -> Entry | None:
         """One answer of the model; gives it if it asks for tools that are to be run, and ends the turn if it does not."""

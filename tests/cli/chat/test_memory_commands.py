@@ -9,10 +9,7 @@ from platformdirs import user_state_path
 from tests.doubles.program import Terminal, run, scripted
 
 from anaphora.cli.terminal.context_view import context_lines, moved_line
-from anaphora.context.asides import Aside, Recalled, Remembered
-from anaphora.context.cache import Prefix
-from anaphora.context.recall import Passage
-from anaphora.context.report import Left, Report
+from anaphora.values.report import Aside, Asides, Left, Passage, Prefix, Recalled, Report
 
 
 def report(**changes: object) -> Report:
@@ -133,8 +130,8 @@ def test_the_window_that_moved_is_told_in_numbers_of_messages():
 
 @pytest.mark.parametrize("width", [30, 79, 200])
 def test_the_bar_is_as_long_as_the_line_and_shows_every_part(width: int):
-    beside = Remembered(preamble=Aside("x", 1), tail=Aside("y", 5))
-    lines = context_lines(report(remembered=beside), width=width, colours=False)
+    beside = Asides(preamble=Aside("x", 1), tail=Aside("y", 5))
+    lines = context_lines(report(asides=beside), width=width, colours=False)
     assert len(lines[0]) == width
     assert set(lines[0]) == set("smwt·")
     assert all(len(line) <= width for line in lines)
@@ -145,10 +142,10 @@ def test_the_bar_is_as_long_as_the_line_and_shows_every_part(width: int):
 
 def test_colours_are_only_for_terminals_and_what_is_quoted_cannot_bring_its_own():
     evil = Passage("c", "t", "m", "2026-01-01", "user", "a \x1b[2J screen", "it says \x1b]0;x\x07")
-    beside = Remembered(recalled=Recalled(passages=(evil,)), tail=Aside("y", 5))
-    plain = "\n".join(context_lines(report(remembered=beside), width=79, colours=False))
+    beside = Asides(recalled=Recalled(passages=(evil,)), tail=Aside("y", 5))
+    plain = "\n".join(context_lines(report(asides=beside), width=79, colours=False))
     assert "\x1b" not in plain
-    coloured = "\n".join(context_lines(report(remembered=beside), width=79, colours=True))
+    coloured = "\n".join(context_lines(report(asides=beside), width=79, colours=True))
     assert "\x1b[2J" not in coloured
     assert "\x1b[32m█" in coloured
 

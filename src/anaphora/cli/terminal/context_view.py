@@ -7,7 +7,7 @@ import sys
 import textwrap
 
 from anaphora.cli.terminal.sanitize import sanitized
-from anaphora.context.report import Report
+from anaphora.values.report import Report
 
 # The parts of a report, each with its letter in the bar and its colour (of the 16 that every terminal has).
 _PARTS = {"system": ("s", 35), "tools": ("f", 31), "memory": ("m", 33), "window": ("w", 32), "tail": ("t", 36), "room": ("·", 90)}

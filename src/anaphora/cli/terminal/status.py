@@ -40,7 +40,7 @@ def _memory(answer: Answer) -> list[str]:
     """What the model did not see, and what it was reminded of."""
     if answer.context is None:
         return []
-    left, recalled = answer.context.left, answer.context.remembered.passages
+    left, recalled = answer.context.left, answer.context.asides.passages
     parts = []
     if recalled:
         parts.append(f"{len(recalled)} passage{'s' * (len(recalled) > 1)} recalled")

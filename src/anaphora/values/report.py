@@ -1,12 +1,130 @@
-"""What a context report says: what went in, what stayed out, what was recalled, and why."""
+"""The report on a context: what went in, what stayed out, what was recalled, and why."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from typing import Literal
 
-from anaphora.context.asides import Remembered
-from anaphora.context.cache import Prefix
-from anaphora.context.repair import Note
+from anaphora.values.memory import BlockSummary, Fact
+
+# No; the message is about the user; it appeals to what was said; it depends on whether this owner spoke of what it names.
+Kind = Literal["none", "personal", "appeal", "topic"]
+
+
+@dataclass(frozen=True, slots=True)
+class Need:
+    """Whether a message asks for anything of the past, and why (or why not). ``question`` is the part of it that asks."""
+
+    kind: Kind
+    reason: str
+    question: str = ""
+
+    @property
+    def exists(self) -> bool:
+        """False where nothing of the past is asked for."""
+        return self.kind != "none"
+
+
+@dataclass(frozen=True, slots=True)
+class Passage:
+    """A quoted part of a message, and why it was recalled. ``title`` is shown where passages of one day need telling apart."""
+
+    conversation: str
+    title: str
+    message: str
+    date: str
+    speaker: str
+    text: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Excerpt:
+    """A piece of a document as it is quoted: where it stands, and why. An empty ``place`` is the whole document."""
+
+    document: str
+    place: str
+    text: str
+    reason: str
+    tokens: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Note:
+    """One thing the repair changed, for the report."""
+
+    source: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Prefix:
+    """So many ``tokens`` at the beginning are those of the call before, which had ``before`` in all.
+
+    ``reason`` says why the rest of that is not: empty if only the newest message or what was quoted with it differs.
+    """
+
+    tokens: int
+    before: int
+    reason: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Aside:
+    """A text that is put before a message of the window, and its size in tokens."""
+
+    text: str = ""
+    tokens: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Recalled:
+    """Whether a message asks for anything of the past, and what is quoted of it.
+
+    Of so many places that were ``ranked``, so many are ``left`` out for want of room.
+    """
+
+    need: Need = field(default_factory=lambda: Need("none", "recall is off"))
+    passages: tuple[Passage, ...] = ()
+    ranked: int = 0
+    left: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Asides:
+    """What goes in beside the window, as values and as text; ``notes`` say what could not be done.
+
+    ``documents`` go in whole, ``excerpts`` are pieces of others.
+    """
+
+    facts: tuple[Fact, ...] = ()
+    summaries: tuple[BlockSummary, ...] = ()
+    recent: tuple[Fact, ...] = ()
+    recalled: Recalled = field(default_factory=Recalled)
+    preamble: Aside = Aside()
+    tail: Aside = Aside()
+    notes: tuple[str, ...] = ()
+    documents: tuple[Excerpt, ...] = ()
+    excerpts: tuple[Excerpt, ...] = ()
+
+    @property
+    def passages(self) -> tuple[Passage, ...]:
+        """What is quoted of the past."""
+        return self.recalled.passages
+
+    @property
+    def tokens(self) -> int:
+        """The size of both texts."""
+        return self.preamble.tokens + self.tail.tokens
+
+    def without_tail(self) -> Asides:
+        """Only what stands before the window."""
+        left = self.recalled.left + len(self.passages)
+        return replace(self, recent=(), recalled=replace(self.recalled, passages=(), left=left), excerpts=(), tail=Aside())
+
+    def nothing(self) -> Asides:
+        """Only what could not be done."""
+        return Asides(notes=self.notes, recalled=self.without_tail().recalled)
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +161,7 @@ class Report:
     cut: str | None
     left: Left | None
     notes: tuple[Note, ...] = ()
-    remembered: Remembered = field(default_factory=Remembered)
+    asides: Asides = field(default_factory=Asides)
     error: float | None = None
     prefix: Prefix | None = None
     tools_tokens: int = 0
@@ -54,16 +172,16 @@ class Report:
         return {
             "system": self.system_tokens,
             "tools": self.tools_tokens,
-            "memory": self.remembered.preamble.tokens,
+            "memory": self.asides.preamble.tokens,
             "window": self.window_tokens,
-            "tail": self.remembered.tail.tokens,
+            "tail": self.asides.tail.tokens,
             "room": self.room,
         }
 
     @property
     def tokens(self) -> int:
         """All that is sent."""
-        return self.system_tokens + self.tools_tokens + self.window_tokens + self.remembered.tokens
+        return self.system_tokens + self.tools_tokens + self.window_tokens + self.asides.tokens
 
     @property
     def room(self) -> int:
@@ -82,7 +200,7 @@ class Report:
         ]
         if self.tools_tokens:
             lines.append(("tools", f"{self.tools_tokens} tokens of schemas"))
-        has = self.remembered
+        has = self.asides
         if has.preamble.tokens:
             parts = [_counted(has.facts, "fact"), _counted(has.summaries, "summary")]
             parts += [_counted(has.documents, "document")] * bool(has.documents)
