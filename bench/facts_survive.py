@@ -64,7 +64,7 @@ async def measure(moves: Sequence[int], context_window: int, summariser: str) ->
         while done < max(moves):
             number += 1
             answer = await bot.say(FILLER.format(number=number))
-            await bot.settle()
+            await bot.wait_for_background()
             if answer.context is not None and answer.context.cut != cut:
                 done += cut is not None
                 cut = answer.context.cut
@@ -79,7 +79,7 @@ async def surviving(bot: AsyncChatbot, provider: ScriptedProvider) -> dict[str, 
     counts = {"context": 0, "recalled": 0, "either": 0, "window": 0}
     for thing, value in FACTS.items():
         await bot.say(f"What is my {thing}?")
-        await bot.settle()
+        await bot.wait_for_background()
         messages = provider.requests[-1].messages
         tail, anyhow = messages[-1].text, "\n".join(message.text for message in messages[:-1])
         preamble, _, window = anyhow.partition("</memory>") if anyhow.startswith("<memory>") else ("", "", anyhow)

@@ -23,7 +23,7 @@ from pathlib import Path
 from typing import Any
 
 from anaphora import AsyncChatbot
-from anaphora.chat.chatbot import ChatbotOptions
+from anaphora.chat.options import ChatbotOptions
 
 PLAIN = {"repeat_penalty": 1.0, "dry_multiplier": 0.0}
 WAYS: dict[str, ChatbotOptions] = {

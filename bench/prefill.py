@@ -24,7 +24,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from anaphora import AsyncChatbot, Facts, FitContext, LastMessages, Recall, Summary
-from anaphora.chat.chatbot import ChatbotOptions
+from anaphora.chat.options import ChatbotOptions
 from anaphora.context.plan import Memory
 from anaphora.providers.base import ModelInfo, ProviderOptions, Request
 from anaphora.providers.local.provider import LocalProvider
@@ -157,11 +157,11 @@ async def measure(pairs: list[tuple[str, str]], memory: Memory, budget: int) -> 
                     reading.tails += bool(event.report.asides.tail.text)
                     cut = event.report.cut
                 if isinstance(event, Finished):
-                    timings = event.details["timings"]
+                    timings = event.answer.details["timings"]
                     reading.read += timings["prompt_n"]
                     reading.cached += timings["cache_n"]
                     reading.least -= timings["predicted_n"]
-            await bot.settle()
+            await bot.wait_for_background()
         reading.once += sum(entry.tokens for entry in await bot.history())
         reading.least += reading.once
         reading.background = provider.background

@@ -37,7 +37,7 @@ from typing import Any
 
 from anaphora import AsyncChatbot, ScriptedProvider
 from anaphora.context.excerpts import piece_of
-from anaphora.documents.store import Shelf
+from anaphora.documents.store import DocumentStore
 from anaphora.memory.vectors import Embedder, VectorIndex
 from anaphora.search.candidates import Cue
 from anaphora.search.ranking import Ranked, pieces, rank
@@ -258,7 +258,7 @@ async def documents(files: Sequence[Path], questions: Sequence[dict[str, str]], 
     bot = AsyncChatbot(ScriptedProvider(*["Yes."] * len(questions), context_window=context_window))
     for path in files:
         await bot.read(path)
-    shelf = Shelf(bot._setup.store, bot._scope)  # noqa: SLF001 -- what is measured is inside
+    shelf = DocumentStore(bot._bot.store, bot._open.scope)  # noqa: SLF001 -- what is measured is inside
     places: list[int] = []
     given = tokens = 0
     for one in questions:

@@ -14,6 +14,6 @@ store = sys.argv[2] if len(sys.argv) > 2 else None
 
 with Chatbot(model, persona="cooking", store=store, max_tokens=150) as kitchen:
     tonight = kitchen.conversation("tonight")
-    said = [] if tonight.history else ["I have eggs, spinach and rice, for two. We eat everything.", "Yes, that one."]
+    said = [] if tonight.history() else ["I have eggs, spinach and rice, for two. We eat everything.", "Yes, that one."]
     for text in [*said, "Done. What next?"]:
         print(f"You: {text}\nCook: {tonight.say(text)}\n")

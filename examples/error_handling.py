@@ -25,13 +25,13 @@ with Chatbot(ScriptedProvider(RateLimited("too many requests", retry_after=999),
     except AnaphoraError as error:
         print(f"Failed: {error}.")
     waiting = bot.unanswered()
-    print(f"In the context: {len(bot.history)} messages. Kept and waiting: {waiting.text if waiting else 'nothing'}")
+    print(f"In the context: {len(bot.history())} messages. Kept and waiting: {waiting.text if waiting else 'nothing'}")
     try:
         for text in bot.retry_stream():
             print(text, end="")
     except AnaphoraError as error:
         print(f"[{error}]")
-    print(bot.go_on())
+    print(bot.continue_answer())
 
 if len(sys.argv) > 1:
     with Chatbot(sys.argv[1], max_tokens=40) as real:

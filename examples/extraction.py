@@ -34,7 +34,7 @@ TEXT = "Invoice 17. A lamp for 40 euros and a chair for 85.50, to be paid by 202
 
 with Chatbot(sys.argv[1] if len(sys.argv) > 1 else None, system="You read invoices.") as bot:
     try:
-        invoice: Invoice = bot.say(f"Read this invoice: {TEXT}", into=Invoice).value
+        invoice: Invoice = bot.say(f"Read this invoice: {TEXT}", output_type=Invoice).value
     except InvalidAnswer as error:
         sys.exit(f"It could not be read: {error.reason}\n{error.text}")
 print(f"{invoice.number}: {', '.join(item.name for item in invoice.items)}, {sum(item.price for item in invoice.items):.2f}")

@@ -18,4 +18,4 @@ with Chatbot(model, window=LastTurns(2, slide=True), recall=False, summary=False
         answer = bot.say(text)
         left = answer.context.left.messages if answer.context and answer.context.left else 0
         print(f"You: {text}\nBot: {answer}\n     [{left} older messages are not seen]\n")
-    print(f"The transcript still has all {len(bot.history)} messages.")
+    print(f"The transcript still has all {len(bot.history())} messages.")

@@ -13,5 +13,5 @@ with Chatbot(sys.argv[1] if len(sys.argv) > 1 else None, max_tokens=80) as bot:
     for question in ("What's the capital of France?", "What's its population?", "What's it famous for?"):
         print(f"> {question}\n{bot.say(question)}\n")
     print(
-        f"[{len(bot.history)} messages, {bot.usage.input_tokens} tokens read, {bot.usage.cached_tokens} of them from the cache]"
+        f"[{len(bot.history())} messages, {bot.usage().input_tokens} tokens read, {bot.usage().cached_tokens} of them from the cache]"
     )

@@ -25,7 +25,7 @@ with Chatbot(sys.argv[1] if len(sys.argv) > 1 else None, persona="travel-planner
     for text in ("I want to go away.", "800 euros.", "A week in May.", "Old towns and the sea."):
         print(f"You: {text}\nPlanner: {planner.say(text)}\n")
     try:
-        plan = planner.say("Give me the plan that you like best.", into=Plan).value
+        plan = planner.say("Give me the plan that you like best.", output_type=Plan).value
         print(f"{plan.place}: {plan.days} days, {plan.euros:.0f} euros")
     except InvalidAnswer as error:
         print(f"No plan: {error.reason}")

@@ -51,7 +51,7 @@ async def test_titles_are_on_the_bill_and_labelled():
     provider = Priced(answer(), background=lambda _: answer("A title", 50, 5))
     async with AsyncChatbot(provider, titles=True) as bot:
         await bot.say("a")
-        await bot.settle()
+        await bot.wait_for_background()
         assert {name: one.usage.cost for name, one in totals(await bot.spent(), "purpose").items()} == {
             "answer": 0.002,
             "title": 0.0001,
@@ -102,7 +102,7 @@ async def test_in_the_background_the_limit_holds_too():
     provider = Priced(answer(), background=lambda _: answer("A title"))
     async with AsyncChatbot(provider, titles=True, max_cost=0.0031, max_tokens=100) as bot:
         await bot.say("a")
-        await bot.settle()
+        await bot.wait_for_background()
         assert provider.background_requests == []
 
 
@@ -122,7 +122,7 @@ async def test_the_bill_outlives_the_program(tmp_path: Path):
     for _ in range(2):
         async with AsyncChatbot(Priced(answer()), store=tmp_path / "chats.db") as bot:
             await bot.say("a")
-            spent = await bot.all_spent()
+            spent = await bot.spent()
     assert sum(one.calls for one in spent) == 2
     assert total(spent).cost == pytest.approx(0.004)
 
@@ -160,12 +160,12 @@ def test_the_most_a_call_can_cost_reckons_with_the_dearest_tokens():
 async def test_what_was_not_priced_then_is_priced_now(loopback: Loopback):
     async with AsyncChatbot("groq:m", base_url=loopback.url, models={"groq:m": {"input": 1, "output": 10}}, max_cost=0.02) as bot:
         old = Call(bot.id, "groq:m", "answer", 0.0, Usage(1_000, 0, 100))
-        await bot._setup.store.record("me", old)
+        await bot._bot.store.record("me", old)
         loopback.answer(stream("ok"))
         await bot.say("hi", max_tokens=100)
         with pytest.raises(CostLimitReached, match=r"\$0\.0020"):
             await bot.say("hi", max_tokens=2_000)
-        await bot._setup.store.record("me", Call(bot.id, "acme:x", "answer", 0.0, Usage(1_000, 0, 100)))
+        await bot._bot.store.record("me", Call(bot.id, "acme:x", "answer", 0.0, Usage(1_000, 0, 100)))
         with pytest.raises(ConfigError, match="acme:x has cost"):
             await bot.say("hi")
 
@@ -185,7 +185,7 @@ async def test_a_title_without_usage_is_estimated():
     provider = Priced(answer(), background=lambda _: [TextDelta("A title"), Ended("stop", None, "m")])
     async with AsyncChatbot(provider, titles=True) as bot:
         await bot.say("a")
-        await bot.settle()
+        await bot.wait_for_background()
         assert "title" in totals(await bot.spent(), "purpose")
 
 
@@ -193,5 +193,5 @@ async def test_the_users_prices_hold_for_whoever_writes_summaries_too(monkeypatc
     monkeypatch.setenv("OPENAI_API_KEY", "k")
     prices = {"openai:mine": {"input": 1, "output": 2}}
     async with AsyncChatbot(Priced(), summary=Summary(model="openai:mine"), models=prices) as bot:
-        assert bot._setup.summariser is not None
-        assert (await bot._setup.summariser.cost(Usage(1_000_000))) == 1.0
+        assert bot._bot.summariser is not None
+        assert (await bot._bot.summariser.cost(Usage(1_000_000))) == 1.0

@@ -20,7 +20,7 @@ _HOMES = {
     "AsyncChatbot": "anaphora.chat.chatbot",
     "AsyncConversation": "anaphora.chat.conversation",
     "AsyncReply": "anaphora.chat.reply",
-    "Answer": "anaphora.turn.mailbox",
+    "Answer": "anaphora.values.answer",
     "FullHistory": "anaphora.context.window",
     "FitContext": "anaphora.context.window",
     "LastMessages": "anaphora.context.window",
@@ -62,7 +62,7 @@ if TYPE_CHECKING:
     from anaphora.sync.chatbot import Chatbot as Chatbot
     from anaphora.sync.conversation import Conversation as Conversation
     from anaphora.sync.reply import Reply as Reply
-    from anaphora.turn.mailbox import Answer as Answer
+    from anaphora.values.answer import Answer as Answer
     from anaphora.values.memory import Fact as Fact
     from anaphora.values.message import Image as Image
     from anaphora.values.message import Message as Message

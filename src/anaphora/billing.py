@@ -25,7 +25,7 @@ _NO_LIMIT = "so no limit of its cost can be kept. Leave the limit out"
 
 
 @dataclass(frozen=True, slots=True)
-class Spending:
+class Billing:
     """``limit`` is what one conversation may cost, in dollars; None is no limit. ``cards`` are the user's own, by full name."""
 
     store: Store
@@ -63,7 +63,7 @@ class Spending:
             return None
         return Call(scope.conversation, str(model), purpose, time.time(), usage, estimated)
 
-    async def ask(self, scope: Scope, model: Model, request: Request) -> tuple[str, Finish]:
+    async def request(self, scope: Scope, model: Model, request: Request) -> tuple[str, Finish]:
         """What a model says to a question of ours beside the conversation. Raises ProviderError and CostLimitReached."""
         if self.limit is not None:
             sent = sum([(await model.size(message)).tokens for message in request.messages])

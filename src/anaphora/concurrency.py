@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 import asyncio
+import sys
 from collections.abc import Awaitable, Callable, Coroutine
+from functools import partial
 from typing import Any, TypeVar
 
 import anyio
+import anyio.to_thread
 
 Post = Callable[[Callable[[], object]], None]
 
 T = TypeVar("T")
+# A browser has none.
+HAS_THREADS = sys.platform != "emscripten"
 
 _running: set[asyncio.Task[Any]] = set()
 
@@ -51,6 +56,13 @@ def poster() -> Post:
             return
 
     return run_there
+
+
+async def run_in_thread(function: Callable[..., T], *arguments: Any, abandon: bool = False) -> T:
+    """Runs a function in a worker thread, or here where threads do not exist. ``abandon``: whoever is cancelled does not wait."""
+    if not HAS_THREADS:
+        return function(*arguments)
+    return await anyio.to_thread.run_sync(partial(function, *arguments), abandon_on_cancel=abandon)
 
 
 async def alongside(background: Callable[[], Coroutine[Any, Any, None]], work: Callable[[], Awaitable[T]]) -> T:

@@ -33,7 +33,7 @@ AnaphoraError
 
 from __future__ import annotations
 
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Self
 
 
 class AnaphoraError(Exception):
@@ -126,9 +126,11 @@ class ProviderError(AnaphoraError):
     """The provider did not give a whole answer.
 
     ``status`` is the HTTP status, ``retry_after`` the seconds it asked to wait, ``retryable`` whether another try may help.
+    ``may_fall_back``: another model may do better; the other errors are the user's to mend.
     """
 
     can_be_retried: ClassVar[bool] = False
+    may_fall_back: ClassVar[bool] = False
 
     def __init__(
         self,
@@ -152,12 +154,14 @@ class ConnectionFailed(ProviderError):
     """No connection could be made."""
 
     can_be_retried = True
+    may_fall_back = True
 
 
 class ProviderTimeout(ProviderError):
     """A deadline passed before the answer began."""
 
     can_be_retried = True
+    may_fall_back = True
 
 
 class AuthenticationFailed(ProviderError):
@@ -172,6 +176,7 @@ class RateLimited(ProviderError):
     """Too many requests, or a quota is used up."""
 
     can_be_retried = True
+    may_fall_back = True
 
 
 class RequestRejected(ProviderError):
@@ -189,26 +194,37 @@ class ServerFailed(ProviderError):
     """The provider failed."""
 
     can_be_retried = True
+    may_fall_back = True
 
 
 class UnreadableAnswer(ProviderError):
     """An answer that is not of the protocol: HTML from a proxy, broken JSON."""
+
+    may_fall_back = True
 
 
 class StreamInterrupted(ProviderError):
     """The answer began and was cut off."""
 
     can_be_retried = True
+    may_fall_back = True
 
 
 class LocalModelError(ProviderError):
     """The model inside the process cannot be fetched or started."""
+
+    may_fall_back = True
 
 
 class StoreError(AnaphoraError):
     """Conversations cannot be read or written. ``answer`` is the whole Answer, if only keeping it failed."""
 
     answer: Any = None
+
+    def carrying(self, answer: Any) -> Self:
+        """Gives this error with the answer that could not be stored."""
+        self.answer = answer
+        return self
 
 
 class NotFound(StoreError):

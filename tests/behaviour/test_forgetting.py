@@ -32,11 +32,11 @@ async def filled(path: Path) -> tuple[AsyncChatbot, ScriptedProvider, SQLiteStor
     bot = AsyncChatbot(provider, store=store, facts=Facts(learn=True), recall=Recall(embedder=encode), titles=False)
     await bot.say(f"mark0 {WORDS}")
     await bot.say(f"mark1 I live in {CANARY}. {WORDS}")
-    await bot.settle()
+    await bot.wait_for_background()
     await bot.fork(name="fork")
     for number in range(2, 30):
         await bot.say(f"mark{number} {WORDS}")
-        await bot.settle()
+        await bot.wait_for_background()
     return bot, provider, store
 
 
@@ -59,7 +59,7 @@ async def test_no_byte_of_a_forgotten_message_is_left_in_the_database_its_log_or
     assert await bot.facts.list() == []
     assert CANARY not in await bot.export()
     assert CANARY not in str((await bot.context()).messages)
-    assert await bot.search(CANARY) == []
+    assert await bot.search(CANARY) == ()
     await store.aclose()
     assert canary.lower() not in bytes_of(tmp_path).lower()
 
@@ -76,7 +76,7 @@ async def test_what_covered_it_is_summarised_anew_from_what_is_left(tmp_path: Pa
     assert now.left.unseen > 0
     provider.background_requests.clear()
     await bot.say(f"mark90 {WORDS}")
-    await bot.settle()
+    await bot.wait_for_background()
     await bot.say(f"mark91 {WORDS}")
     report = (await bot.context()).report
     assert report.left is not None
@@ -132,8 +132,8 @@ async def test_a_summary_that_is_being_made_of_it_is_not_kept(tmp_path: Path):
     for entry in await there.history():
         if CANARY in entry.text:
             await there.forget(entry)
-    await bot.settle()
-    assert list(await store.summaries(bot._scope, (await bot.info()).head)) == []
+    await bot.wait_for_background()
+    assert list(await store.summaries(bot._open.scope, (await bot.info()).head)) == []
     assert CANARY.lower().encode() not in bytes_of(tmp_path).lower()
     await store.aclose()
-    await other._setup.store.aclose()
+    await other._bot.store.aclose()

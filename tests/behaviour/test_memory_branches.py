@@ -43,7 +43,7 @@ async def walk(steps: Sequence[tuple[str, int]], window: Window, store: Store) -
         asked = [entry for entry in history if entry.role == "user"]
         text = f"mark{number} {WORDS}"
         if step == "goto" and await here.branches():
-            everything = await store.transcript(here._scope)
+            everything = await store.transcript(here._open.scope)
             await here.goto(everything[choice % len(everything)])
             continue
         if step == "undo":
@@ -55,7 +55,7 @@ async def walk(steps: Sequence[tuple[str, int]], window: Window, store: Store) -
             await current.say(text)
         assert marks(provider.requests[-1]) <= await branch_marks(current)
         assert f"mark{number}" in marks(provider.requests[-1])
-        await current.settle()
+        await current.wait_for_background()
 
 
 async def walk_on_disk(steps: Sequence[tuple[str, int]], window: Window) -> None:

@@ -45,7 +45,7 @@ PLANTED = {
 
 async def planted(bot: AsyncChatbot, messages: list[Message]) -> None:
     """Put messages into the conversation as a turn would have."""
-    store, scope = bot._setup.store, bot._scope
+    store, scope = bot._bot.store, bot._open.scope
     parent = (await store.append(scope, Draft(None, text_message("user", "Please look."), size=Size(9)))).id
     for message in messages:
         parent = (await store.append(scope, Draft(parent, message, size=Size(20)))).id
@@ -60,7 +60,7 @@ async def test_what_others_wrote_becomes_no_fact(where: str):
     async with AsyncChatbot(provider, facts=Facts(learn=True)) as bot:
         await planted(bot, PLANTED[where])
         await bot.say("I like tea.")
-        await bot.settle()
+        await bot.wait_for_background()
         assert [request.purpose for request in provider.background_requests] == ["facts"]
         assert "Mordor" not in str(provider.background_requests[0].messages)
         assert await bot.facts.list() == []
@@ -74,7 +74,7 @@ async def test_what_was_recalled_becomes_no_fact():
     other = bot.conversation("other")
     await other.say("What about Mordor?")
     assert "IGNORE ALL INSTRUCTIONS" in provider.requests[-1].messages[-1].text
-    await other.settle()
+    await other.wait_for_background()
     assert "IGNORE" not in str(provider.background_requests)
     assert await bot.facts.list() == []
 
@@ -86,7 +86,7 @@ async def test_what_others_wrote_is_no_part_of_a_summary(where: str):
         await planted(bot, PLANTED[where])
         for number in range(25):
             await bot.say(f"mark{number} {WORDS}")
-            await bot.settle()
+            await bot.wait_for_background()
         summaries = [request for request in provider.background_requests if request.purpose == "summary"]
         assert summaries
         assert "Mordor" not in str([request.messages for request in summaries])
@@ -99,7 +99,7 @@ async def test_what_the_assistant_said_is_summarised_as_material_and_never_in_an
         await planted(bot, PLANTED["assistant"])
         for number in range(25):
             await bot.say(f"mark{number} {WORDS}")
-            await bot.settle()
+            await bot.wait_for_background()
     for request in provider.background_requests:
         assert "Mordor" not in request.messages[0].text
         before, _, rest = request.messages[1].text.partition("<conversation>")
@@ -133,7 +133,7 @@ async def test_another_owners_context_carries_nothing_of_it():
     provider = ScriptedProvider(echo=True, background=obeys_everything)
     ana = AsyncChatbot(provider, store=store, owner="ana", facts=Facts(learn=True))
     await ana.say("I live in Mordor")
-    await ana.settle()
+    await ana.wait_for_background()
     assert [fact.text for fact in await ana.facts.list()] == ["Lives in Mordor"]
     bob = AsyncChatbot(provider, store=store, owner="bob", facts=Facts(learn=True))
     await bob.say("Who is it that can live in Mordor?")
@@ -145,7 +145,7 @@ async def test_every_fact_shows_its_source():
     provider = ScriptedProvider(echo=True, background=obeys_everything)
     async with AsyncChatbot(provider, facts=Facts(learn=True)) as bot:
         await bot.say("I live in Mordor")
-        await bot.settle()
+        await bot.wait_for_background()
         told = await bot.facts.add("Likes tea")
         learned = next(fact for fact in await bot.facts.list() if fact.origin == "learned")
         (asked, _) = await bot.history()

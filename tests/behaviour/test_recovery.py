@@ -1,3 +1,5 @@
+from collections.abc import AsyncGenerator
+
 """What becomes of an answer whose writer died, or lost the conversation to another."""
 
 import anyio
@@ -5,11 +7,12 @@ import pytest
 
 from anaphora import AsyncChatbot, InMemoryStore, ScriptedProvider
 from anaphora.errors import ConversationBusy
-from anaphora.providers.base import ModelInfo
+from anaphora.providers.base import ModelInfo, Request
 from anaphora.providers.scripted import Delay
 from anaphora.stores.base import Store
 from anaphora.stores.records import Change, Draft
-from anaphora.values.events import TextDelta
+from anaphora.turn.bot import Timing
+from anaphora.values.events import Ended, ProviderEvent, TextDelta
 from anaphora.values.message import Message, text_message
 from anaphora.values.scope import Scope
 
@@ -32,7 +35,7 @@ async def test_after_a_crash_going_on_goes_on_with_what_came():
     async with AsyncChatbot(ScriptedProvider("stormy night."), store=store) as bot:
         talk = bot.conversation("c")
         assert await talk.unanswered() is not None
-        assert (await talk.go_on()).text == "stormy night."
+        assert (await talk.continue_answer()).text == "stormy night."
         assert [entry.text for entry in await talk.history()] == [
             "Tell me a story",
             "It was a dark and",
@@ -52,11 +55,11 @@ async def test_what_is_being_answered_elsewhere_was_not_interrupted():
             assert await reader.conversation("c").unanswered() is None
 
 
-async def test_what_was_written_down_of_an_answer_has_a_size(monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr("anaphora.turn.turn._FLUSH_SECONDS", 0.01)
+async def test_what_was_written_down_of_an_answer_has_a_size():
     store = InMemoryStore()
     provider = ScriptedProvider([TextDelta("words " * 100), Delay(60)])
-    async with AsyncChatbot(provider, store=store) as bot, bot.conversation("c").stream("hi") as reply:
+    timing = Timing(flush=0.01)
+    async with AsyncChatbot(provider, store=store, timing=timing) as bot, bot.conversation("c").stream("hi") as reply:
         async for _ in reply:
             break
         with anyio.fail_after(5):
@@ -64,26 +67,33 @@ async def test_what_was_written_down_of_an_answer_has_a_size(monkeypatch: pytest
                 await anyio.sleep(0.01)
 
 
-async def test_an_answer_whose_conversation_was_taken_over_is_kept_whole_beside(monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr("anaphora.turn.turn._LEASE_SECONDS", 0.03)
-    monkeypatch.setattr("anaphora.turn.turn._FLUSH_SECONDS", 0.5)
-    store = InMemoryStore()
-    async with AsyncChatbot(ScriptedProvider([TextDelta("one "), Delay(0.2), TextDelta("two")]), store=store) as bot:
+async def test_an_answer_whose_conversation_was_taken_over_is_kept_whole_beside():
+    taken_over = anyio.Event()
+
+    class Waiting(ScriptedProvider):
+        async def stream(self, request: Request, /) -> AsyncGenerator[ProviderEvent, None]:
+            yield TextDelta("one ")
+            await taken_over.wait()
+            yield TextDelta("two")
+            yield Ended("stop")
+
+    store, timing = InMemoryStore(), Timing(flush=0.3, lease=0.0)
+    async with AsyncChatbot(Waiting(), store=store, timing=timing) as bot:
         reply = bot.conversation("c").stream("count")
-        await anyio.sleep(0.1)
+        while len(await store.transcript(HERE)) < 2:
+            await anyio.sleep(0.01)
         await store.release(await store.acquire(HERE, seconds=1))
+        taken_over.set()
         assert (await reply.answer()).text == "one two"
         assert [(entry.text, entry.status) for entry in (await store.transcript(HERE))[1:]] == [
-            ("", "interrupted"),
+            ("one ", "interrupted"),
             ("one two", "complete"),
         ]
 
 
-async def test_a_turn_that_lost_its_conversation_ends_and_says_so(monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr("anaphora.turn.turn._LEASE_SECONDS", 0.03)
-    monkeypatch.setattr("anaphora.turn.turn._FLUSH_SECONDS", 0.15)
-    store = InMemoryStore()
-    async with AsyncChatbot(ScriptedProvider([TextDelta("one "), Delay(60)]), store=store) as bot:
+async def test_a_turn_that_lost_its_conversation_ends_and_says_so():
+    store, timing = InMemoryStore(), Timing(flush=0.15, lease=0.03)
+    async with AsyncChatbot(ScriptedProvider([TextDelta("one "), Delay(60)]), store=store, timing=timing) as bot:
         reply = bot.conversation("c").stream("count")
         await anyio.sleep(0.1)
         lease = await store.acquire(HERE, seconds=60)

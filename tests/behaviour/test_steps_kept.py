@@ -34,12 +34,12 @@ def test_a_fault_after_tools_leaves_the_head_and_going_on_runs_nothing_twice():
     with Chatbot(provider, tools=[charge], retries=Retries(attempts=0)) as bot:
         with pytest.raises(ServerFailed):
             bot.stream("Pay").answer()
-        assert bot.history == []
+        assert bot.history() == ()
         unanswered = bot.unanswered()
         assert unanswered is not None
         assert unanswered.text == "Pay"
-        assert bot.go_on().text == "Paid."
-        assert [entry.role for entry in bot.history] == ["user", "assistant", "tool", "assistant"]
+        assert bot.continue_answer().text == "Paid."
+        assert [entry.role for entry in bot.history()] == ["user", "assistant", "tool", "assistant"]
     assert runs == ["charged"]
 
 
@@ -48,7 +48,7 @@ def test_a_retry_answers_the_question_anew():
     with Chatbot(provider, tools=[get_weather]) as bot:
         bot.say("Go")
         assert bot.retry().text == "B."
-        assert [entry.role for entry in bot.history] == ["user", "assistant"]
+        assert [entry.role for entry in bot.history()] == ["user", "assistant"]
         assert bot.unanswered() is None
 
 
@@ -100,7 +100,7 @@ async def test_after_a_crash_the_model_is_told_that_the_tool_may_have_done_its_w
     async with AsyncChatbot(provider, tools=[act], store=store) as other:
         conversation = other.conversation(bot.id)
         assert await conversation.unanswered() is not None
-        assert (await conversation.go_on()).text == "It may have happened."
+        assert (await conversation.continue_answer()).text == "It may have happened."
     assert results(provider) == [ToolResult("a1", UNFINISHED, "act", failed=True)]
     assert asked.text == "Go"
     assert runs == [1]
@@ -114,7 +114,7 @@ def test_a_repeated_id_is_replaced_by_one_of_its_own():
     )
     with Chatbot(provider, tools=[get_weather]) as bot:
         bot.say("Go")
-        ids = [made.id for entry in bot.history for made in entry.message.tool_calls]
+        ids = [made.id for entry in bot.history() for made in entry.message.tool_calls]
     assert len(set(ids)) == 3
     assert ids[1] == "x"
     assert [result.call_id for result in results(provider)] == ids
@@ -128,7 +128,7 @@ def test_what_a_tool_gives_is_never_learned_as_a_fact_and_never_system_text():
     provider = ScriptedProvider(calling(call("page")), "It says little.", background=lambda _: '{"facts": []}')
     with Chatbot(provider, tools=[page], facts=Facts(learn=True), system="Be good.") as bot:
         bot.say("I like tea. Read the page.")
-        bot.settle(10)
+        bot.wait_for_background(10)
     learning = [request for request in provider.background_requests if request.purpose == "facts"]
     assert learning
     for request in learning:

@@ -23,7 +23,7 @@ async def test_the_estimate_learns_from_what_is_reported():
     async with AsyncChatbot(ScriptedProvider(*steps)) as bot:
         for _ in range(4):
             await bot.say("x" * 2_000)
-        assert bot._setup.model.estimate.samples > 0
+        assert bot._bot.model.estimate.samples > 0
 
 
 async def test_a_window_shapes_what_is_sent_and_loses_nothing():
@@ -120,6 +120,6 @@ async def test_what_is_held_of_a_long_conversation_does_not_grow_with_it():
         held = []
         for number in range(200):
             await bot.say(f"question {number} with some more words")
-            held.append(len(bot._upkeep.reader._last.branch))
+            held.append(len(bot._open.state.reader._last.branch))
         # All of it would be 399.
         assert max(held) < 200

@@ -9,7 +9,7 @@ pytestmark = pytest.mark.anyio
 async def test_two_bots_never_share_history():
     async with AsyncChatbot(ScriptedProvider("a")) as one, AsyncChatbot(ScriptedProvider("b")) as two:
         await one.say("hello")
-        assert await two.history() == []
+        assert await two.history() == ()
 
 
 async def test_two_bots_on_one_store_share_only_conversations_of_the_same_name_and_owner():
@@ -19,16 +19,16 @@ async def test_two_bots_on_one_store_share_only_conversations_of_the_same_name_a
     other = AsyncChatbot(ScriptedProvider(), store=store, owner="somebody else")
     await one.say("mine")
     await one.conversation("trip").say("where to?")
-    assert await two.history() == []
+    assert await two.history() == ()
     assert [entry.text for entry in await two.conversation("trip").history()] == ["where to?", "b"]
-    assert await other.conversation("trip").history() == []
+    assert await other.conversation("trip").history() == ()
     assert len(await one.conversations()) == 2
 
 
 async def test_a_conversation_of_the_same_name_is_the_same_one():
     async with AsyncChatbot(ScriptedProvider("a", "b")) as bot:
-        assert bot.conversation("x") is bot.conversation("x")
-        assert bot.conversation() is bot.conversation()
+        assert bot.conversation("x") == bot.conversation("x")
+        assert bot.conversation() == bot.conversation()
 
 
 async def test_the_model_is_named_as_it_was_asked_for():

@@ -59,7 +59,7 @@ async def test_retry_after_a_failure_answers_what_failed():
 async def test_retry_can_be_watched():
     async with AsyncChatbot(ScriptedProvider("one", "better")) as bot:
         await bot.say("first")
-        reply = await bot.conversation().retry_stream()
+        reply = bot.conversation().retry_stream()
         assert "".join([text async for text in reply]) == "better"
 
 
@@ -90,7 +90,7 @@ async def test_the_system_prompt_can_be_the_bots_the_conversations_or_the_models
     provider = ScriptedProvider("a", "b", "c", system="the model's own")
     async with AsyncChatbot(provider) as bot:
         assert await bot.conversation().system() == "the model's own"
-        await bot.conversation().set_system("mine")
+        await bot.conversation().use(system="mine")
         await bot.say("hi")
         await bot.conversation("other").say("hi")
     async with AsyncChatbot(ScriptedProvider(system="the model's own"), system="") as bot:
@@ -158,7 +158,7 @@ async def test_a_system_prompt_with_half_a_character_is_refused():
         AsyncChatbot(ScriptedProvider(), system="half \ud83d")
     async with AsyncChatbot(ScriptedProvider()) as bot:
         with pytest.raises(InvalidMessage):
-            await bot.set_system("\udc00")
+            await bot.use(system="\udc00")
 
 
 async def test_an_edit_is_a_branch_of_its_own_and_the_old_one_can_be_gone_back_to():
@@ -190,7 +190,7 @@ async def test_a_deleted_conversation_is_gone():
         talk = bot.conversation("trip")
         await talk.say("hi")
         await talk.delete()
-        assert await talk.history() == []
+        assert await talk.history() == ()
         assert list(await bot.conversations()) == []
 
 
@@ -204,7 +204,7 @@ async def test_a_fork_begins_with_the_same_branch_and_goes_its_own_way():
         await bot.say("four")
         await early.say("five")
 
-        async def asked(conversation: AsyncConversation) -> list[str]:
+        async def asked(conversation: AsyncChatbot | AsyncConversation) -> list[str]:
             return [entry.text for entry in await conversation.history() if entry.role == "user"]
 
         assert [await asked(one) for one in (bot, fork, early)] == [
@@ -213,7 +213,7 @@ async def test_a_fork_begins_with_the_same_branch_and_goes_its_own_way():
             ["one", "five"],
         ]
         assert (await fork.info()).title == "one (fork)"
-        assert early is bot.conversation("early")
+        assert early == bot.conversation("early")
         assert {info.id for info in await bot.conversations()} == {bot.id, fork.id, "early"}
 
 

@@ -66,7 +66,7 @@ def test_what_the_user_sets_wins_over_the_persona():
     persona = Persona("p", "the persona", temperature=0.5, max_tokens=9)
     options = bot_options(Settings(temperature=0.1), persona)
     with Chatbot(ScriptedProvider("Hi."), **options) as bot:
-        assert bot.system == "the persona"
+        assert bot.system() == "the persona"
         bot.say("Hi")
     with Chatbot(ScriptedProvider(), **bot_options(Settings(system="mine"), persona)) as bot:
-        assert bot.system == "mine"
+        assert bot.system() == "mine"

@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from tests.doubles.branches import any_branch, dialogue, entries
 
-from anaphora.context.repair import NO_RESULT, Piece, repair
+from anaphora.context.repair import NO_RESULT, SentMessage, repair
 from anaphora.values.message import Message, Text, Thinking, ToolCall, ToolResult, text_message
 from anaphora.values.report import Note
 from anaphora.values.transcript import Entry
@@ -15,7 +15,7 @@ RESULT = Message("tool", (ToolResult("a", "seen"),))
 ASK = text_message("user", "look")
 
 
-def repaired(branch: Sequence[Entry]) -> tuple[list[Piece], list[Note]]:
+def repaired(branch: Sequence[Entry]) -> tuple[list[SentMessage], list[Note]]:
     found = repair(branch)
     return found.pieces, found.notes
 

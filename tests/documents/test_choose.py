@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from anaphora import AsyncChatbot, Chatbot, InMemoryStore, Recall, ScriptedProvider
-from anaphora.documents.store import Shelf
+from anaphora.documents.store import DocumentStore
 from anaphora.errors import ConversationBusy, DocumentError, NotFound
 from anaphora.tools import tool
 from anaphora.values.events import Ended, ToolCallDelta
@@ -81,7 +81,7 @@ def test_reading_it_again_replaces_what_has_changed(tmp_path: Path, store):
         assert bot.read(path) == first
         path.write_text(GARDEN.replace("March", "April"), encoding="utf-8")
         second = bot.read(path)
-        assert [one.id for one in bot.documents] == [second.id] != [first.id]
+        assert [one.id for one in bot.documents()] == [second.id] != [first.id]
         bot.say("When?")
     assert "April" in prompt(provider)
     assert "March" not in prompt(provider)
@@ -95,7 +95,7 @@ def test_forgetting_a_document_leaves_nothing(tmp_path: Path):
         bot.say("Hello")
         assert "Xylophone42" in prompt(provider)
         bot.forget(document)
-        assert bot.documents == []
+        assert bot.documents() == ()
         bot.say("Hello again")
         assert "Xylophone42" not in prompt(provider)
         with pytest.raises(NotFound):
@@ -110,10 +110,10 @@ def test_a_conversation_takes_its_documents_with_it(store):
         one.say("Hi")
         one.read(GARDEN.encode(), name="garden.md")
         fork = one.fork(name="fork")
-        assert [document.name for document in fork.documents] == ["garden.md"]
+        assert [document.name for document in fork.documents()] == ["garden.md"]
         one.delete()
-        assert bot.conversation("one").documents == []
-        assert [document.name for document in fork.documents] == ["garden.md"]
+        assert bot.conversation("one").documents() == ()
+        assert [document.name for document in fork.documents()] == ["garden.md"]
 
 
 def test_nobody_else_meets_a_document(store):
@@ -124,7 +124,7 @@ def test_nobody_else_meets_a_document(store):
         bot.conversation("other").say("When are peas sown in March?")
         assert "rows" not in prompt(provider)
         assert [info.title for info in bot.conversations()] == ["other", "Hi"]
-        assert bot.search("tomatoes") == []
+        assert bot.search("tomatoes") == ()
 
 
 def test_the_window_leaves_room_for_documents():
@@ -185,13 +185,13 @@ async def test_what_a_crash_left_of_an_older_version_goes_when_it_is_read_again(
     store = InMemoryStore()
     async with AsyncChatbot(ScriptedProvider(), store=store) as bot:
         new = await bot.read(b"new", name="a.txt")
-        shelf = Shelf(store, Scope("me", bot.id))
+        shelf = DocumentStore(store, Scope("me", bot.id))
         old = (await store.conversations(shelf.owner))[0]
         entries = await store.transcript(Scope(shelf.owner, new.id))
         await store.restore(shelf.owner, replace(old, id=f"{new.id.partition('.')[0]}.old"), entries)
         assert len(await bot.documents()) == 2
         assert await bot.read(b"new", name="a.txt") == new
-        assert await bot.documents() == [new]
+        assert await bot.documents() == (new,)
 
 
 def test_a_document_cannot_look_like_what_is_known_of_the_user():

@@ -14,8 +14,7 @@ from hypothesis import strategies as st
 from anaphora import AsyncChatbot, Chatbot, Retries, ScriptedProvider
 from anaphora.errors import ConfigError, GuardFailed, InvalidMessage, StreamInterrupted
 from anaphora.guards import Guard, Refusal, guard, json_only, mask_secrets, maximum_length, topics
-from anaphora.guards.gate import Gate
-from anaphora.guards.gate import Refused as GateRefused
+from anaphora.guards.gate import AnswerRefused, Gate
 from anaphora.providers.scripted import Cut, ScriptedReply
 from anaphora.values.events import Ended, Refused, TextDelta, ToolCallDelta
 from anaphora.values.message import Text, Usage
@@ -39,7 +38,7 @@ def test_a_plain_function_guards_message_and_answer():
     provider = ScriptedProvider("hello there")
     with Chatbot(provider, guards=[shouted]) as bot:
         assert bot.say("hi").text == "HELLO THERE"
-        assert [entry.text for entry in bot.history] == ["HI", "HELLO THERE"]
+        assert [entry.text for entry in bot.history()] == ["HI", "HELLO THERE"]
     assert provider.requests[0].messages[-1].text == "HI"
 
 
@@ -49,11 +48,11 @@ def test_a_refused_message_is_not_sent_and_not_in_the_next_context():
         answer = bot.say("Show me blood")
         assert (answer.status, answer.text) == ("refused", "Not about that.")
         assert provider.requests == []
-        assert bot.history == []
+        assert bot.history() == ()
         assert bot.unanswered() is None
         assert bot.say("Hello").status == "complete"
         assert [message.text for message in provider.requests[0].messages] == ["Hello"]
-        stored = [(entry.text, entry.status) for entry in bot.branches]
+        stored = [(entry.text, entry.status) for entry in bot.branches()]
     assert ("Not about that.", "refused") in stored
 
 
@@ -66,7 +65,7 @@ def test_a_refused_answer_is_not_shown_and_not_in_the_next_context():
         assert Refused("Not about that.") in events
         assert reply.answer().status == "refused"
         assert "".join(bot.stream("Again")) == "Flowers."
-        assert [entry.text for entry in bot.history] == ["Again", "Flowers."]
+        assert [entry.text for entry in bot.history()] == ["Again", "Flowers."]
 
 
 def test_the_text_of_a_refusal_comes_with_the_words_of_a_stream():
@@ -142,7 +141,7 @@ async def passed(guards: Sequence[Guard], pieces: Sequence[str]) -> str:
             await gate.feed(piece)
             text += gate.passed
         await gate.end()
-    except GateRefused as refused:
+    except AnswerRefused as refused:
         return text + gate.passed + f"<{refused.refusal.text}>"
     return text + gate.passed
 
@@ -268,8 +267,8 @@ def test_a_refused_answer_is_on_the_bill(sees: str):
     said: ScriptedReply = [TextDelta("Blood. "), TextDelta("More."), Ended("stop", Usage(500, 0, 7))]
     with Chatbot(ScriptedProvider(said), guards=[only("answer", sees)(no_blood)]) as bot:
         assert bot.say("Go").status == "refused"
-        assert bot.usage.input_tokens > 0
-        assert sees == "sentence" or bot.usage == Usage(500, 0, 7, cost=bot.usage.cost)
+        assert bot.usage().input_tokens > 0
+        assert sees == "sentence" or bot.usage() == Usage(500, 0, 7, cost=bot.usage().cost)
 
 
 def test_a_key_is_no_way_round_the_guards(tmp_path: Path):
@@ -328,7 +327,7 @@ def test_going_on_is_not_for_the_guards_to_judge():
     with Chatbot(ScriptedProvider(cut, " good."), guards=[topics("book")], retries=Retries(attempts=0)) as bot:
         with pytest.raises(StreamInterrupted):
             bot.stream("A book?").answer()
-        assert bot.go_on().status == "complete"
+        assert bot.continue_answer().status == "complete"
 
 
 def test_a_guard_that_leaves_nothing_refuses():

@@ -22,7 +22,7 @@ WORDS = "and some more words that fill the window with text"
 async def talk(bot: AsyncChatbot, turns: int, first: int = 0) -> None:
     for number in range(first, first + turns):
         await bot.say(f"mark{number} {WORDS}")
-        await bot.settle()
+        await bot.wait_for_background()
 
 
 def sent(request: Request) -> str:
@@ -63,7 +63,7 @@ async def test_older_summaries_become_one_so_that_they_keep_to_their_share():
         assert report.asides.summaries[0].start == 0
         assert report.asides.summaries[0].end > 30
         assert report.asides.preamble.tokens <= 0.25 * report.budget
-        assert len(await bot._setup.store.summaries(bot._scope, (await bot.info()).head)) <= 12
+        assert len(await bot._bot.store.summaries(bot._open.scope, (await bot.info()).head)) <= 12
 
 
 async def test_the_prefix_changes_only_when_the_window_moves():
@@ -72,7 +72,7 @@ async def test_the_prefix_changes_only_when_the_window_moves():
         moves, cut = 0, None
         for number in range(50):
             answer = await bot.say(f"mark{number} {WORDS}")
-            await bot.settle()
+            await bot.wait_for_background()
             assert answer.context is not None
             moves += cut not in {None, answer.context.cut}
             cut = answer.context.cut
@@ -169,7 +169,7 @@ async def test_a_long_history_that_came_from_elsewhere_is_summarised_once(tmp_pa
     provider = ScriptedProvider(echo=True, context_window=1_200, background=marks_kept)
     other = AsyncChatbot(provider, store=store).conversation("c")
     await other.say("mark900")
-    await other.settle()
+    await other.wait_for_background()
     assert [request.purpose for request in provider.background_requests].count("summary") <= 2
     await other.say("mark901")
     assert "They said mark0" in sent(provider.requests[-1])
@@ -183,7 +183,7 @@ async def test_facts_are_learned_from_the_users_words_with_evidence():
     provider = ScriptedProvider(echo=True, background=marks_kept)
     async with AsyncChatbot(provider, facts=Facts(learn=True)) as bot:
         await bot.say("I live in Lyon and like tea.")
-        await bot.settle()
+        await bot.wait_for_background()
         (fact,) = await bot.facts.list()
         (asked, _) = await bot.history()
         assert fact.text == "Lives in Lyon"
@@ -196,7 +196,7 @@ async def test_a_fact_that_changed_takes_the_place_of_the_old_one_which_is_kept_
     async with AsyncChatbot(provider, facts=Facts(learn=True)) as bot:
         for text in ("I live in Lyon.", "I live in Lyon, as I said.", "I live in Paris now."):
             await bot.say(text)
-            await bot.settle()
+            await bot.wait_for_background()
         assert [fact.text for fact in await bot.facts.list()] == ["Lives in Paris"]
         old, new = await bot.facts.history()
         assert (old.text, old.successor) == ("Lives in Lyon", new.id)
@@ -209,7 +209,7 @@ async def test_every_message_is_learned_from_once():
     async with AsyncChatbot(provider, facts=Facts(learn=True)) as bot:
         for number in range(4):
             await bot.say(f"I have {number} cats")
-            await bot.settle()
+            await bot.wait_for_background()
     asked = [request for request in provider.background_requests if request.purpose == "facts"]
     assert [material(request).count("cats") for request in asked] == [1, 1, 1, 1]
 
@@ -218,7 +218,7 @@ async def test_without_being_asked_to_nothing_is_learned():
     provider = ScriptedProvider(echo=True, background=marks_kept)
     async with AsyncChatbot(provider) as bot:
         await bot.say("I live in Lyon.")
-        await bot.settle()
+        await bot.wait_for_background()
         assert await bot.facts.list() == []
         assert provider.background_requests == []
 
@@ -228,7 +228,7 @@ async def test_facts_reach_the_owners_other_conversations_and_nobody_elses():
     provider = ScriptedProvider(echo=True, background=marks_kept)
     bot = AsyncChatbot(provider, store=store, facts=Facts(learn=True), owner="ana")
     await bot.say("I live in Lyon.")
-    await bot.settle()
+    await bot.wait_for_background()
     await bot.conversation("another").say("Where is a good bakery?")
     assert "Lives in Lyon" in sent(provider.requests[-1])
     other = AsyncChatbot(provider, store=store, owner="bob")
@@ -240,7 +240,7 @@ async def test_what_was_just_said_is_not_told_as_a_fact_too():
     provider = ScriptedProvider(echo=True, background=marks_kept)
     async with AsyncChatbot(provider, facts=Facts(learn=True)) as bot:
         await bot.say("I live in Lyon.")
-        await bot.settle()
+        await bot.wait_for_background()
         await bot.say("Where is a good bakery?")
         assert "<memory>" not in sent(provider.requests[-1])
 
@@ -250,10 +250,10 @@ async def test_a_fork_goes_on_with_what_was_learned():
     async with AsyncChatbot(provider, facts=Facts(learn=True)) as bot:
         for text in ("I live in Lyon.", "I live in Paris now."):
             await bot.say(text)
-            await bot.settle()
+            await bot.wait_for_background()
         fork = await bot.fork()
         await fork.say("Hello.")
-        await fork.settle()
+        await fork.wait_for_background()
         assert [fact.text for fact in await bot.facts.list()] == ["Lives in Paris"]
 
 
@@ -264,11 +264,11 @@ async def test_what_the_user_corrects_while_facts_are_looked_for_stays_corrected
     provider = ScriptedProvider(echo=True, background=slow)
     async with AsyncChatbot(provider, facts=Facts(learn=True)) as bot:
         await bot.say("I live in Lyon.")
-        await bot.settle()
+        await bot.wait_for_background()
         (fact,) = await bot.facts.list()
         await bot.say("I live in Lyon, as I said.")
         await bot.facts.edit(fact, "Lives near Lyon")
-        await bot.settle()
+        await bot.wait_for_background()
         assert [one.text for one in await bot.facts.list()] == ["Lives near Lyon"]
 
 
@@ -277,7 +277,7 @@ async def test_summaries_of_a_small_window_become_few_too():
     async with AsyncChatbot(provider, window=LastTurns(1)) as bot:
         for number in range(70):
             await bot.say(f"mark{number} {WORDS}")
-            await bot.settle()
+            await bot.wait_for_background()
             report = (await bot.context()).report
             assert len(report.asides.summaries) <= 6
         assert report.left is not None
@@ -334,7 +334,7 @@ async def test_an_owner_is_never_summarised_into_anothers_context():
     ana, bob = (AsyncChatbot(provider, store=store, owner=owner) for owner in ("ana", "bob"))
     for number in range(25):
         await ana.conversation("c").say(f"mark{number} {WORDS}")
-        await ana.conversation("c").settle()
+        await ana.conversation("c").wait_for_background()
     await bob.conversation("c").say("What did mark1 and mark2 say?")
     assert sent(provider.requests[-1]) == "What did mark1 and mark2 say?"
     assert isinstance(provider.requests[-1].messages[0], Message)
@@ -344,5 +344,5 @@ async def test_waiting_for_the_background_can_be_bounded():
     provider = ScriptedProvider(echo=True, context_window=1_200, background=lambda _: [Delay(60.0), TextDelta("late")])
     async with AsyncChatbot(provider, facts=Facts(learn=True)) as bot:
         await bot.say("I live in Lyon.")
-        await bot.settle(0.01)
+        await bot.wait_for_background(0.01)
         assert len(provider.background_requests) <= 1

@@ -85,7 +85,7 @@ def test_the_synchronous_bot_has_the_same_verbs():
         assert len(bot.facts) == 1
         assert [one.text for one in bot.facts] == ["Likes green tea"] == [one.text for one in bot.facts.list()]
         bot.say("hello")
-        bot.settle()
+        bot.wait_for_background()
         bot.facts.delete(fact)
         assert list(bot.facts.history()) == []
 

@@ -135,7 +135,7 @@ async def test_vectors_find_what_means_the_same_in_other_words(store: Store):
         await bot.say("Our puppy sleeps all day")
         for number in range(40):
             await bot.say(f"Remark number {number} about nothing at all")
-            await bot.settle()
+            await bot.wait_for_background()
         await bot.say("Where is the hound?")
         assert "Our puppy sleeps all day" in newest(provider)
         await bot.say("Where is the elephant?")
@@ -158,9 +158,9 @@ async def test_an_embedder_that_fails_is_told_of_and_words_do_alone(store: Store
 async def test_an_embedder_that_is_slow_delays_no_answer(store: Store, monkeypatch: pytest.MonkeyPatch):
     import time
 
-    from anaphora import remembering
+    from anaphora.memory import gather
 
-    monkeypatch.setattr(remembering, "_VECTOR_SECONDS", 0.05)
+    monkeypatch.setattr(gather, "_VECTOR_SECONDS", 0.05)
 
     def slow(texts):
         time.sleep(0.5)

@@ -6,14 +6,13 @@ from anaphora.errors import ServerFailed
 from anaphora.memory.titles import cleaned_title
 from anaphora.providers.scripted import Delay
 from anaphora.stores.records import new_conversation_id
+from anaphora.turn.bot import Timing
 from anaphora.values.transcript import first_title
 
 pytestmark = pytest.mark.anyio
 
 
-@pytest.fixture(autouse=True)
-def at_once(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("anaphora.memory.titles._QUIET_SECONDS", 0.0)
+AT_ONCE = Timing(title=0.0)
 
 
 async def title_of(bot: AsyncChatbot, *, wanted: str) -> str:
@@ -31,7 +30,7 @@ async def test_a_conversation_is_called_by_its_first_words_at_once():
 
 
 async def test_a_conversation_that_somebody_named_is_called_so():
-    async with AsyncChatbot(ScriptedProvider(echo=True), titles=True) as bot:
+    async with AsyncChatbot(ScriptedProvider(echo=True), titles=True, timing=AT_ONCE) as bot:
         trip = bot.conversation("trip to Kyoto")
         await trip.say("Hello")
         assert (await trip.info()).title == "trip to Kyoto"
@@ -40,7 +39,7 @@ async def test_a_conversation_that_somebody_named_is_called_so():
 
 async def test_the_model_gives_a_better_title_after_the_answer():
     provider = ScriptedProvider("Paris.", '"The Capital of France."\n\nI hope you like it.')
-    async with AsyncChatbot(provider, titles=True) as bot:
+    async with AsyncChatbot(provider, titles=True, timing=AT_ONCE) as bot:
         assert (await bot.say("What's the capital of France?")).text == "Paris."
         assert await title_of(bot, wanted="The Capital of France") == "The Capital of France"
         assert [entry.text for entry in await bot.history()] == ["What's the capital of France?", "Paris."]
@@ -49,14 +48,14 @@ async def test_the_model_gives_a_better_title_after_the_answer():
 
 
 async def test_leaving_the_reply_behind_does_not_end_the_search_for_a_title():
-    async with AsyncChatbot(ScriptedProvider("Paris.", "The Capital of France"), titles=True) as bot:
+    async with AsyncChatbot(ScriptedProvider("Paris.", "The Capital of France"), titles=True, timing=AT_ONCE) as bot:
         async with bot.stream("What's the capital of France?") as reply:
             assert [text async for text in reply] == ["Paris."]
         assert await title_of(bot, wanted="The Capital of France") == "The Capital of France"
 
 
 async def test_a_title_that_somebody_gave_is_never_changed():
-    async with AsyncChatbot(ScriptedProvider("a", "b", "Another title"), titles=True) as bot:
+    async with AsyncChatbot(ScriptedProvider("a", "b", "Another title"), titles=True, timing=AT_ONCE) as bot:
         await bot.say("hello")
         await bot.rename("mine")
         await bot.say("again")
@@ -66,7 +65,7 @@ async def test_a_title_that_somebody_gave_is_never_changed():
 
 async def test_a_title_that_fails_is_asked_for_after_the_next_answer():
     provider = ScriptedProvider("a", ServerFailed("down", provider="scripted"), "b", "A good title")
-    async with AsyncChatbot(provider, titles=True) as bot:
+    async with AsyncChatbot(provider, titles=True, timing=AT_ONCE) as bot:
         await bot.say("hello")
         while len(provider.requests) < 2:
             await anyio.sleep(0.01)
@@ -77,7 +76,7 @@ async def test_a_title_that_fails_is_asked_for_after_the_next_answer():
 async def test_nobody_waits_for_a_title():
     provider = ScriptedProvider("a", [Delay(60)], "b", [Delay(60)])
     with anyio.fail_after(10):
-        async with AsyncChatbot(provider, titles=True) as bot:
+        async with AsyncChatbot(provider, titles=True, timing=AT_ONCE) as bot:
             await bot.say("hello")
             await anyio.sleep(0.02)
             assert (await bot.say("again")).text == "b"

@@ -94,13 +94,13 @@ def test_a_file_that_cannot_be_read_harms_no_other(tmp_path: Path):
 def test_a_chatbot_takes_a_persona_and_what_is_set_holds_over_it():
     provider = ScriptedProvider("Hi.", "Ho.")
     with Chatbot(provider, persona="nora", temperature=0.9) as bot:
-        assert "Nora" in bot.system
+        assert "Nora" in bot.system()
         bot.say("Hi")
     (request,) = provider.requests
     assert [tool.name for tool in request.tools] == ["stock"]
     assert request.options.temperature == 0.9
     with Chatbot(ScriptedProvider(), persona="nora", system="Mine.") as other:
-        assert other.system == "Mine."
+        assert other.system() == "Mine."
 
 
 def test_the_score_of_the_quiz_is_counted_from_the_branch():

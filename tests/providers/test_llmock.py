@@ -9,7 +9,7 @@ from collections.abc import Iterator
 import pytest
 
 from anaphora import AsyncChatbot, Retries
-from anaphora.chat.chatbot import ChatbotOptions
+from anaphora.chat.options import ChatbotOptions
 from anaphora.errors import ProviderError, StreamInterrupted
 from anaphora.providers.base import Deadlines
 
@@ -107,7 +107,7 @@ async def test_a_displayed_answer_that_broke_is_kept_and_never_taken_for_whole(b
                 shown += text
         asked = await bot.unanswered()
         assert asked is not None
-        (kept,) = await bot._setup.store.children(bot._scope, asked.id)
+        (kept,) = await bot._bot.store.children(bot._open.scope, asked.id)
     assert shown
     assert (kept.status, kept.text) == ("interrupted", shown)
     assert len(judge.requests) == 1

@@ -61,7 +61,7 @@ async def test_whatever_call_fails_the_transcript_is_right_and_the_next_turn_wor
             assert history in ([], [("first", "complete"), ("one", "complete")])
             if not failed:
                 assert history
-            asked = [entry for entry in await store.children(talk._scope, None) if entry.role == "user"]
+            asked = [entry for entry in await store.children(talk._open.scope, None) if entry.role == "user"]
             assert not shown or [entry.text for entry in asked] == ["first"]
             await talk.say("second")
             assert [entry.text for entry in await talk.history()][-2] == "second"

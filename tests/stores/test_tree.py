@@ -17,7 +17,7 @@ from anaphora import Chatbot, Conversation, Retries, ScriptedProvider
 from anaphora.errors import ProviderError, ServerFailed
 from anaphora.providers.base import Request
 from anaphora.providers.scripted import Cut, Delay, ScriptedReply
-from anaphora.sync.portal import door
+from anaphora.sync.portal import portal
 from anaphora.values.events import ProviderEvent, TextDelta
 from anaphora.values.scope import Scope
 from anaphora.values.transcript import Entry
@@ -85,8 +85,8 @@ class Talk(RuleBasedStateMachine):
         return data.draw(st.sampled_from(entries)) if entries else None
 
     def _stored(self, name: str) -> list[Entry]:
-        store = self.bot._bot._setup.store
-        return list(door.call(lambda: store.transcript(Scope("me", name))))
+        store = self.bot._inner._bot.store
+        return list(portal.call(lambda: store.transcript(Scope("me", name))))
 
     def _new(self, name: str, tree: Tree) -> list[Entry]:
         return [entry for entry in self._stored(name) if entry.id not in tree.messages]
@@ -210,10 +210,10 @@ class Talk(RuleBasedStateMachine):
             assert found == tree.messages
             assert [entry.order for entry in entries] == list(range(1, len(entries) + 1))
             talk = self.bot.conversation(name)
-            assert [entry.id for entry in talk.history] == tree.path(tree.head)
-            assert talk.info.messages == len(entries)
+            assert [entry.id for entry in talk.history()] == tree.path(tree.head)
+            assert talk.info().messages == len(entries)
             leaves = set(tree.messages) - {said.parent for said in tree.messages.values()}
-            assert {entry.id for entry in talk.branches} == leaves
+            assert {entry.id for entry in talk.branches()} == leaves
             for entry in entries:
                 extents = [one.extent for one in entries if one.id in tree.path(entry.id)[:-1]]
                 assert (entry.before.messages, entry.before.turns) == (len(extents), sum(extent.turns for extent in extents))

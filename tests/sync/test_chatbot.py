@@ -13,16 +13,16 @@ import pytest
 from anaphora import Chatbot, ScriptedProvider
 from anaphora.errors import ServerFailed, StreamInterrupted
 from anaphora.providers.scripted import Cut, Delay
-from anaphora.values.events import Event, Finished, Planned, TextDelta
+from anaphora.values.events import Finished, Planned, TextDelta
 
 
 def test_the_three_lines_of_the_readme():
     bot = Chatbot(ScriptedProvider("Paris.", "About two million."), system="You are a friendly tutor.")
     assert bot.say("What's the capital of France?").text == "Paris."
     assert "".join(bot.stream("What's its population?")) == "About two million."
-    assert [entry.role for entry in bot.history] == ["user", "assistant"] * 2
-    assert bot.usage.output_tokens > 0
-    assert bot.context.report.window_messages == 4
+    assert [entry.role for entry in bot.history()] == ["user", "assistant"] * 2
+    assert bot.usage().output_tokens > 0
+    assert bot.context().report.window_messages == 4
 
 
 def test_a_stream_has_events_text_and_an_answer():
@@ -41,7 +41,7 @@ def test_leaving_a_stream_early_keeps_what_came_without_with():
     bot = Chatbot(ScriptedProvider([TextDelta("Once"), Delay(30)], "more"))
     for _ in bot.stream("Tell me a story"):
         break
-    assert [(entry.text, entry.status) for entry in bot.history] == [("Tell me a story", "complete"), ("Once", "stopped")]
+    assert [(entry.text, entry.status) for entry in bot.history()] == [("Tell me a story", "complete"), ("Once", "stopped")]
     assert bot.say("go on").text == "more"
 
 
@@ -57,8 +57,8 @@ def test_errors_come_out_where_the_caller_is():
 def test_the_other_verbs():
     with Chatbot(ScriptedProvider("a", "b", "c", "d")) as bot:
         bot.prepare()
-        bot.system = "Be brief."
-        assert bot.system == "Be brief."
+        bot.use(system="Be brief.")
+        assert bot.system() == "Be brief."
         bot.say("1")
         assert "".join(bot.retry_stream()) == "b"
         assert bot.undo() is not None
@@ -66,7 +66,7 @@ def test_the_other_verbs():
         assert trip.id == "trip"
         assert trip.say("2").text == "c"
         assert {info.id for info in bot.conversations()} >= {"trip"}
-        assert bot.info.messages == 3
+        assert bot.info().messages == 3
         assert bot.model == "scripted"
 
 
@@ -84,7 +84,7 @@ def test_one_bot_serves_many_threads():
         conversation = bot.conversation(name)
         for number in range(5):
             assert "".join(conversation.stream(f"{name}{number}")) == f"You said: {name}{number}"
-        return [entry.text for entry in conversation.history if entry.role == "user"]
+        return [entry.text for entry in conversation.history() if entry.role == "user"]
 
     names = [f"c{number}-" for number in range(16)]
     with ThreadPoolExecutor(8) as pool:
@@ -106,7 +106,7 @@ def test_a_conversation_is_saved_and_loaded(tmp_path):
     other = Chatbot(ScriptedProvider("Two million."))
     assert other.load(tmp_path / "chat.json") == 2
     assert other.say("Its population?").text == "Two million."
-    assert [entry.text for entry in other.history] == ["Capital?", "Paris.", "Its population?", "Two million."]
+    assert [entry.text for entry in other.history()] == ["Capital?", "Paris.", "Its population?", "Two million."]
 
 
 def run(code: str, *, interrupt: bool = False) -> subprocess.CompletedProcess[str]:
@@ -133,7 +133,7 @@ def test_ctrl_c_while_an_answer_comes_keeps_what_came():
             for text in bot.stream("story"):
                 print(text, flush=True)
         except KeyboardInterrupt:
-            print([(entry.text, entry.status) for entry in bot.history])
+            print([(entry.text, entry.status) for entry in bot.history()])
         """,
         interrupt=True,
     )
@@ -173,15 +173,15 @@ def test_a_forked_child_ends_like_any_program():
 
 def test_words_that_come_just_before_the_end_are_not_lost():
     reply = Chatbot(ScriptedProvider("all of it")).stream("hi")
-    mailbox, take = reply._mailbox, reply._mailbox.take
+    log, look = reply._inner.turn.events, reply._reader._look
 
-    def take_then_let_the_turn_end() -> list[Event]:
-        events = take()
-        while not mailbox.closed:
+    def look_then_let_the_turn_end() -> bool:
+        found = look()
+        while not log.closed:
             time.sleep(0.001)
-        return events
+        return found
 
-    mailbox.take = take_then_let_the_turn_end  # type: ignore[method-assign]
+    reply._reader._look = look_then_let_the_turn_end  # type: ignore[method-assign]
     assert "".join(reply) == "all of it"
 
 

@@ -16,7 +16,7 @@ from anaphora.errors import ConfigError
 from anaphora.providers.scripted import ScriptedReply
 from anaphora.tools import calculate, file_tools, now, tool
 from anaphora.tools.base import Caller, Tool, ToolFailed
-from anaphora.tools.run import Round
+from anaphora.tools.run import ToolHooks, ToolRun
 from anaphora.values.events import Ended, ToolCallDelta
 from anaphora.values.message import ToolCall, ToolResult
 
@@ -224,9 +224,9 @@ def test_whatever_a_model_calls_there_is_one_result_for_it(name: str, arguments:
 
     async def go() -> tuple[ToolResult, ...]:
         calls = [ToolCall("1", name, arguments), ToolCall("2", "look", arguments), ToolCall("3", "look", '{"x": 1}')]
-        running = Round(calls, {"look": look}, CALLER, None, changed, lambda _: None, lambda _: None, checked)
+        running = ToolRun(calls, {"look": look}, CALLER, None, ToolHooks(changed, lambda _: None, lambda _: None, checked))
         await running.run()
-        return running.parts
+        return running.results
 
     parts = anyio.run(go)
     assert [part.call_id for part in parts] == ["1", "2", "3"]

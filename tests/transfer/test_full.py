@@ -37,7 +37,7 @@ async def talk(store: Store) -> None:
         for text in ("broken", "failed"):
             with pytest.raises(Exception, match=r"x|broke"):
                 await one.say(text)
-        await one.set_system("Be kind.")
+        await one.use(system="Be kind.")
         await bot.say("other")
         await bot.rename("A title")
     call = Message("assistant", (Thinking("hm", {"signature": "s"}), ToolCall("c", "look", "{}"), Image(b"\x00", "image/png")))

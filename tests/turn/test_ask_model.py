@@ -91,7 +91,7 @@ async def test_a_prompt_that_was_cut_off_in_silence_is_noticed_and_teaches_nothi
         (warned,) = [event.text for event in events if isinstance(event, Warned)]
         assert "read 200 tokens of about 1" in warned
         assert "context_window" in warned
-        assert bot._setup.model.estimate.samples == 0
+        assert bot._bot.model.estimate.samples == 0
 
 
 async def test_what_was_learned_of_a_models_tokens_is_known_to_the_next_program(tmp_path: Path):
@@ -99,12 +99,12 @@ async def test_what_was_learned_of_a_models_tokens_is_known_to_the_next_program(
     provider: Provider = ScriptedProvider([TextDelta("ok"), Ended("stop", Usage(300, 0, 1), "m")])
     async with AsyncChatbot(provider, store=tmp_path / "chats.db") as bot:
         await bot.say(long)
-        learned = bot._setup.model.estimate
+        learned = bot._bot.model.estimate
     assert learned.samples == 1
     assert learned.error > 0
     async with AsyncChatbot(ScriptedProvider("ok"), store=tmp_path / "chats.db") as bot:
         await bot.say("hi")
-        assert bot._setup.model.estimate.bytes_per_token == learned.bytes_per_token
+        assert bot._bot.model.estimate.bytes_per_token == learned.bytes_per_token
 
 
 async def test_why_the_cache_was_missed_is_told():
@@ -113,7 +113,7 @@ async def test_why_the_cache_was_missed_is_told():
 
     async with AsyncChatbot(ScriptedProvider(cached(0), cached(900), cached(950), cached(0), cached(10))) as bot:
         losses = [(await bot.say(text)).cache_loss for text in "abc"]
-        await bot.set_system("Another one.")
+        await bot.use(system="Another one.")
         losses += [(await bot.say("d")).cache_loss, (await bot.say("e")).cache_loss]
     assert losses == ["", "", "", "the system prompt changed", ""]
 
@@ -145,7 +145,7 @@ async def test_a_key_an_address_and_a_window_go_to_the_first_of_several_services
     monkeypatch.setenv("OPENAI_API_KEY", "sk-own")
     options = {"base_url": loopback.url, "api_key": "gsk-canary", "context_window": 5_000}
     async with AsyncChatbot("groq:a,openai:gpt-5.4-mini,groq:b", **options) as bot:  # type: ignore[arg-type]
-        second, third = bot._setup.fallbacks
+        second, third = bot._bot.models[1:]
         assert isinstance(second.provider, Service)
         assert isinstance(third.provider, Service)
         assert (second.provider.base_url, second.provider._key) == ("https://api.openai.com/v1", "sk-own")
@@ -170,7 +170,7 @@ async def test_a_picture_teaches_nothing_about_words():
     async with AsyncChatbot(provider) as bot:
         answer = await bot.say("word " * 60, images=[Image(TINY_GIF, "image/gif")])
         assert answer.warnings == ()
-        assert bot._setup.model.estimate.samples == 0
+        assert bot._bot.model.estimate.samples == 0
 
 
 async def test_a_server_that_was_away_is_asked_again_for_the_window(loopback: Loopback):
@@ -180,7 +180,7 @@ async def test_a_server_that_was_away_is_asked_again_for_the_window(loopback: Lo
     bot = AsyncChatbot("ollama:m", base_url=url)
     assert (await bot.prepare()).context_window is None
     loopback.about["/api/show"] = http(b'{"model_info": {"llama.context_length": 4096}}')
-    provider = bot._setup.model.provider
+    provider = bot._bot.model.provider
     assert isinstance(provider, Service)
     provider._http._base_url = loopback.url.removesuffix("/v1")
     assert (await bot.prepare()).context_window == 4_096
@@ -199,7 +199,7 @@ class Away(ScriptedProvider):
 async def test_after_another_model_answered_the_next_message_is_answered_too(tmp_path: Path):
     models = f"{script(tmp_path, 'a', 'text: never')},scripted:"
     async with AsyncChatbot(models, titles=True, retries=Retries(attempts=0)) as bot:
-        bot._setup.model.provider = Away()
+        bot._bot.model.provider = Away()
         # The first one's title is still being waited for when the second is said.
         assert (await bot.say("one")).text == "You said: one"
         assert (await bot.say("two")).text == "You said: two"
@@ -217,8 +217,8 @@ async def test_a_server_that_is_away_is_asked_for_its_window_once_a_turn(tmp_pat
     provider = Counted("one", "two", context_window=None)
     async with AsyncChatbot(provider) as bot:
         await bot.say("a")
-        await bot.settle()
+        await bot.wait_for_background()
         first = provider.prepared
         await bot.say("b")
-        await bot.settle()
+        await bot.wait_for_background()
     assert provider.prepared - first == 1

@@ -28,8 +28,8 @@ def test_a_tool_is_called_and_its_result_answered():
         answer = bot.say("What's the weather in Paris?")
         assert answer.text == "It is sunny in Paris."
         assert [message.role for message in answer.steps] == ["assistant", "tool"]
-        assert [entry.role for entry in bot.history] == ["user", "assistant", "tool", "assistant"]
-        assert [entry.status for entry in bot.history] == ["complete"] * 4
+        assert [entry.role for entry in bot.history()] == ["user", "assistant", "tool", "assistant"]
+        assert [entry.status for entry in bot.history()] == ["complete"] * 4
     assert [one.name for one in provider.requests[0].tools] == ["get_weather"]
     assert results(provider) == [ToolResult("id_get_weather_0", "sunny in Paris", "get_weather")]
 
@@ -51,7 +51,7 @@ def test_the_usage_of_an_answer_is_that_of_all_its_calls():
         answer = bot.say("Weather?")
         assert answer.usage is not None
         assert (answer.usage.input_tokens, answer.usage.cached_tokens, answer.usage.output_tokens) == (40, 10, 7)
-        assert bot.usage.input_tokens == 40
+        assert bot.usage().input_tokens == 40
 
 
 def test_calls_of_one_answer_run_together():
@@ -132,11 +132,11 @@ def test_a_model_that_calls_tools_all_the_same_is_not_obeyed():
     with Chatbot(provider, tools=[get_weather], max_steps=2, retries=Retries(attempts=0)) as bot:
         with pytest.raises(UnreadableAnswer, match="went on calling tools where it had to answer"):
             bot.say("Go")
-        assert bot.history == []
+        assert bot.history() == ()
         # What it said beside such calls is an answer.
         answer = bot.say("Go", tool_choice="none")
         assert (answer.text, answer.steps) == ("Well.", ())
-        assert bot.history[-1].message.tool_calls == ()
+        assert bot.history()[-1].message.tool_calls == ()
 
 
 def test_three_rounds_of_calls_that_cannot_be_made_are_enough():
@@ -284,12 +284,12 @@ def test_words_before_and_after_a_tool_are_paragraphs():
     provider = ScriptedProvider(calling(call("get_weather", '{"city": "X"}'), text="Let me see."), "Sunny.")
     with Chatbot(provider, tools=[get_weather]) as bot:
         assert "".join(bot.stream("Go")) == "Let me see.\n\nSunny."
-        assert bot.history[-1].text == "Sunny."
+        assert bot.history()[-1].text == "Sunny."
 
 
 def test_a_persona_and_a_tool_of_ones_own_go_together():
     with Chatbot(ScriptedProvider(), persona="quiz", tools=[tool(get_weather)]) as bot:
-        assert [one.name for one in bot.tools] == ["score", "get_weather"]
+        assert [one.name for one in bot.tools()] == ["score", "get_weather"]
 
 
 def test_tools_that_changed_are_why_the_cache_was_missed():

@@ -18,7 +18,8 @@ from anaphora.errors import (
 )
 from anaphora.providers.base import ModelInfo, Request
 from anaphora.providers.scripted import Cut, Delay, ScriptedReply
-from anaphora.stores.records import Change
+from anaphora.stores.records import Draft
+from anaphora.turn.bot import Timing
 from anaphora.values.events import Event, Finished, Planned, ProviderEvent, Retrying, TextDelta
 from anaphora.values.scope import Scope
 from anaphora.values.transcript import Entry, Extent
@@ -29,7 +30,7 @@ QUICK = Retries(first_delay=0.001)
 
 async def everything(bot: AsyncChatbot) -> list[tuple[str, str, str]]:
     """The whole tree of the bot's own conversation: role, text, status, in order."""
-    store, scope = bot._setup.store, bot._scope
+    store, scope = bot._bot.store, bot._open.scope
 
     async def below(parent: str | None) -> list[Entry]:
         found: list[Entry] = []
@@ -61,9 +62,9 @@ async def test_a_turn_tells_its_plan_then_the_words_then_the_end():
     assert isinstance(events[0], Planned)
     assert isinstance(events[-1], Finished)
     assert "".join(event.text for event in events if isinstance(event, TextDelta)) == "Pa ris."
-    assert events[-1].status == "complete"
-    assert events[-1].usage is not None
-    assert events[-1].first_seconds is not None
+    assert events[-1].answer.status == "complete"
+    assert events[-1].answer.usage is not None
+    assert events[-1].answer.first_seconds is not None
 
 
 async def test_the_users_words_are_kept_before_the_provider_is_called():
@@ -78,7 +79,7 @@ async def test_the_users_words_are_kept_before_the_provider_is_called():
     provider = Looking("ok")
     async with AsyncChatbot(provider) as bot:
         await bot.say("important")
-    assert provider.kept == [("user", "important", "complete"), ("assistant", "", "pending")]
+    assert provider.kept == [("user", "important", "complete")]
 
 
 async def test_the_users_words_are_kept_even_if_the_provider_cannot_be_prepared():
@@ -201,9 +202,10 @@ async def test_a_slow_reader_does_not_hold_the_answer_up():
         assert [text async for text in reply] == ["a b c d e f"]
 
 
-async def test_the_words_so_far_are_written_down_while_they_come(monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr("anaphora.turn.turn._FLUSH_SECONDS", 0.01)
-    async with AsyncChatbot(ScriptedProvider([TextDelta("Once"), Delay(0.2), TextDelta(" upon")])) as bot:
+async def test_the_words_so_far_are_written_down_while_they_come():
+    async with AsyncChatbot(
+        ScriptedProvider([TextDelta("Once"), Delay(0.2), TextDelta(" upon")]), timing=Timing(flush=0.01)
+    ) as bot:
         async for _ in bot.stream("Tell me a story"):
             await anyio.sleep(0.05)
             assert ("assistant", "Once", "pending") in await everything(bot)
@@ -286,7 +288,7 @@ async def test_a_provider_that_breaks_its_contract_breaks_no_transcript():
 
 async def test_the_answer_is_shown_even_if_it_cannot_be_stored():
     class Full(InMemoryStore):
-        async def change(self, scope: Scope, message_id: str, change: Change, /) -> Entry:
+        async def append(self, scope: Scope, draft: Draft, /) -> Entry:
             raise StoreError("disk full")
 
     async with AsyncChatbot(ScriptedProvider("words"), store=Full()) as bot:
@@ -330,20 +332,18 @@ async def test_a_store_that_fails_in_the_middle_is_told_as_it_is_and_nobody_stop
         assert await everything(bot) == [("user", "hi", "complete"), ("assistant", "", "failed")]
 
 
-async def test_the_lease_is_held_while_the_model_is_being_loaded(monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr("anaphora.turn.turn._LEASE_SECONDS", 1.0)
-    monkeypatch.setattr("anaphora.turn.turn._FLUSH_SECONDS", 0.05)
+async def test_the_lease_is_held_while_the_model_is_being_loaded():
 
     class Slow(ScriptedProvider):
         async def prepare(self, model: str, /) -> ModelInfo:
-            await anyio.sleep(2.5)
+            await anyio.sleep(0.5)
             return await super().prepare(model)
 
     store = InMemoryStore()
-    slow = AsyncChatbot(Slow("A"), store=store).conversation("c")
+    slow = AsyncChatbot(Slow("A"), store=store, timing=Timing(flush=0.01, lease=0.2)).conversation("c")
     quick = AsyncChatbot(ScriptedProvider("B"), store=store).conversation("c")
     reply = slow.stream("from a")
-    await anyio.sleep(1.6)
+    await anyio.sleep(0.3)
     with pytest.raises(ConversationBusy):
         await quick.say("from b")
     assert (await reply.answer()).text == "A"

@@ -1,20 +1,32 @@
-"""An answer in flight: the mailbox between the turn and its reader, and the asynchronous door to it."""
+"""An answer in flight, for asynchronous code."""
 
 from __future__ import annotations
 
-from collections import deque
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
+from dataclasses import replace
 from types import TracebackType
-from typing import Self
+from typing import TYPE_CHECKING, Any, Generic, Self
 
 import anyio
 
-from anaphora.turn.mailbox import Answer, Mailbox, Turn, finished
+from anaphora.schema.partial import partial_json
+from anaphora.turn.events import END, Reader
+from anaphora.turn.turn import Turn
+from anaphora.values.answer import Answer
 from anaphora.values.events import Event, Refused, TextDelta
+
+if TYPE_CHECKING:
+    from typing_extensions import TypeVar
+
+    T = TypeVar("T", default=None)
+else:
+    from typing import TypeVar
+
+    T = TypeVar("T")
 
 
 class _Bell:
-    """Wakes a reader. The turn holds this and not the reply, so that a reply nobody reads any more is noticed."""
+    """Wakes a reader. The event log holds this and not the reply, so that a reply that nobody reads any more is noticed."""
 
     def __init__(self) -> None:
         self._rung = anyio.Event()
@@ -29,18 +41,18 @@ class _Bell:
             self._rung = anyio.Event()
 
 
-class AsyncReply:
+class AsyncReply(Generic[T]):
     """An answer in flight. Iterate it for the text as it comes, or its ``events``; ``await reply.answer()`` for the whole.
 
-    Leaving early (``break``, an exception, ``aclose``) stops the provider and keeps what came. ``async with`` is
-    optional; it waits until that is stored.
+    Leaving early (``break``, an exception, ``aclose``) stops the provider and keeps what came. ``async with`` is optional; it
+    waits until that is stored. A reply that nobody reads is stopped when it is collected.
     """
 
-    def __init__(self, start: Callable[[Mailbox], Turn]) -> None:
+    def __init__(self, turn: Turn, *, is_text: bool = False) -> None:
+        self.turn = turn
+        self._is_text = is_text
         self._bell = _Bell()
-        self._mailbox = Mailbox(self._bell.ring)
-        self._turn = start(self._mailbox)
-        self._batch: deque[Event] = deque()
+        self._reader = Reader(turn.events, self._bell.ring)
 
     @property
     def events(self) -> AsyncEvents:
@@ -52,40 +64,42 @@ class AsyncReply:
         """The text as it comes."""
         return AsyncTexts(self)
 
+    @property
+    def values(self) -> AsyncValues:
+        """The JSON value that the text so far stands for, each time it has grown: for an answer with an ``output_type``."""
+        return AsyncValues(self)
+
     def __aiter__(self) -> AsyncTexts:
         return self.text
 
-    async def answer(self) -> Answer:
-        """Read to the end and give the whole. Raises what ended it; giving up waiting stops it."""
+    async def answer(self) -> Answer[T]:
+        """Reads to the end and gives the whole answer. Raises the error that ended it. Giving up waiting stops it."""
         try:
-            while await self._next() is not None:
+            while await self.next() is not None:
                 pass
         except anyio.get_cancelled_exc_class():
             await self.aclose()
             raise
-        return finished(self._mailbox)
+        return self.whole()
+
+    def whole(self) -> Answer[T]:
+        """Gives the answer of a turn that has ended."""
+        answer = self.turn.events.answer
+        if answer is None:
+            raise RuntimeError("a turn ended without an answer and without an error")
+        return replace(answer, value=answer.text) if self._is_text else answer
+
+    async def next(self) -> Event | None:
+        """Gives the next event; None after the last. Raises the error that ended the answer."""
+        while (event := self._reader.next()) is None:
+            await self._bell.wait()
+        return None if event is END else event
 
     async def aclose(self) -> None:
-        """Stop the answer if it still runs, and wait until what came is stored."""
-        self._turn.stop()
+        """Stops the answer if it still runs, and waits until what came is stored."""
+        self.turn.stop()
         with anyio.CancelScope(shield=True):
-            while not self._mailbox.closed:
-                await self._bell.wait()
-
-    async def _next(self) -> Event | None:
-        """The next event; None after the last. Raises what ended the answer."""
-        while not self._batch:
-            # Asked before looking: what is put between the two is not lost.
-            closed = self._mailbox.closed
-            self._batch.extend(self._mailbox.take())
-            if self._batch:
-                break
-            if closed:
-                if self._mailbox.error is not None:
-                    raise self._mailbox.error
-                return None
-            await self._bell.wait()
-        return self._batch.popleft()
+            await self.turn.done.wait()
 
     async def __aenter__(self) -> Self:
         return self
@@ -94,18 +108,18 @@ class AsyncReply:
         await self.aclose()
 
     def __del__(self) -> None:
-        if hasattr(self, "_turn") and not self._mailbox.closed:
-            self._turn.stop()
+        if hasattr(self, "_reader") and not self.turn.events.closed:
+            self.turn.stop()
 
 
 class AsyncEvents(AsyncIterator[Event]):
     """All events of a reply."""
 
-    def __init__(self, reply: AsyncReply) -> None:
+    def __init__(self, reply: AsyncReply[Any]) -> None:
         self._reply = reply
 
     async def __anext__(self) -> Event:
-        event = await self._reply._next()  # noqa: SLF001 -- one class in two halves
+        event = await self._reply.next()
         if event is None:
             raise StopAsyncIteration
         return event
@@ -114,11 +128,28 @@ class AsyncEvents(AsyncIterator[Event]):
 class AsyncTexts(AsyncIterator[str]):
     """The text of a reply."""
 
-    def __init__(self, reply: AsyncReply) -> None:
+    def __init__(self, reply: AsyncReply[Any]) -> None:
         self._reply = reply
 
     async def __anext__(self) -> str:
-        while (event := await self._reply._next()) is not None:  # noqa: SLF001 -- one class in two halves
+        while (event := await self._reply.next()) is not None:
             if isinstance(event, TextDelta | Refused):
                 return event.text
         raise StopAsyncIteration
+
+
+class AsyncValues(AsyncIterator[Any]):
+    """The values of a reply as they grow."""
+
+    def __init__(self, reply: AsyncReply[Any]) -> None:
+        self._texts = AsyncTexts(reply)
+        self._text = ""
+        self._last: Any = None
+
+    async def __anext__(self) -> Any:
+        while True:
+            self._text += await self._texts.__anext__()
+            value = partial_json(self._text)
+            if value is not None and value != self._last:
+                self._last = value
+                return value

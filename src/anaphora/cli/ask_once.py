@@ -7,7 +7,7 @@ import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TextIO
+from typing import Any, TextIO
 
 from anaphora.cli.fallback import answered
 from anaphora.cli.session import Session
@@ -18,7 +18,7 @@ from anaphora.errors import ConfigError, InvalidMessage
 from anaphora.schema.shape import Shape
 from anaphora.sync.conversation import Conversation
 from anaphora.tools.functions import json_value, result_text
-from anaphora.turn.mailbox import Answer
+from anaphora.values.answer import Answer
 from anaphora.values.codec import usage_to_json
 from anaphora.values.message import Image
 
@@ -57,7 +57,7 @@ def ask_once(session: Session, question: Question, *, as_json: bool) -> int:
     def ask(conversation: Conversation) -> Answer:
         _read(conversation, question)
         if not shown:
-            return conversation.say(question.text, into=question.shape, images=question.images)
+            return conversation.say(question.text, output_type=question.shape, images=question.images)
         with conversation.stream(question.text, images=question.images) as reply:
             return show(reply)
 
@@ -104,7 +104,7 @@ def _read(conversation: Conversation, question: Question) -> None:
         conversation.read(path)
 
 
-def _as_json(answer: Answer) -> dict[str, object]:
+def _as_json(answer: Answer[Any]) -> dict[str, object]:
     return {
         "text": answer.text,
         "status": answer.status,
@@ -119,7 +119,7 @@ def _as_json(answer: Answer) -> dict[str, object]:
     }
 
 
-def _tools(answer: Answer) -> list[dict[str, object]]:
+def _tools(answer: Answer[Any]) -> list[dict[str, object]]:
     """The tools that were called, what they were asked and what they gave."""
     results = {result.call_id: result for step in answer.steps for result in step.tool_results}
     calls = [call for step in answer.steps for call in step.tool_calls]

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from anaphora.chat.chatbot import ChatbotOptions
+from anaphora.chat.options import ChatbotOptions
 from anaphora.cli.exit import report
 from anaphora.cli.open import open_model
 from anaphora.cli.session import Session
 from anaphora.errors import StoreError, StoreUnusable
 from anaphora.stores.inmemory import InMemoryStore
 from anaphora.sync.conversation import Conversation
-from anaphora.sync.portal import door
-from anaphora.turn.mailbox import Answer
+from anaphora.sync.portal import portal
+from anaphora.values.answer import Answer
 from anaphora.values.transcript import ConversationInfo, Entry
 
 
@@ -35,7 +35,7 @@ def _go_on_in_memory(session: Session) -> None:
     session.tell("From here on nothing of this conversation is kept.")
     info, entries = _readable(session.conversation)
     store = InMemoryStore()
-    door.call(lambda: store.restore("me", info, entries))
+    portal.call(lambda: store.restore("me", info, entries))
     options = ChatbotOptions(**{**session.options, "store": store})
     session.replace_bot(open_model(session.bot.model, options, quiet=session.quiet), options, info)
 
@@ -43,6 +43,6 @@ def _go_on_in_memory(session: Session) -> None:
 def _readable(conversation: Conversation) -> tuple[ConversationInfo, list[Entry]]:
     """What of it can be read."""
     try:
-        return conversation.info, list(conversation.history)
+        return conversation.info(), list(conversation.history())
     except StoreError:
         return ConversationInfo(conversation.id, "", None, None, 0.0, 0.0, 0), []

@@ -14,7 +14,7 @@ from urllib.parse import urlsplit
 
 from platformdirs import user_data_path
 
-from anaphora.chat.chatbot import ChatbotOptions
+from anaphora.chat.options import ChatbotOptions
 from anaphora.cli.choose import chosen
 from anaphora.cli.session import Session
 from anaphora.cli.terminal.confirm import CONFIRMATIONS, can_ask
@@ -100,7 +100,7 @@ def resume(session: Session, info: ConversationInfo) -> None:
     """Go on with this conversation, and say so; also that its last message has no answer. Raises StoreError."""
     session.switch(session.bot.conversation(info))
     session.tell(f"Going on with “{info.title}”, {info.messages} messages.")
-    last = session.conversation.history[-2:]
+    last = session.conversation.history()[-2:]
     for entry in last:
         session.tell(f"{'You' if entry.role == 'user' else 'Answer'}: {shortened(entry.text) or '(nothing)'}")
     if session.conversation.unanswered() is not None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
-from anaphora.chat.chatbot import ChatbotOptions
+from anaphora.chat.options import ChatbotOptions
 from anaphora.cli.terminal.notice import notice
 from anaphora.settings import Settings
 from anaphora.sync.chatbot import Chatbot
@@ -51,7 +51,7 @@ class Session:
 
     def replace_bot(self, bot: Chatbot, options: ChatbotOptions, info: ConversationInfo | None = None) -> None:
         """Continues the open conversation with another bot, and closes the one before. ``info`` names it if the store cannot."""
-        before, info = self.bot, info or self.conversation.info
+        before, info = self.bot, info or self.conversation.info()
         self.bot, self.options = bot, options
         self.conversation = bot.conversation(info)
         before.close()

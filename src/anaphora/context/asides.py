@@ -13,7 +13,7 @@ from anaphora.context.excerpts import excerpts_text, whole_text
 from anaphora.context.facts import fact_line
 from anaphora.context.quoting import fenced, quoted, quoted_line
 from anaphora.context.recall import passage_lines
-from anaphora.context.repair import Piece
+from anaphora.context.repair import SentMessage
 from anaphora.values.memory import BlockSummary, Fact
 from anaphora.values.message import Message, Text
 from anaphora.values.report import Aside, Asides, Excerpt, Passage
@@ -60,7 +60,7 @@ def tail_text(facts: Sequence[Fact], passages: Sequence[Passage], conversation: 
     return fenced("\n\n".join([_TAIL, *parts]), _TAG) if parts else ""
 
 
-def with_asides(window: Sequence[Piece], remembered: Asides) -> list[Piece]:
+def with_asides(window: Sequence[SentMessage], remembered: Asides) -> list[SentMessage]:
     """The window with the preamble before its first message and the tail before the user's newest."""
     pieces = list(window)
     newest = next((index for index in reversed(range(len(pieces))) if pieces[index].starts_turn), None)
@@ -76,7 +76,7 @@ def without_asides(message: Message) -> Message:
     return message if len(said) == len(message.parts) else replace(message, parts=said)
 
 
-def _before(piece: Piece, aside: Aside) -> Piece:
+def _before(piece: SentMessage, aside: Aside) -> SentMessage:
     if not aside.text:
         return piece
     message = replace(piece.message, parts=(Text(f"{aside.text}\n\n"), *piece.message.parts))

@@ -10,7 +10,7 @@ from anaphora.context.budget import Budget, Prompt
 from anaphora.context.cache import Sent, unchanged
 from anaphora.context.facts import Facts
 from anaphora.context.recall import Recall
-from anaphora.context.repair import Piece
+from anaphora.context.repair import SentMessage
 from anaphora.context.summary import Summary, chain, gaps
 from anaphora.context.verbatim import Verbatim, nothing_verbatim
 from anaphora.context.window import LEAST_MESSAGES, Cut, FitContext, Limit, Window
@@ -159,15 +159,15 @@ def _within(window: Verbatim, room: int) -> Verbatim:
     return window
 
 
-def _changed(new: Sequence[Piece], old: Sequence[Piece]) -> list[tuple[Piece, Piece]]:
+def _changed(new: Sequence[SentMessage], old: Sequence[SentMessage]) -> list[tuple[SentMessage, SentMessage]]:
     return [pair for pair in zip(new, old, strict=True) if pair[0] is not pair[1]]
 
 
-def _newest_turn(pieces: Sequence[Piece]) -> int | None:
+def _newest_turn(pieces: Sequence[SentMessage]) -> int | None:
     return next((index for index in reversed(range(len(pieces))) if pieces[index].starts_turn), None)
 
 
-def _tokens(pieces: Sequence[Piece]) -> int:
+def _tokens(pieces: Sequence[SentMessage]) -> int:
     return sum(piece.tokens for piece in pieces)
 
 
@@ -190,7 +190,7 @@ def _left(first: Entry, beside: Asides) -> Left:
     return Left(messages, first.before.tokens, last=first.parent, reason="older than the window", summarised=messages - unseen)
 
 
-def _too_long(pieces: Sequence[Piece], system: Prompt, limit: int) -> ContextTooLong:
+def _too_long(pieces: Sequence[SentMessage], system: Prompt, limit: int) -> ContextTooLong:
     """Which part is to blame: the system prompt, the newest user message, its tool results, or the history asked for."""
     if system.tokens >= limit:
         part = "the system prompt" if limit > 0 else "the system prompt, with the schemas of tools,"

@@ -18,7 +18,7 @@ NO_RESULT = "(no result: the tool was not run or did not finish)"
 
 
 @dataclass(frozen=True, slots=True)
-class Piece:
+class SentMessage:
     """One message of the view, and the stored messages it came from."""
 
     message: Message
@@ -35,7 +35,7 @@ class Piece:
 class Repaired:
     """The view of a branch, what had to be changed, and the calls (id to name) that have no result yet."""
 
-    pieces: list[Piece] = field(default_factory=list)
+    pieces: list[SentMessage] = field(default_factory=list)
     notes: list[Note] = field(default_factory=list)
     open_calls: dict[str, str] = field(default_factory=dict)
 
@@ -58,12 +58,12 @@ def repair(branch: Sequence[Entry], before: Repaired | None = None) -> Repaired:
             notes.append(Note(entry.id, f"left out: {message.role} message before the first user message"))
             open_calls.clear()
             continue
-        if _add(pieces, Piece(message, entry.tokens, (entry.id,))):
+        if _add(pieces, SentMessage(message, entry.tokens, (entry.id,))):
             notes.append(Note(entry.id, f"joined with the {message.role} message before it"))
     return Repaired(pieces, notes, open_calls)
 
 
-def _add(pieces: list[Piece], piece: Piece) -> bool:
+def _add(pieces: list[SentMessage], piece: SentMessage) -> bool:
     """Append a piece, or join it to the one before if that has the same role; tells whether it was joined."""
     if not pieces or pieces[-1].message.role != piece.message.role:
         pieces.append(piece)
@@ -72,7 +72,7 @@ def _add(pieces: list[Piece], piece: Piece) -> bool:
     parts: tuple[Part, ...] = (*first.message.parts, *piece.message.parts)
     if first.message.text and piece.message.text:
         parts = (*first.message.parts, Text("\n\n"), *piece.message.parts)
-    pieces[-1] = Piece(replace(first.message, parts=parts), first.tokens + piece.tokens, first.sources + piece.sources)
+    pieces[-1] = SentMessage(replace(first.message, parts=parts), first.tokens + piece.tokens, first.sources + piece.sources)
     return True
 
 
@@ -94,8 +94,8 @@ def _spoken(entry: Entry, open_calls: dict[str, str], notes: list[Note]) -> Mess
     return replace(message, parts=parts)
 
 
-def _missing_results(open_calls: dict[str, str], after: str, notes: list[Note]) -> Piece:
+def _missing_results(open_calls: dict[str, str], after: str, notes: list[Note]) -> SentMessage:
     """Results for calls that never got one: a provider refuses a call without its result."""
     notes.append(Note(after, "a tool call without a result got a placeholder"))
     message = Message("tool", tuple(ToolResult(call, NO_RESULT, name, failed=True) for call, name in open_calls.items()))
-    return Piece(message, Estimate().count(message), (after,))
+    return SentMessage(message, Estimate().count(message), (after,))

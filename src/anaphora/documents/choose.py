@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Self
 
 from anaphora.context.excerpts import AROUND, DOCUMENT_SHARE, Alike, first_excerpts, matching_excerpts
-from anaphora.documents.store import Document, Shelf
+from anaphora.documents.store import Document, DocumentStore
 from anaphora.search.candidates import Candidate
 from anaphora.stores.base import Store
 from anaphora.values.report import Excerpt
@@ -21,7 +21,7 @@ _WHOLE_PART = 4
 class Reading:
     """The documents that are shown whole, and the larger ones of which pieces are; ``room`` for both, in tokens."""
 
-    shelf: Shelf
+    documents: DocumentStore
     small: tuple[Document, ...]
     large: tuple[Document, ...]
     room: int
@@ -32,17 +32,17 @@ class Reading:
 
         Where not all fit, most of the room is for pieces.
         """
-        shelf = Shelf(store, scope)
+        kept = DocumentStore(store, scope)
         room = int(DOCUMENT_SHARE * budget)
         small: list[Document] = []
         large: list[Document] = []
-        documents = await shelf.documents()
+        documents = await kept.documents()
         left = room if sum(map(_size, documents)) <= room else room // _WHOLE_PART
         for document in documents:
             fits = _size(document) <= left
             (small if fits else large).append(document)
             left -= _size(document) if fits else 0
-        return cls(shelf, tuple(small), tuple(large), room)
+        return cls(kept, tuple(small), tuple(large), room)
 
     @property
     def reserved(self) -> int:
@@ -51,7 +51,7 @@ class Reading:
 
     async def whole(self) -> list[Excerpt]:
         """The small ones."""
-        return [await self.shelf.whole(document) for document in self.small]
+        return [await self.documents.whole(document) for document in self.small]
 
     async def excerpts(self, question: str, alike: Alike, *, since: float) -> Sequence[Excerpt]:
         """What a question asks for of the large ones; the beginning of one read ``since`` then, if it asks for nothing.
@@ -61,14 +61,14 @@ class Reading:
         room = self.room - sum(map(_size, self.small))
         large = {document.id for document in self.large}
         similar, standing_out = alike
-        found = await self.shelf.found(question, large, tuple(similar))
+        found = await self.documents.found(question, large, tuple(similar))
         matching = matching_excerpts(question, found, alike=(similar, standing_out), room=room)
         if matching:
             return matching
         first: list[Candidate] = []
         for document in self.large:
             if document.read >= since:
-                first += await self.shelf.beginning(document, _FIRST_PIECES)
+                first += await self.documents.beginning(document, _FIRST_PIECES)
         return first_excerpts(first, room=room // 2)
 
 

@@ -37,7 +37,7 @@ class Document:
 
 
 @dataclass(frozen=True, slots=True)
-class Shelf:
+class DocumentStore:
     """The documents of one conversation."""
 
     store: Store
@@ -93,7 +93,7 @@ class Shelf:
         for one in await self.documents():
             await self.forget(one.id)
 
-    async def copy_to(self, other: Shelf) -> None:
+    async def copy_to(self, other: DocumentStore) -> None:
         """Put them on another shelf too."""
         for about in await self.store.conversations(self.owner):
             await self.store.restore(other.owner, about, await self.store.transcript(Scope(self.owner, about.id)))

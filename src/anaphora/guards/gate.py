@@ -11,7 +11,7 @@ from anaphora.guards.guard import Guard, Refusal
 _END = re.compile(r"""(?:[.!?…]++["'”’)\]]*+\s++|[。！？]++["'”’」』）]*+\s*+|[^\S\n]*+\n\s*+)(?=\S)""")
 
 
-class Refused(Exception):
+class AnswerRefused(Exception):
     """A guard refused the answer."""
 
     def __init__(self, refusal: Refusal) -> None:
@@ -31,12 +31,12 @@ class Gate:
         return bool(self._guards)
 
     async def feed(self, text: str) -> None:
-        """More of the answer. Raises Refused and GuardFailed."""
+        """More of the answer. Raises AnswerRefused and GuardFailed."""
         self.passed = ""
         await self._through(0, text)
 
     async def end(self) -> None:
-        """The answer has ended: what was still held is looked at. Raises Refused and GuardFailed."""
+        """The answer has ended: what was still held is looked at. Raises AnswerRefused and GuardFailed."""
         self.passed = ""
         for place, one in enumerate(self._guards):
             rest, self._held[place] = self._held[place], ""
@@ -59,5 +59,5 @@ class Gate:
 async def _checked(one: Guard, text: str) -> str:
     verdict = await one.verdict(text)
     if isinstance(verdict, Refusal):
-        raise Refused(verdict)
+        raise AnswerRefused(verdict)
     return text if verdict is None else verdict

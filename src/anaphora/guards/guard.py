@@ -7,8 +7,7 @@ from collections.abc import Awaitable, Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, get_args
 
-import anyio.to_thread
-
+from anaphora.concurrency import run_in_thread
 from anaphora.errors import ConfigError, GuardFailed
 
 Side = Literal["message", "answer", "result"]
@@ -50,7 +49,7 @@ class Guard:
             if inspect.iscoroutinefunction(self.check):
                 said = await self.check(text)
             else:
-                said = await anyio.to_thread.run_sync(self.check, text, abandon_on_cancel=True)
+                said = await run_in_thread(self.check, text, abandon=True)
                 said = await said if inspect.isawaitable(said) else said
         except (Exception, SystemExit) as error:
             raise GuardFailed(

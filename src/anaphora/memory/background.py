@@ -8,13 +8,12 @@ from __future__ import annotations
 import secrets
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from functools import partial
 
-import anyio.to_thread
-
+from anaphora.billing import Billing
+from anaphora.concurrency import run_in_thread
 from anaphora.context.budget import Budget
-from anaphora.context.cache import Sent
 from anaphora.context.fact_checks import contradicted, same_fact
 from anaphora.context.facts import (
     facts_request,
@@ -24,11 +23,9 @@ from anaphora.context.facts import (
 )
 from anaphora.context.summary import Stretch, accepted, answer_tokens, due, is_worth_it, summary_request
 from anaphora.errors import UnreadableAnswer
-from anaphora.memory.branch_reader import BranchReader
+from anaphora.memory.view import View
 from anaphora.providers.model import Model
-from anaphora.turn.bot import Setup
 from anaphora.values.memory import BlockSummary, Fact, Learned
-from anaphora.values.scope import Scope
 from anaphora.values.transcript import Entry, Extent, Size
 
 _UNLIMITED = 1 << 40
@@ -68,24 +65,16 @@ class Trouble:
         self.reason, self.failures, self.pause = "", 0, 0
 
 
-@dataclass(slots=True)
-class Upkeep:
-    """A conversation's. ``sent`` is what its last call was sent, ``asked`` when, and so many tokens of it were ``cached``.
+class Background:
+    """The background work of one conversation. It remembers what failed, so that a report can say it."""
 
-    ``told``: that its model can call no tools.
-    """
-
-    sent: Sent | None = None
-    asked: float = 0.0
-    cached: int = 0
-    told: bool = False
-    reader: BranchReader = field(default_factory=BranchReader)
-    _running: bool = False
-    _embedding: bool = False
-    _progress: str = ""
-    _summaries: Trouble = field(default_factory=Trouble)
-    _facts: Trouble = field(default_factory=Trouble)
-    _vectors: Trouble = field(default_factory=Trouble)
+    def __init__(self) -> None:
+        self._running = False
+        self._embedding = False
+        self._progress = ""
+        self._summaries = Trouble()
+        self._facts = Trouble()
+        self._vectors = Trouble()
 
     @property
     def notes(self) -> tuple[str, ...]:
@@ -93,7 +82,7 @@ class Upkeep:
         told = (self._summaries.reason, self._facts.reason, self._vectors.reason, self._progress)
         return tuple(reason for reason in told if reason)
 
-    async def run(self, setup: Setup, scope: Scope, message_id: str, budget: Budget) -> None:
+    async def run(self, view: View, billing: Billing, message_id: str, budget: Budget) -> None:
         """Do what is due on the branch that ends with this message. Whatever fails is noted and tried again later.
 
         While it runs for one answer it is not begun for another.
@@ -102,12 +91,17 @@ class Upkeep:
             return
         self._running = True
         try:
-            await self._run(setup, scope, message_id, budget)
+            await self._run(view, billing, message_id, budget)
         finally:
             self._running = False
-        await self._embed(setup, scope)
+        await self._embed(view)
 
-    async def _run(self, setup: Setup, scope: Scope, message_id: str, budget: Budget) -> None:
+    async def summarise(self, view: View, billing: Billing, message_id: str, budget: Budget) -> None:
+        """Summarises now what is due. Raises ProviderError and CostLimitReached."""
+        await self._summarise(view, billing, message_id, budget)
+        self._summaries.ended()
+
+    async def _run(self, view: View, billing: Billing, message_id: str, budget: Budget) -> None:
         for work, trouble in (
             (self._summarise, self._summaries),
             (self._learn, self._facts),
@@ -115,41 +109,41 @@ class Upkeep:
             if not trouble.is_time():
                 continue
             try:
-                await work(setup, scope, message_id, budget)
+                await work(view, billing, message_id, budget)
             except Exception as error:  # noqa: BLE001 -- whatever fails here, the answer is given
                 trouble.failed(f"{str(error).rstrip('.')}; it is tried again later")
             else:
                 trouble.ended()
 
-    async def _summarise(self, setup: Setup, scope: Scope, message_id: str, budget: Budget) -> None:
-        writer = await setup.summary_writer()
-        policy = setup.memory.summary
+    async def _summarise(self, view: View, billing: Billing, message_id: str, budget: Budget) -> None:
+        writer = await view.summary_writer()
+        policy = view.policy.summary
         if writer is None or policy is None:
             return
-        sight = await setup.sight(scope, message_id, budget)
-        length, most = policy.length(sight.room), policy.most(sight.room)
+        end = await view.branch_end(message_id, budget)
+        length, most = policy.length(end.room), policy.most(end.room)
         for _ in range(_ROUNDS):
-            have = await setup.store.summaries(scope, message_id)
+            have = await view.store.summaries(view.scope, message_id)
             kept = False
-            for stretch in due(have, sight.start, sight.following, most=most)[:_MOST_SUMMARIES]:
-                forgotten = (await setup.store.info(scope)).forgotten
-                entries = await _entries(setup, scope, stretch, sight.branch)
+            for stretch in due(have, end.start, end.following, most=most)[:_MOST_SUMMARIES]:
+                forgotten = (await view.store.info(view.scope)).forgotten
+                entries = await _entries(view, stretch, end.branch)
                 if not is_worth_it(entries, length):
                     continue
-                text, size = await _written(setup, scope, writer, entries, length=length)
+                text, size = await _written(view, billing, writer, entries, length=length)
                 last = entries[-1].id
                 summary = BlockSummary(last, stretch.start, stretch.end, stretch.since, text, size, str(writer))
                 # Not kept if something was forgotten meanwhile.
-                kept |= await setup.store.keep_summary(scope, summary, window=sight.start, forgotten=forgotten)
+                kept |= await view.store.keep_summary(view.scope, summary, window=end.start, forgotten=forgotten)
             if not kept:
                 return
 
-    async def _learn(self, setup: Setup, scope: Scope, message_id: str, budget: Budget) -> None:
-        learner = await setup.learner()
+    async def _learn(self, view: View, billing: Billing, message_id: str, budget: Budget) -> None:
+        learner = await view.learner()
         if learner is None:
             return
-        learned = (await setup.store.info(scope)).learned
-        branch = (await setup.sight(scope, message_id, budget)).branch
+        learned = (await view.store.info(view.scope)).learned
+        branch = (await view.branch_end(message_id, budget)).branch
         new = [entry for entry in branch if entry.order > learned]
         if not new:
             return
@@ -158,11 +152,11 @@ class Upkeep:
         material = learning_material(new, room // 2)
         found: list[Learned] = []
         if material:
-            known = [fact for fact in await setup.store.facts(scope.owner) if scope.shows(fact)]
+            known = [fact for fact in await view.store.facts(view.scope.owner) if view.scope.shows(fact)]
             messages, options = facts_request(material, worth_showing(known, room // 2), longest=budget.answer)
-            answer, _ = await setup.spending.ask(scope, learner, learner.request(messages, options, "facts", stable=0))
+            answer, _ = await billing.request(view.scope, learner, learner.request(messages, options, "facts", stable=0))
             try:
-                checked = found_facts(answer, material, known, scope.conversation)
+                checked = found_facts(answer, material, known, view.scope.conversation)
             except ValueError as error:
                 raise UnreadableAnswer(f"no facts were learned: {error}", provider=str(learner)) from None
             for one in checked:
@@ -171,18 +165,20 @@ class Upkeep:
                 if same is not None:
                     found.append(Learned(replace(same, evidence=(one.evidence,)), known=True))
                 else:
-                    fact = Fact(new_fact_id(), one.text, "learned", time.time(), (one.evidence,), conversation=scope.facts_of)
+                    fact = Fact(
+                        new_fact_id(), one.text, "learned", time.time(), (one.evidence,), conversation=view.scope.facts_of
+                    )
                     denied = contradicted(one.text, held)
                     found.append(Learned(fact, one.replaces or (denied.id if denied else None)))
-        await setup.store.learn(scope.owner, found, scope=scope, order=new[-1].order)
+        await view.store.learn(view.scope.owner, found, scope=view.scope, order=new[-1].order)
 
-    async def _embed(self, setup: Setup, scope: Scope) -> None:
+    async def _embed(self, view: View) -> None:
         """Make vectors of what has none yet. It may take long after an import, so nothing else waits for it."""
-        if setup.vectors is None or self._embedding or not self._vectors.is_time():
+        if view.vectors is None or self._embedding or not self._vectors.is_time():
             return
         self._embedding = True
         try:
-            await setup.vectors.of(scope.owner).embed(_EMBEDDED, self._embedded)
+            await view.vectors.of(view.scope.owner).embed(_EMBEDDED, self._embedded)
         except Exception as error:  # noqa: BLE001 -- an embedder may be any function of the user's
             self._vectors.failed(f"{str(error).rstrip('.')}; it is tried again later")
         else:
@@ -200,26 +196,26 @@ def new_fact_id() -> str:
     return f"fact_{secrets.token_hex(6)}"
 
 
-async def _entries(setup: Setup, scope: Scope, stretch: Stretch, branch: Sequence[Entry]) -> list[Entry]:
+async def _entries(view: View, stretch: Stretch, branch: Sequence[Entry]) -> list[Entry]:
     """The messages of a stretch: from the end of the branch, which is at hand, or from the store."""
     if branch[0].before.messages > stretch.start:
         last = branch[0].parent
         back = Extent(branch[0].before.messages - stretch.start, _UNLIMITED, _UNLIMITED)
-        branch = [*await setup.store.branch(scope, last, reach=back), *branch]
+        branch = [*await view.store.branch(view.scope, last, reach=back), *branch]
     return [entry for entry in branch if stretch.start <= entry.before.messages < stretch.end]
 
 
-async def _written(setup: Setup, scope: Scope, writer: Model, entries: Sequence[Entry], *, length: int) -> tuple[str, Size]:
+async def _written(view: View, billing: Billing, writer: Model, entries: Sequence[Entry], *, length: int) -> tuple[str, Size]:
     """A summary, and its size for the model that will read it. Raises ProviderError, also if there is none in the answer."""
     room = (await writer.budget(answer_tokens(length))).prompt
     # A long stretch is long to shorten.
-    messages, options = await anyio.to_thread.run_sync(partial(summary_request, entries, length=length, room=room))
-    answer, finish = await setup.spending.ask(scope, writer, writer.request(messages, options, "summary", stable=0))
+    messages, options = await run_in_thread(partial(summary_request, entries, length=length, room=room))
+    answer, finish = await billing.request(view.scope, writer, writer.request(messages, options, "summary", stable=0))
     text = None if finish == "content_filter" else accepted(answer, length=length)
     if text is None:
         raise UnreadableAnswer(f"the summary of {len(entries)} messages was empty, refused or broken", provider=str(writer))
-    size = await setup.model.text_size(text)
+    size = await view.model.text_size(text)
     if size.tokens > length:
         text = accepted(text, length=length * length // size.tokens) or text
-        size = await setup.model.text_size(text)
+        size = await view.model.text_size(text)
     return text, size

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Sequence
 from dataclasses import replace
 
 from anaphora.context.fact_checks import contradicted, same_fact
@@ -27,6 +27,10 @@ class AsyncFactList:
     def __init__(self, store: Store, scope: Scope) -> None:
         self._store = store
         self._scope = scope
+
+    async def __aiter__(self) -> AsyncIterator[Fact]:
+        for fact in await self.list():
+            yield fact
 
     async def list(self) -> Sequence[Fact]:
         """What holds, oldest first."""

@@ -1,4 +1,4 @@
-"""Gathers what a memory adds to a window: reads the store, asks the embedder, and lets the pure functions choose."""
+"""Gathers what the memory adds to a window: facts, summaries, passages and pieces of documents."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ _VECTOR_SECONDS = 3.0
 
 
 @dataclass(frozen=True, slots=True)
-class View:
+class Shown:
     """What a window shows of a branch. ``room`` is what may be sent, in tokens."""
 
     scope: Scope
@@ -66,7 +66,7 @@ class View:
 
 
 @dataclass(frozen=True, slots=True)
-class Rememberer:
+class Gatherer:
     """A memory with what it needs: the store, a model to count with, the documents, and the vectors if there are any.
 
     A model that ``is_tiny`` is told only what answers the very question, unless the user asked for more by name.
@@ -79,84 +79,84 @@ class Rememberer:
     vectors: VectorIndex | None = None
     is_tiny: bool = False
 
-    async def remembered(self, view: View) -> Asides:
+    async def gather(self, shown: Shown) -> Asides:
         """What goes in beside a window. Whatever fails here is noted, and the answer does without it."""
         try:
-            return await self._remembered(view)
+            return await self._gathered(shown)
         except StoreUnusable:
             raise
         except AnaphoraError as error:
             return Asides(notes=(f"nothing is remembered this time: {error}",))
 
-    async def _remembered(self, view: View) -> Asides:
-        memory, began = self.memory, view.window.first.created
-        known = await self.store.facts(view.scope.owner) if memory.facts else ()
-        known = [fact for fact in known if view.scope.shows(fact)]
-        in_window = frozenset(entry.id for entry in view.window.shown) if known else frozenset()
-        facts_room = int(memory.facts.share * view.room) if memory.facts else 0
+    async def _gathered(self, shown: Shown) -> Asides:
+        memory, began = self.memory, shown.window.first.created
+        known = await self.store.facts(shown.scope.owner) if memory.facts else ()
+        known = [fact for fact in known if shown.scope.shows(fact)]
+        in_window = frozenset(entry.id for entry in shown.window.shown) if known else frozenset()
+        facts_room = int(memory.facts.share * shown.room) if memory.facts else 0
         spares = self._spares("facts")
         held = [] if spares else lasting(known, began=began, room=facts_room)
         new: list[Fact] = []
-        if view.newest and known:
+        if shown.newest and known:
             new = [] if spares else recent(known, began=began, window=in_window, room=facts_room)
-            question = _shortened(own_words(view.newest.message))
+            question = _shortened(own_words(shown.newest.message))
             # Where there are more than fit, those that matter now; what the window shows needs no fact.
             hidden = [fact for fact in known if not any(proof.message in in_window for proof in fact.evidence)]
             left = facts_room - aside_tokens(new)
             new += answering_facts(hidden, question) if spares else matching(hidden, question, shown=(*held, *new), room=left)
         notes = _not_shown(known, held, new, facts_room)
-        summaries = await self.store.summaries(view.scope, view.last.id) if memory.summary and view.start else ()
-        shown = within(chain(summaries, view.start), int(memory.summary.share * view.room) if memory.summary else 0)
+        summaries = await self.store.summaries(shown.scope, shown.last.id) if memory.summary and shown.start else ()
+        fitting = within(chain(summaries, shown.start), int(memory.summary.share * shown.room) if memory.summary else 0)
         recalled = Recalled()
-        if memory.recall and view.newest:
-            recalled, trouble = await self._recalled(memory.recall, view, view.newest, known)
+        if memory.recall and shown.newest:
+            recalled, trouble = await self._recalled(memory.recall, shown, shown.newest, known)
             notes += trouble
-        documents, excerpts = await self.reading.whole(), await self._excerpts(view)
+        documents, excerpts = await self.reading.whole(), await self._excerpts(shown)
         return Asides(
             facts=tuple(held),
-            summaries=tuple(shown),
+            summaries=tuple(fitting),
             recent=tuple(new),
             recalled=recalled,
             documents=tuple(documents),
             excerpts=tuple(excerpts),
-            preamble=await self._aside(preamble_text(held, shown, documents)),
-            tail=await self._aside(self._tail(new, recalled, view.scope.conversation, excerpts)),
+            preamble=await self._aside(preamble_text(held, fitting, documents)),
+            tail=await self._aside(self._tail(new, recalled, shown.scope.conversation, excerpts)),
             notes=notes,
         )
 
-    async def _excerpts(self, view: View) -> Sequence[Excerpt]:
+    async def _excerpts(self, shown: Shown) -> Sequence[Excerpt]:
         """The pieces of larger documents that matter to the newest message."""
-        if view.newest is None or not self.reading.large:
+        if shown.newest is None or not self.reading.large:
             return ()
-        question = _shortened(own_words(view.newest.message))
-        index = None if self.vectors is None else self.vectors.of(self.reading.shelf.owner)
+        question = _shortened(own_words(shown.newest.message))
+        index = None if self.vectors is None else self.vectors.of(self.reading.documents.owner)
         alike, similar, _ = await self._alike(question, index)
-        return await self.reading.excerpts(question, (alike, similar), since=view.answered)
+        return await self.reading.excerpts(question, (alike, similar), since=shown.answered)
 
     async def _recalled(
-        self, recall: Recall, view: View, asked: Entry, known: Sequence[Fact]
+        self, recall: Recall, shown: Shown, asked: Entry, known: Sequence[Fact]
     ) -> tuple[Recalled, tuple[str, ...]]:
         """What is quoted of the past and why, and what went wrong."""
         question = _shortened(own_words(asked.message))
-        need = need_of(question, follows=view.window.held.messages > 1)
+        need = need_of(question, follows=shown.window.held.messages > 1)
         if not need.exists:
             return Recalled(need), ()
         wanted = cue_words(question)
-        if not wanted or not (view.start or self._reaches_elsewhere(recall, view)):
+        if not wanted or not (shown.start or self._reaches_elsewhere(recall, shown)):
             return Recalled(Need("none", "there is no past to search")), ()
-        alike, similar, notes = await self._alike(question, self.vectors and self.vectors.of(view.scope.owner))
+        alike, similar, notes = await self._alike(question, self.vectors and self.vectors.of(shown.scope.owner))
         proofs = evidence_of(known, need.question)
         if proofs:
             # A message is also found by what was learned from it, as if it meant the same.
             alike = {**dict.fromkeys(proofs, max(alike.values(), default=1.0)), "": min(alike.values(), default=0.0), **alike}
             similar |= proofs
-        scope = view.scope
+        scope = shown.scope
         cue = Cue(
             words=wanted,
             conversation=scope.conversation,
             message=asked.id,
-            before=view.start,
-            elsewhere=self._reaches_elsewhere(recall, view),
+            before=shown.start,
+            elsewhere=self._reaches_elsewhere(recall, shown),
             messages=tuple(alike),
             asked=asked.id,
             languages=question_languages(question),
@@ -171,7 +171,7 @@ class Rememberer:
         anchors = {(place.anchor.conversation, place.anchor.entry.id): place.anchor for place in choice.places}
         beside = await self.store.neighbours(scope.owner, cue, list(anchors.values())[:MOST_PLACES], steps=NEIGHBOURS)
         found: list[Candidate] = [*candidates.found, *beside]
-        quoted = passages(choice.places, found, question, room=self._room_to_recall(recall, view))
+        quoted = passages(choice.places, found, question, room=self._room_to_recall(recall, shown))
         return Recalled(choice.need, quoted.passages, choice.ranked, quoted.left), notes
 
     def _told(self, choice: Choice, question: str, candidates: Candidates) -> Recalled:
@@ -192,13 +192,13 @@ class Rememberer:
         return tail_text(facts, recalled.passages, conversation, excerpts)
 
     @staticmethod
-    def _reaches_elsewhere(recall: Recall, view: View) -> bool:
-        return recall.conversations and view.scope.is_named
+    def _reaches_elsewhere(recall: Recall, shown: Shown) -> bool:
+        return recall.conversations and shown.scope.is_named
 
-    def _room_to_recall(self, recall: Recall, view: View) -> int:
+    def _room_to_recall(self, recall: Recall, shown: Shown) -> int:
         """All that the window and what else is remembered leave, and half its share in any case."""
-        left = view.room - self.memory.standing(view.room) - view.window.tokens
-        return max(left, int(recall.kept_free * view.room))
+        left = shown.room - self.memory.standing(shown.room) - shown.window.tokens
+        return max(left, int(recall.kept_free * shown.room))
 
     async def _alike(self, question: str, index: VectorIndex | None) -> tuple[dict[str, float], frozenset[str], tuple[str, ...]]:
         """The messages most like a question, those that mean nearly the same, and what went wrong: words alone will do."""

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import anyio
 
-from anaphora.billing import Spending
+from anaphora.billing import Billing
 from anaphora.context.asides import without_asides
 from anaphora.providers.model import Model
 from anaphora.values.message import Message, Options, text_message
@@ -17,8 +17,6 @@ from anaphora.values.transcript import TITLE_LENGTH, UNNAMED, shortened
 _ANSWER_TOKENS = 400
 # Asked after the conversation itself, so that the provider reads almost all of it from its cache.
 _QUESTION = "Give our conversation a title of at most six words, in its own language. Answer with the title alone."
-# Whoever says the next thing sooner is not to meet the model busy with a title.
-_QUIET_SECONDS = 2.0
 # After so many messages a title that the model could not better is left as it is.
 _MESSAGES = 6
 
@@ -30,10 +28,13 @@ def cleaned_title(text: str) -> str:
     return title if len(title) <= TITLE_LENGTH else ""
 
 
-async def retitle(spending: Spending, model: Model, scope: Scope, messages: Sequence[Message]) -> None:
-    """Ask the model for a title, if the conversation still has that of its first words. Raises AnaphoraError."""
-    await anyio.sleep(_QUIET_SECONDS)
-    store = spending.store
+async def retitle(billing: Billing, model: Model, scope: Scope, messages: Sequence[Message], *, quiet: float) -> None:
+    """Asks the model for a title if the conversation still has that of its first words. Raises AnaphoraError.
+
+    Waits ``quiet`` seconds before, so that a quick follow-up does not find the model busy.
+    """
+    await anyio.sleep(quiet)
+    store = billing.store
     info = await store.info(scope)
     # What memory quoted belongs to other conversations, perhaps, and is to be in no title.
     messages = [without_asides(message) for message in messages]
@@ -42,7 +43,7 @@ async def retitle(spending: Spending, model: Model, scope: Scope, messages: Sequ
     if is_named or info.messages > _MESSAGES:
         return
     asked, options = [*messages, text_message("user", _QUESTION)], Options(max_tokens=_ANSWER_TOKENS)
-    answer, _ = await spending.ask(scope, model, model.request(asked, options, "title", stable=len(messages)))
+    answer, _ = await billing.request(scope, model, model.request(asked, options, "title", stable=len(messages)))
     title = cleaned_title(answer)
     # Somebody may have named it meanwhile.
     if title and (await store.info(scope)).title == info.title:

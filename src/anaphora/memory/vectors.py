@@ -7,8 +7,8 @@ from collections.abc import Awaitable, Callable, Sequence
 from typing import TYPE_CHECKING, Any, Protocol, cast
 
 import anyio
-import anyio.to_thread
 
+from anaphora.concurrency import run_in_thread
 from anaphora.errors import ConfigError, MissingExtra
 from anaphora.providers.base import ProviderOptions
 from anaphora.providers.registry import open_provider, parse_model
@@ -75,7 +75,7 @@ class Embedder:
             if _is_async(self._encode):
                 made = self._encode(texts)
             else:
-                made = await anyio.to_thread.run_sync(self._encode, texts, abandon_on_cancel=True)
+                made = await run_in_thread(self._encode, texts, abandon=True)
             rows = await made if inspect.isawaitable(made) else made
         return _checked(rows, len(texts))
 
@@ -108,7 +108,7 @@ class VectorIndex:
             rows, matrix, least = self._rows, self._matrix, self._least
         if matrix is None or matrix.shape[1] != len(row):
             return {}, frozenset()
-        alike = await anyio.to_thread.run_sync(_alike, rows, matrix, row)
+        alike = await run_in_thread(_alike, rows, matrix, row)
         return alike, frozenset(message for message, cosine in alike.items() if cosine >= least)
 
     def of(self, owner: str) -> VectorIndex:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncGenerator, Mapping
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import Any, Protocol
 
 from anaphora.providers.models.card import ModelCard
 from anaphora.tools.base import Tool
@@ -101,10 +101,15 @@ class Deadlines:
 
 @dataclass(frozen=True, slots=True)
 class ProviderOptions:
-    """What may be set when a provider is opened; None takes what the catalog says. ``cards`` are the user's own, by full name."""
+    """What may be set when a provider is opened; None takes what the catalog says. ``cards`` are the user's own, by full name.
+
+    ``headers`` go with every call. ``http_client`` is an httpx2.AsyncClient of the user's own, which the user closes.
+    """
 
     base_url: str | None = None
     api_key: str | None = field(default=None, repr=False)
     deadlines: Deadlines | None = None
     context_window: int | None = None
     cards: Mapping[str, ModelCard] = field(default_factory=dict)
+    headers: Mapping[str, str] = field(default_factory=dict, repr=False)
+    http_client: Any = None

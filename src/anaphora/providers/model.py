@@ -127,6 +127,10 @@ class Model:
         """The usage with what it cost, as the provider says or by its prices."""
         return usage if usage is None or usage.cost is not None else replace(usage, cost=await self.cost(usage))
 
+    def calibrate(self, estimate: Estimate) -> None:
+        """Takes an estimate that was learned earlier."""
+        self.estimate = estimate
+
     def learn(self, sent: Measure, usage: Usage) -> None:
         """Correct the estimate by what a whole answer reported."""
         self.estimate = self.estimate.learned(sent, usage.input_tokens)

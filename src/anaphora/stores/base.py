@@ -7,16 +7,29 @@ A store keeps trees of messages. It assigns identity, order and time; it decides
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from anaphora.search.candidates import Candidate, Candidates, Cue
 from anaphora.search.vectors import Unembedded, VectorRow
-from anaphora.stores.records import Change, Draft, Lease, Query
+from anaphora.stores.records import Begun, Change, Draft, Lease, Query
 from anaphora.values.memory import BlockSummary, Fact, Learned
 from anaphora.values.scope import Scope
 from anaphora.values.tokens import Estimate
 from anaphora.values.transcript import ConversationInfo, Entry, Extent, Hit, Size
 from anaphora.values.usage import Call, Spent
+
+
+@runtime_checkable
+class Indexed(Protocol):
+    """A store whose search index may be behind, as after an update."""
+
+    async def unindexed(self) -> int:
+        """The number of messages that are not in the index yet; until then the newest of them are found by reading them."""
+        ...
+
+    async def index(self) -> bool:
+        """Take some messages into the index; tells whether that was all. Each call is a transaction of its own."""
+        ...
 
 
 class Store(Protocol):
@@ -27,6 +40,10 @@ class Store(Protocol):
 
         Raises ConversationBusy while somebody else's lease runs.
         """
+        ...
+
+    async def begin(self, scope: Scope, draft: Draft | None, /, *, seconds: float) -> Begun:
+        """Acquire a lease and append a message, in one transaction. Raises ConversationBusy, and NotFound for its parent."""
         ...
 
     async def renew(self, lease: Lease, /, *, seconds: float) -> None:
@@ -100,8 +117,10 @@ class Store(Protocol):
         """What is known of the conversation."""
         ...
 
-    async def describe(self, scope: Scope, /, *, title: str | None = None, system: str | None = None) -> None:
-        """Set the title or the system prompt; None leaves it as it is."""
+    async def describe(
+        self, scope: Scope, /, *, title: str | None = None, system: str | None = None, model: str | None = None
+    ) -> None:
+        """Set the title, the system prompt or the model; None leaves it as it is."""
         ...
 
     async def conversations(self, owner: str, /) -> Sequence[ConversationInfo]:

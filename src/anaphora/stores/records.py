@@ -18,8 +18,21 @@ _MOST_WORDS = 100
 
 
 @dataclass(frozen=True, slots=True)
+class Lease:
+    """The right to write to a conversation until it expires; ``holder`` is a random word."""
+
+    scope: Scope
+    holder: str
+
+
+@dataclass(frozen=True, slots=True)
 class Draft:
-    """A message to append below ``parent``. The same ``key`` a second time gives the first one's entry and appends nothing."""
+    """A message to append below ``parent``, or below the head if ``at_head``.
+
+    A ``key`` that is known gives the entry of the first message with it, and appends nothing. ``title`` is given to a
+    conversation that has none. With ``head`` the conversation continues from the message, ``call`` is recorded with it, and
+    the lease ``release`` is given back: all in one transaction.
+    """
 
     parent: str | None
     message: Message
@@ -28,14 +41,16 @@ class Draft:
     usage: Usage | None = None
     model: str = ""
     key: str | None = None
+    at_head: bool = False
+    title: str = ""
+    head: bool = False
+    call: Call | None = None
+    release: Lease | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """New words or a final status for a pending message; with ``head`` the conversation goes on from it, all at once.
-
-    ``call`` is what it took, and is recorded with it.
-    """
+    """New words or a final status for a pending message. ``head``, ``call`` and ``release`` as in a Draft."""
 
     message: Message
     status: Status
@@ -44,6 +59,15 @@ class Change:
     model: str = ""
     head: bool = False
     call: Call | None = None
+    release: Lease | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Begun:
+    """The lease of a turn, and its first message if there is one."""
+
+    lease: Lease
+    entry: Entry | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,14 +77,6 @@ class Query:
     text: str
     limit: int = 20
     conversation: str | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Lease:
-    """The right to write to a conversation until it expires; ``holder`` is a random word."""
-
-    scope: Scope
-    holder: str
 
 
 def new_conversation_id() -> str:

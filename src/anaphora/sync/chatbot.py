@@ -7,86 +7,106 @@ from collections.abc import Sequence
 from types import TracebackType
 from typing import Self, Unpack
 
-from anaphora.chat.chatbot import AsyncChatbot, ChatbotOptions
-from anaphora.providers.base import Provider
+from anaphora.chat.chatbot import AsyncChatbot
+from anaphora.chat.options import ChatbotOptions
+from anaphora.providers.base import ModelInfo, Provider
 from anaphora.sync.conversation import Conversation
-from anaphora.sync.portal import door
+from anaphora.sync.facts import FactList
+from anaphora.sync.parity import same_as
+from anaphora.sync.portal import portal
+from anaphora.sync.verbs import AnswerVerbs, TranscriptVerbs
 from anaphora.tools.base import Tool
 from anaphora.transfer.reading import Imported, Progress
-from anaphora.values.transcript import ConversationInfo
+from anaphora.values.message import Usage
+from anaphora.values.transcript import ConversationInfo, Entry, Hit
 from anaphora.values.usage import Spent
 
 
-class Chatbot(Conversation):
-    """A chatbot that remembers. ``model`` is ``"provider:model"`` or a Provider; nothing means the model inside the process.
+class Chatbot(AnswerVerbs, TranscriptVerbs):
+    """A chatbot that remembers.
 
-    It is a conversation itself; ``conversation(name)`` gives others. The options are those of ChatbotOptions.
-    ``with`` is optional. Raises ConfigError at once for what cannot work.
+    ``model`` is ``"provider:model"`` or a Provider; None is the model inside the process. Of several, ``"groq:a,openai:b,local"``,
+    the next one answers where one fails, once each, and only before a word came.
+
+    A bot has conversations. Its verbs act on its own one, ``bot.conversation()``; ``search``, ``usage``, ``spent`` and
+    ``conversations`` look at all of its owner. ``with`` is optional. Raises ConfigError at once for what cannot work.
     """
 
+    _inner: AsyncChatbot
+
+    @same_as(AsyncChatbot.__init__)
     def __init__(self, model: str | Provider | None = None, **options: Unpack[ChatbotOptions]) -> None:
-        self._bot = AsyncChatbot(model, **options)
-        super().__init__(self._bot)
+        self._inner = AsyncChatbot(model, **options)
+        self.facts = FactList(self._inner.facts)
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}({self.model!r})"
 
     @property
-    def model(self) -> str:
-        """The model that answers, as ``provider:model``."""
-        return self._bot.model
+    def id(self) -> str:
+        """The id of the bot's own conversation."""
+        return self._inner.id
 
     @property
-    def tools(self) -> Sequence[Tool]:
-        """What the model may call: our own tools, and those of MCP servers."""
-        return door.call(self._bot.tools)
+    def model(self) -> str:
+        """The model that answers, as ``provider:model``."""
+        return self._inner.model
 
+    @same_as(AsyncChatbot.tools)
+    def tools(self) -> tuple[Tool, ...]:
+        return portal.call(self._inner.tools)
+
+    @same_as(AsyncChatbot.conversation)
     def conversation(self, name: str | ConversationInfo | None = None, *, owner: str | None = None) -> Conversation:
-        """The conversation of that name, begun if there is none, or one of ``conversations()``; without a name the bot's own.
+        return Conversation(self._inner.conversation(name, owner=owner))
 
-        ``owner`` names whose it is: recall, facts and ``search_past`` then reach all conversations of that owner, and nobody
-        else's. Without it the conversation is the bot's owner's. Raises ConfigError for a name or an owner that is blank.
-        """
-        return Conversation(self._bot.conversation(name, owner=owner))
+    @same_as(AsyncChatbot.new_conversation)
+    def new_conversation(self, *, owner: str | None = None) -> Conversation:
+        return Conversation(self._inner.new_conversation(owner=owner))
 
-    def conversations(self) -> Sequence[ConversationInfo]:
-        """All conversations of this owner, most recently changed first."""
-        return door.call(self._bot.conversations)
+    @same_as(AsyncChatbot.fork)
+    def fork(self, message: Entry | str | None = None, *, name: str | None = None) -> Conversation:
+        return Conversation(portal.call(lambda: self._inner.fork(message, name=name)))
 
-    def all_spent(self, *, since: float = 0.0) -> Sequence[Spent]:
-        """What was spent in all conversations of this owner since that time (seconds since 1970), in the background too."""
-        return door.call(lambda: self._bot.all_spent(since=since))
+    @same_as(AsyncChatbot.conversations)
+    def conversations(self, *, after: ConversationInfo | None = None, limit: int | None = None) -> tuple[ConversationInfo, ...]:
+        return portal.call(lambda: self._inner.conversations(after=after, limit=limit))
 
+    @same_as(AsyncChatbot.search)
+    def search(self, text: str, *, limit: int = 20) -> tuple[Hit, ...]:
+        return portal.call(lambda: self._inner.search(text, limit=limit))
+
+    @same_as(AsyncChatbot.usage)
+    def usage(self) -> Usage:
+        return portal.call(self._inner.usage)
+
+    @same_as(AsyncChatbot.spent)
+    def spent(self, *, since: float = 0.0) -> Sequence[Spent]:
+        return portal.call(lambda: self._inner.spent(since=since))
+
+    @same_as(AsyncChatbot.count_tokens)
+    def count_tokens(self, text: str) -> int:
+        return portal.call(lambda: self._inner.count_tokens(text))
+
+    @same_as(AsyncChatbot.export_to)
     def export_to(self, path: str | os.PathLike[str]) -> int:
-        """Write everything of all conversations to a file, which ``import_from`` reads; gives how many they are.
+        return portal.call(lambda: self._inner.export_to(path))
 
-        Raises TranscriptFileError, and then the file is as it was.
-        """
-        return door.call(lambda: self._bot.export_to(path))
-
+    @same_as(AsyncChatbot.import_from)
     def import_from(self, path: str | os.PathLike[str], progress: Progress | None = None) -> Imported:
-        """Take in the conversations of a file, a ZIP archive or a folder: ours, ChatGPT's, Claude's, or a plain list of messages.
+        return portal.call(lambda: self._inner.import_from(path, progress))
 
-        What is here already is not taken twice. ``progress`` is told from time to time how many bytes of how many are read.
-        Raises TranscriptFileError if there is nothing to read from; an entry that is damaged is reported in what it gives.
-        """
-        return door.call(lambda: self._bot.import_from(path, progress))
-
+    @same_as(AsyncChatbot.index)
     def index(self, progress: Progress | None = None) -> int:
-        """Take into the search index what is not in it yet, as after an update; gives how many messages that were.
+        return portal.call(lambda: self._inner.index(progress))
 
-        It may be stopped at any time and goes on where it was; meanwhile a search reads the newest of what is missing.
-        ``progress`` is told from time to time how many messages of how many are done.
-        """
-        return door.call(lambda: self._bot.index(progress))
+    @same_as(AsyncChatbot.prepare)
+    def prepare(self) -> ModelInfo:
+        return portal.call(self._inner.prepare)
 
-    def prepare(self) -> None:
-        """Connect and load now, so that the first answer need not wait for it. Raises ProviderError."""
-        door.call(self._bot.prepare)
-
+    @same_as(AsyncChatbot.aclose)
     def close(self) -> None:
-        """Stop what still runs, keep what came, let go of connections."""
-        door.call(self._bot.aclose)
+        portal.call(self._inner.aclose)
 
     def __enter__(self) -> Self:
         return self

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from anaphora.memory.facts import AsyncFactList
-from anaphora.sync.portal import door
+from anaphora.sync.portal import portal
 from anaphora.values.memory import Fact
 from anaphora.values.transcript import Entry
 
@@ -20,18 +20,18 @@ class FactList:
         self._inner = inner
 
     def __iter__(self) -> Iterator[Fact]:
-        return iter(door.call(self._inner.list))
+        return iter(portal.call(self._inner.list))
 
     def __len__(self) -> int:
-        return len(door.call(self._inner.list))
+        return len(portal.call(self._inner.list))
 
     def list(self) -> Sequence[Fact]:
         """What holds, oldest first."""
-        return door.call(self._inner.list)
+        return portal.call(self._inner.list)
 
     def history(self) -> Sequence[Fact]:
         """The same with what held once: each superseded fact says when it ended and what took its place."""
-        return door.call(self._inner.history)
+        return portal.call(self._inner.history)
 
     def add(self, text: str, *, message: Entry | None = None, conversation: str | None = None) -> Fact:
         """Remember something; what is known already is not remembered twice, and what it contradicts holds no longer.
@@ -39,12 +39,12 @@ class FactList:
         ``message`` is where the user said it, in this ``conversation`` (its id; None is the bot's own): with it the fact is
         forgotten. Raises InvalidMessage, and NotFound if it is not there.
         """
-        return door.call(lambda: self._inner.add(text, message=message, conversation=conversation))
+        return portal.call(lambda: self._inner.add(text, message=message, conversation=conversation))
 
     def edit(self, fact: Fact | str, text: str) -> Fact:
         """Correct a fact. What it said is not kept: it was wrong. Raises InvalidMessage and NotFound."""
-        return door.call(lambda: self._inner.edit(fact, text))
+        return portal.call(lambda: self._inner.edit(fact, text))
 
     def delete(self, fact: Fact | str) -> None:
         """Forget a fact and what it superseded. The messages that it came from stay: ``forget`` blanks these. Raises NotFound."""
-        door.call(lambda: self._inner.delete(fact))
+        portal.call(lambda: self._inner.delete(fact))

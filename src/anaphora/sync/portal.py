@@ -16,7 +16,7 @@ from anyio.from_thread import BlockingPortal
 T = TypeVar("T")
 
 
-class Door:
+class Portal:
     """The one event loop that all synchronous chatbots of a process share; begun when first needed."""
 
     def __init__(self) -> None:
@@ -58,11 +58,11 @@ async def _serve(started: Future[BlockingPortal]) -> None:
         await portal.sleep_until_stopped()
 
 
-def _close(process: int, thread: Thread, portal: BlockingPortal) -> None:
+def _close(process: int, thread: Thread, loop: BlockingPortal) -> None:
     """At the end of the program: cancel what runs, which keeps what came. A forked child leaves its parent's door alone."""
     if process == os.getpid():
-        portal.call(partial(portal.stop, cancel_remaining=True))
+        loop.call(partial(loop.stop, cancel_remaining=True))
         thread.join()
 
 
-door = Door()
+portal = Portal()

@@ -1,40 +1,49 @@
-"""An answer in flight, without await: its turn runs whole in the event loop, and its events come through a queue."""
+"""An answer in flight, without await: its turn runs in the event loop's thread, and this thread reads its events."""
 
 from __future__ import annotations
 
-from collections import deque
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from functools import partial
 from queue import Empty, SimpleQueue
 from types import TracebackType
-from typing import Self
+from typing import TYPE_CHECKING, Any, Generic, Self
 
-from anaphora.chat.saying import Starter
-from anaphora.sync.portal import door
-from anaphora.turn.mailbox import Answer, Mailbox, finished
-from anaphora.turn.turn import Turn
+from anaphora.chat.reply import AsyncReply
+from anaphora.schema.partial import partial_json
+from anaphora.sync.portal import portal
+from anaphora.turn.events import END, Reader
+from anaphora.values.answer import Answer
 from anaphora.values.events import Event, Refused, TextDelta
 
+if TYPE_CHECKING:
+    from typing_extensions import TypeVar
 
-class Reply:
+    T = TypeVar("T", default=None)
+else:
+    from typing import TypeVar
+
+    T = TypeVar("T")
+
+
+class Reply(Generic[T]):
     """An answer in flight. Iterate it for the text as it comes, or its ``events``; ``reply.answer()`` gives the whole.
 
-    Leaving early (``break``, an exception, Ctrl-C) stops the provider and keeps what came. ``with`` is optional.
+    Leaving early (``break``, an exception, Ctrl-C, ``close``) stops the provider and keeps what came. ``with`` is optional. A
+    reply that nobody reads is stopped when it is collected.
     """
 
-    def __init__(self, starter: Starter) -> None:
+    def __init__(self, inner: AsyncReply[T]) -> None:
         # Called when there is nothing to read yet; tells after how many seconds it wants to be called again, or None.
         self.on_wait: Callable[[], float | None] = lambda: None
+        self._inner = inner
         self._ready: SimpleQueue[None] = SimpleQueue()
-        # The turn must not hold the reply, so that one nobody reads any more is noticed.
-        self._mailbox = Mailbox(partial(self._ready.put, None))
-        self._batch: deque[Event] = deque()
-        self._turn: Turn = door.call(partial(_begun, starter, self._mailbox))
+        # The log must not hold the reply, so that one that nobody reads is noticed.
+        self._reader = Reader(inner.turn.events, partial(self._ready.put, None))
 
     @property
     def events(self) -> Iterator[Event]:
-        """Everything that happens: the plan, text, thinking, tool calls, retries, the end."""
+        """Everything that happens: the plan, text, thinking, tool calls and their results, retries, the end."""
         return _Events(self)
 
     @property
@@ -42,45 +51,40 @@ class Reply:
         """The text as it comes."""
         return _Texts(self)
 
+    @property
+    def values(self) -> Iterator[Any]:
+        """The JSON value that the text so far stands for, each time it has grown: for an answer with an ``output_type``."""
+        return _Values(self)
+
     def __iter__(self) -> Iterator[str]:
         return self.text
 
-    def answer(self) -> Answer:
-        """Read to the end and give the whole. Raises what ended it."""
-        while self._next() is not None:
+    def answer(self) -> Answer[T]:
+        """Reads to the end and gives the whole answer. Raises the error that ended it."""
+        while self.next() is not None:
             pass
-        return finished(self._mailbox)
+        return self._inner.whole()
 
-    def close(self) -> None:
-        """Stop the answer if it still runs, and wait until what came is stored."""
-        self._turn.stop()
-        while not self._mailbox.closed and not door.is_here():
-            self._wait()
-
-    def _next(self) -> Event | None:
+    def next(self) -> Event | None:
+        """Gives the next event; None after the last. Raises the error that ended the answer."""
         try:
-            while not self._batch:
-                # Asked before looking: what is put between the two is not lost.
-                closed = self._mailbox.closed
-                self._batch.extend(self._mailbox.take())
-                if self._batch:
-                    break
-                if closed:
-                    if self._mailbox.error is not None:
-                        raise self._mailbox.error
-                    return None
+            while (event := self._reader.next()) is None:
                 self._wait(self.on_wait())
-            return self._batch.popleft()
         except (KeyboardInterrupt, SystemExit):
             self.close()
             raise
+        return None if event is END else event
+
+    def close(self) -> None:
+        """Stops the answer if it still runs, and waits until what came is stored."""
+        turn = self._inner.turn
+        turn.stop()
+        if not turn.events.closed and not portal.is_here():
+            portal.call(turn.done.wait)
 
     def _wait(self, seconds: float | None = None) -> None:
         with suppress(Empty):
             self._ready.get(timeout=seconds)
-        if self._mailbox.closed:
-            # For whoever else waits.
-            self._ready.put(None)
 
     def __enter__(self) -> Self:
         return self
@@ -89,31 +93,42 @@ class Reply:
         self.close()
 
     def __del__(self) -> None:
-        if hasattr(self, "_turn") and not self._mailbox.closed:
+        if hasattr(self, "_reader") and not self._inner.turn.events.closed:
             self.close()
 
 
-async def _begun(starter: Starter, mailbox: Mailbox) -> Turn:
-    return starter(mailbox)
-
-
 class _Events(Iterator[Event]):
-    def __init__(self, reply: Reply) -> None:
+    def __init__(self, reply: Reply[Any]) -> None:
         self._reply = reply
 
     def __next__(self) -> Event:
-        event = self._reply._next()  # noqa: SLF001 -- one class in two halves
+        event = self._reply.next()
         if event is None:
             raise StopIteration
         return event
 
 
 class _Texts(Iterator[str]):
-    def __init__(self, reply: Reply) -> None:
+    def __init__(self, reply: Reply[Any]) -> None:
         self._reply = reply
 
     def __next__(self) -> str:
-        while (event := self._reply._next()) is not None:  # noqa: SLF001 -- one class in two halves
+        while (event := self._reply.next()) is not None:
             if isinstance(event, TextDelta | Refused):
                 return event.text
         raise StopIteration
+
+
+class _Values(Iterator[Any]):
+    def __init__(self, reply: Reply[Any]) -> None:
+        self._texts = _Texts(reply)
+        self._text = ""
+        self._last: Any = None
+
+    def __next__(self) -> Any:
+        while True:
+            self._text += next(self._texts)
+            value = partial_json(self._text)
+            if value is not None and value != self._last:
+                self._last = value
+                return value

@@ -7,8 +7,10 @@ from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 
 from anaphora.values.codec import Json
-from anaphora.values.message import Message
+from anaphora.values.message import Message, ToolCall
 from anaphora.values.transcript import Hit
+
+Confirm = Callable[[ToolCall], bool | Awaitable[bool]]
 
 
 class ToolFailed(Exception):

@@ -10,8 +10,7 @@ from collections.abc import Callable
 from functools import partial
 from typing import Any, get_type_hints, overload
 
-import anyio.to_thread
-
+from anaphora.concurrency import run_in_thread
 from anaphora.errors import ConfigError
 from anaphora.schema.hints import Field, object_schema
 from anaphora.schema.values import NotOfType, converted_fields
@@ -113,7 +112,7 @@ async def _run(function: Function, fields: list[Field], takes_caller: str, argum
     call = partial(function, **values)
     if inspect.iscoroutinefunction(function) or inspect.iscoroutinefunction(getattr(function, "__call__", None)):  # noqa: B004 -- of an object
         return result_text(await call())
-    result = await anyio.to_thread.run_sync(call, abandon_on_cancel=True)
+    result = await run_in_thread(call, abandon=True)
     return result_text(await result if inspect.isawaitable(result) else result)
 
 

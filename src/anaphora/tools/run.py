@@ -5,14 +5,14 @@ from __future__ import annotations
 import inspect
 import json
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from difflib import get_close_matches
 
 import anyio
-import anyio.to_thread
 
+from anaphora.concurrency import run_in_thread
 from anaphora.schema.strict import without_nulls
-from anaphora.tools.base import BadCall, Caller, Tool, ToolFailed
+from anaphora.tools.base import BadCall, Caller, Confirm, Tool, ToolFailed
 from anaphora.values.message import ToolCall, ToolResult, repaired_text
 
 # Written down before a tool is run: what the model is told if the program dies meanwhile.
@@ -21,71 +21,82 @@ STOPPED = "(no result: the user stopped it. It may or may not have done its work
 REFUSED = "(not run: the user said no.)"
 NOBODY_TO_ASK = "(not run: it acts in the world, and there is nobody who could allow it.)"
 MOST_OF_AN_ERROR = 2_000
-Confirm = Callable[[ToolCall], bool | Awaitable[bool]]
 
 
-@dataclass(slots=True)
-class Round:
-    """The calls of one message and what became of them. ``changed`` is awaited whenever there is something new to keep.
+@dataclass(frozen=True, slots=True)
+class ToolHooks:
+    """The functions that a run of tools reports to.
 
-    A result is ``checked`` by guards. ``bad`` counts the calls that could not be made. One that fails for a reason of ours does
-    not disturb the others: it is raised when all have ended.
+    ``changed`` is awaited whenever there is something new to store. ``started`` and ``ended`` tell of one call. ``checked``
+    gives the text of a result as the guards let it pass.
     """
 
-    calls: Sequence[ToolCall]
-    tools: Mapping[str, Tool]
-    caller: Caller
-    confirm: Confirm | None
     changed: Callable[[Sequence[ToolResult]], Awaitable[None]]
     started: Callable[[ToolCall], None]
     ended: Callable[[ToolResult], None]
     checked: Callable[[str], Awaitable[str]]
-    results: dict[str, ToolResult] = field(default_factory=dict)
-    bad: int = 0
-    stopped: bool = False
-    failure: Exception | None = None
-    _asking: anyio.Lock = field(default_factory=anyio.Lock)
+
+
+class ToolRun:
+    """Runs the calls of one message together, and holds their results.
+
+    A call that fails for a reason of ours does not disturb the others: the error is raised when all have ended.
+    """
+
+    def __init__(
+        self, calls: Sequence[ToolCall], tools: Mapping[str, Tool], caller: Caller, confirm: Confirm | None, hooks: ToolHooks
+    ) -> None:
+        self.bad = 0
+        self.stopped = False
+        self._calls = calls
+        self._tools = tools
+        self._caller = caller
+        self._confirm = confirm
+        self._hooks = hooks
+        self._results: dict[str, ToolResult] = {}
+        self._failure: Exception | None = None
+        self._confirming = anyio.Lock()
 
     @property
-    def parts(self) -> tuple[ToolResult, ...]:
+    def results(self) -> tuple[ToolResult, ...]:
         """The results so far, in the order of the calls."""
-        return tuple(self.results[call.id] for call in self.calls if call.id in self.results)
+        return tuple(self._results[call.id] for call in self._calls if call.id in self._results)
 
     async def run(self) -> None:
         """Run them all. What is cancelled is told as stopped."""
         try:
             async with anyio.create_task_group() as group:
-                for call in self.calls:
+                for call in self._calls:
                     group.start_soon(self._one, call)
         except anyio.get_cancelled_exc_class():
             self.stopped = True
-            for call in self.calls:
-                found = self.results.get(call.id)
+            for call in self._calls:
+                found = self._results.get(call.id)
                 if found is not None and found.text == UNFINISHED:
-                    self.results[call.id] = replace(found, text=STOPPED)
+                    self._results[call.id] = replace(found, text=STOPPED)
             raise
-        if self.failure is not None:
-            raise self.failure
+        if self._failure is not None:
+            raise self._failure
 
     async def _one(self, call: ToolCall) -> None:
         try:
             await self._called(call)
         except Exception as error:  # noqa: BLE001 -- the others go on; it is raised when all have ended
-            self.failure = self.failure or error
+            self._failure = self._failure or error
 
     async def _called(self, call: ToolCall) -> None:
-        tool = self.tools.get(call.name)
+        tool = self._tools.get(call.name)
         try:
             if tool is None:
                 raise BadCall(self._unknown(call.name))
             arguments = without_nulls(_arguments(call), tool.parameters)
             if tool.acting and not await self._is_allowed(call):
-                return await self._end(call, NOBODY_TO_ASK if self.confirm is None else REFUSED, failed=True)
-            self.results[call.id] = ToolResult(call.id, UNFINISHED, call.name, failed=True)
-            await self.changed(self.parts)
-            self.started(call)
+                return await self._end(call, NOBODY_TO_ASK if self._confirm is None else REFUSED, failed=True)
+            self._results[call.id] = ToolResult(call.id, UNFINISHED, call.name, failed=True)
+            await self._hooks.changed(self.results)
+            self._hooks.started(call)
             with anyio.fail_after(tool.seconds) as limit:
-                text = str(await tool.run(arguments, self.caller))
+                text = str(await tool.run(arguments, self._caller))
         except ToolFailed as error:
             self.bad += isinstance(error, BadCall)
             await self._end(call, f"Error: {error}", failed=True)
@@ -100,25 +111,25 @@ class Round:
 
     async def _end(self, call: ToolCall, text: str, *, failed: bool, most: int | None = None) -> None:
         # A guard must see all of it: half a secret is none that it knows.
-        text = shortened(await self.checked(repaired_text(text)), most or MOST_OF_AN_ERROR)
+        text = shortened(await self._hooks.checked(repaired_text(text)), most or MOST_OF_AN_ERROR)
         result = ToolResult(call.id, text, call.name, failed)
-        self.results[call.id] = result
-        await self.changed(self.parts)
-        self.ended(result)
+        self._results[call.id] = result
+        await self._hooks.changed(self.results)
+        self._hooks.ended(result)
 
     async def _is_allowed(self, call: ToolCall) -> bool:
-        if self.confirm is None:
+        if self._confirm is None:
             return False
         # One question at a time: whoever is asked is a person.
-        async with self._asking:
-            if inspect.iscoroutinefunction(self.confirm):
-                return bool(await self.confirm(call))
-            answer = await anyio.to_thread.run_sync(self.confirm, call, abandon_on_cancel=True)
+        async with self._confirming:
+            if inspect.iscoroutinefunction(self._confirm):
+                return bool(await self._confirm(call))
+            answer = await run_in_thread(self._confirm, call, abandon=True)
             return bool(await answer if inspect.isawaitable(answer) else answer)
 
     def _unknown(self, name: str) -> str:
-        near = get_close_matches(name, self.tools, n=1)
-        return f"there is no tool {name!r}. " + (f"Did you mean {near[0]}?" if near else f"There are: {', '.join(self.tools)}.")
+        near = get_close_matches(name, self._tools, n=1)
+        return f"there is no tool {name!r}. " + (f"Did you mean {near[0]}?" if near else f"There are: {', '.join(self._tools)}.")
 
 
 def shortened(text: str, most: int) -> str:

@@ -8,12 +8,12 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, get_args
+from typing import IO, Any, get_args
 
-from anaphora.errors import TranscriptFileError
+from anaphora.errors import InvalidMessage, TranscriptFileError
 from anaphora.transfer.files import replacing
 from anaphora.transfer.tree import entry_of, made_id
 from anaphora.values.codec import Json, parts_from_json, parts_to_json, usage_from_json, usage_to_json
@@ -40,20 +40,48 @@ def write_plain(path: str | os.PathLike[str], system: str, branch: Sequence[Entr
 
 
 def plain_text(system: str, branch: Sequence[Entry]) -> str:
-    """The list as it stands in a file."""
+    """Gives the list as it stands in a file."""
+    return json.dumps(plain_list(system, branch), ensure_ascii=False, indent=2) + "\n"
+
+
+def plain_list(system: str, branch: Sequence[Entry]) -> list[Json]:
+    """Gives a branch as a list of ``{"role", "content"}``, the system prompt first."""
     messages = [*([_object(PlainMessage(text_message("system", system)))] if system else [])]
-    messages += [_object(PlainMessage(entry.message, entry.status, entry.usage, entry.model)) for entry in branch]
-    return json.dumps(messages, ensure_ascii=False, indent=2) + "\n"
+    return messages + [_object(PlainMessage(entry.message, entry.status, entry.usage, entry.model)) for entry in branch]
+
+
+def read_messages(
+    source: Sequence[Mapping[str, Any] | Message] | str | os.PathLike[str] | IO[str],
+) -> tuple[str, Sequence[PlainMessage]]:
+    """Gives the system prompt (may be empty) and the messages of a list, a file, or the path of one.
+
+    Raises TranscriptFileError with the line of a file and the reason, InvalidMessage for a list that is none of messages.
+    """
+    if isinstance(source, str | os.PathLike):
+        return read_plain(source)
+    if hasattr(source, "read"):
+        return _read_text(str(getattr(source, "name", "the file")), source.read())
+    messages: list[PlainMessage] = []
+    for number, item in enumerate(source, 1):
+        try:
+            messages.append(PlainMessage(item) if isinstance(item, Message) else _message(item))
+        except ValueError as error:
+            raise InvalidMessage(f"message {number}: {error}.") from error
+    return _system_first(messages)
 
 
 def read_plain(path: str | os.PathLike[str]) -> tuple[str, Sequence[PlainMessage]]:
-    """The system prompt (may be empty) and the messages of a file. Raises TranscriptFileError with line and reason."""
+    """Gives the system prompt (may be empty) and the messages of a file. Raises TranscriptFileError with line and reason."""
     try:
         source = Path(path).read_text(encoding="utf-8-sig")
     except UnicodeDecodeError as error:
         raise TranscriptFileError(str(path), f"is not UTF-8: byte {error.start + 1} does not fit.") from error
     except OSError as error:
         raise TranscriptFileError(str(path), f"cannot be read: {error.strerror or error}.") from error
+    return _read_text(str(path), source)
+
+
+def _read_text(path: str, source: str) -> tuple[str, Sequence[PlainMessage]]:
     try:
         value = json.loads(source)
     except json.JSONDecodeError as error:

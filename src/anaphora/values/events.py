@@ -7,7 +7,9 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from anaphora.errors import ProviderError
-from anaphora.values.message import Finish, Message, Status, ToolCall, ToolResult, Usage
+from anaphora.values.answer import Answer
+from anaphora.values.message import Finish, ToolCall, ToolResult, Usage
+from anaphora.values.report import Report
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,15 +39,18 @@ class ToolCallDelta:
 
 @dataclass(frozen=True, slots=True)
 class Ended:
-    """The provider is done: why, what it cost, and which model it says it was. ``usage`` is None if it was not reported.
+    """The end of a provider's answer: why it ended, its usage (None if not reported), and the model the provider names.
 
-    ``details`` holds what only this vendor reports (llama.cpp's timings, for example), as it came.
+    ``details`` holds what only this vendor reports (llama.cpp's timings, for example), as it came. ``response_id`` is the
+    provider's name for the answer, ``raw_finish`` its own word for the reason.
     """
 
     finish: Finish
     usage: Usage | None = None
     model: str = ""
     details: Mapping[str, Any] = field(default_factory=dict)
+    response_id: str = ""
+    raw_finish: str = ""
 
 
 ProviderEvent = TextDelta | ThinkingDelta | ToolCallDelta | Ended
@@ -53,9 +58,9 @@ ProviderEvent = TextDelta | ThinkingDelta | ToolCallDelta | Ended
 
 @dataclass(frozen=True, slots=True)
 class Planned:
-    """What the model is about to see; ``report`` is a context.Report."""
+    """The report on the context that the model is about to see."""
 
-    report: Any
+    report: Report
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,24 +101,9 @@ class Refused:
 
 @dataclass(frozen=True, slots=True)
 class Finished:
-    """The last event: the answer as it was stored. ``seconds`` is the whole turn, ``first_seconds`` until the first word.
+    """The last event of a turn: the answer as it was stored."""
 
-    ``usage`` is that of all its calls, ``steps`` are the messages before the answer, if tools were called: what the model said,
-    and what they gave. ``value`` is what the answer was read into. ``cache_loss`` says why much less came from the provider's
-    cache than before, if it did.
-    """
-
-    message: Message
-    status: Status
-    usage: Usage | None = None
-    finish: Finish | None = None
-    model: str = ""
-    seconds: float = 0.0
-    first_seconds: float | None = None
-    details: Mapping[str, Any] = field(default_factory=dict)
-    cache_loss: str = ""
-    steps: tuple[Message, ...] = ()
-    value: Any = None
+    answer: Answer[Any]
 
 
 Event = TextDelta | ThinkingDelta | ToolCallDelta | ToolStarted | ToolEnded | Planned | Retrying | Warned | Refused | Finished

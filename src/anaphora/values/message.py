@@ -92,6 +92,17 @@ class Message:
         """The tool results this message carries."""
         return tuple(part for part in self.parts if isinstance(part, ToolResult))
 
+    def to_dict(self) -> dict[str, Any]:
+        """Gives ``{"role": …, "content": text}``, with ``tool_calls`` and ``tool_results`` where there are any."""
+        results = [{"call_id": one.call_id, "name": one.name, "text": one.text} for one in self.tool_results]
+        calls = [{"id": call.id, "name": call.name, "arguments": call.arguments} for call in self.tool_calls]
+        return {
+            "role": self.role,
+            "content": self.text,
+            **({"tool_calls": calls} if calls else {}),
+            **({"tool_results": results} if results else {}),
+        }
+
 
 def text_message(role: Role, text: str) -> Message:
     """A message of one text part."""
@@ -118,6 +129,16 @@ class Usage:
     thinking_tokens: int = 0
     cost: float | None = None
     cache_write_tokens: int = 0
+
+    @property
+    def total_tokens(self) -> int:
+        """Input and output tokens together."""
+        return self.input_tokens + self.output_tokens
+
+    def to_dict(self) -> dict[str, Any]:
+        """Gives the counts by name, with ``total_tokens``, and the cost if it is known."""
+        counts = {one.name: getattr(self, one.name) for one in fields(Usage)}
+        return {**{name: value for name, value in counts.items() if value is not None}, "total_tokens": self.total_tokens}
 
     def __add__(self, other: Usage) -> Usage:
         if self == Usage():

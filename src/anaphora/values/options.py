@@ -13,10 +13,14 @@ from anaphora.values.message import Options
 
 
 class AnswerOptions(TypedDict, total=False):
-    """What may be set for a bot or for one answer. What is not set is not sent.
+    """Options of a bot's answers. An option that is not set is not sent.
 
-    ``max_tokens`` limits the answer, ``stop`` are texts that end it, ``extra`` is merged into the request's body as it is.
-    ``tool_choice``: ``auto`` lets the model choose, ``none`` forbids tools, ``required`` or the name of one demands a call.
+    temperature: The randomness of the words, from 0 to 2.
+    max_tokens: The longest answer, in tokens.
+    seed: A number with which the provider repeats an answer, where it can.
+    stop: A text, or several, that ends the answer.
+    tool_choice: "auto" lets the model choose, "none" forbids tools, "required" or the name of a tool demands a call.
+    extra: A dict that is merged into the body of the request as it is.
     """
 
     temperature: float | None

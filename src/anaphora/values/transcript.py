@@ -128,7 +128,8 @@ class ConversationInfo:
     """What a store knows of a conversation beside its messages. ``system`` None means: the bot's own system prompt.
 
     ``usage`` is that of all its calls, also of answers that are on no branch any more. ``learned`` is the order of the message
-    up to which facts have been learned from it, ``forgotten`` how many messages of it have been.
+    up to which facts have been learned from it, ``forgotten`` how many messages of it have been. ``model`` is the conversation's
+    own; empty means the bot's.
     """
 
     id: str
@@ -141,3 +142,4 @@ class ConversationInfo:
     usage: Usage = field(default_factory=Usage)
     learned: int = 0
     forgotten: int = 0
+    model: str = ""

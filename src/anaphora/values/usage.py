@@ -52,6 +52,11 @@ class Total:
     usage: Usage = field(default_factory=lambda: Usage(cost=0.0))
 
     @property
+    def known_usage(self) -> Usage:
+        """The usage, with a cost of None if the price of any call is not known."""
+        return replace(self.usage, cost=self.cost)
+
+    @property
     def cost(self) -> float | None:
         """The dollars for all of them; None if the price of any is not known."""
         return None if self.unpriced else self.usage.cost

@@ -62,7 +62,7 @@ async def test_a_client_outlives_its_event_loop(loopback: Loopback):
         loopback.answer(stream("ok"))
     bot = AsyncChatbot("openai-compatible:m", base_url=loopback.url)
     assert (await bot.say("one")).text == "ok"
-    bot._setup.model.provider._http._loop = None  # type: ignore[attr-defined]
+    bot._bot.model.provider._http._loop = None  # type: ignore[attr-defined]
     assert (await bot.say("two")).text == "ok"
     await bot.aclose()
 

@@ -37,13 +37,13 @@ def test_it_answers_and_remembers(weights: Path):
 def test_the_same_engine_serves_several_bots(weights: Path):
     with Chatbot("local") as one, Chatbot("local") as two:
         assert one.say("What is the capital of France?").text == two.say("What is the capital of France?").text
-        assert one._bot._setup.model.provider._engine is two._bot._setup.model.provider._engine  # type: ignore[attr-defined]
+        assert one._inner._bot.model.provider._engine is two._inner._bot.model.provider._engine  # type: ignore[attr-defined]
 
 
 def test_another_file_works_by_its_path(weights: Path):
     with Chatbot(f"local:{weights}", system="Answer in one word.", max_tokens=5, temperature=0, context_window=512) as bot:
         assert bot.say("What is the capital of France?").text
-        assert bot.context.report.context_window == 512
+        assert bot.context().report.context_window == 512
 
 
 @pytest.mark.anyio
@@ -54,7 +54,7 @@ async def test_tokens_are_counted_exactly(weights: Path):
             planned = await bot.conversation(f"q{number}").context()
             async for event in bot.conversation(f"q{number}").stream(question, max_tokens=1).events:
                 if isinstance(event, Finished):
-                    reported = event.usage
+                    reported = event.answer.usage
             assert reported is not None
             counted = (await bot.conversation(f"q{number}").history())[0].tokens + planned.report.system_tokens
             # What is left over asks for the answer: a constant of the template, within the margin.
@@ -83,10 +83,10 @@ def test_a_long_conversation_never_hits_a_wall(weights: Path):
     with Chatbot("local", context_window=512, max_tokens=8) as bot:
         for number in range(25):
             bot.say(f"Number {number}: tell me about rivers, please.")
-        report = bot.context.report
+        report = bot.context().report
         assert report.left is not None
         assert report.tokens <= report.budget
-        assert len(bot.history) == 50
+        assert len(bot.history()) == 50
 
 
 def test_a_loop_is_stopped(weights: Path):
@@ -107,15 +107,15 @@ def test_what_the_user_sets_wins_over_the_default_models_own_sampling():
 
 def test_the_default_prompt_belongs_to_the_default_model_only(weights: Path):
     with Chatbot("local") as bot:
-        assert bot.system == DEFAULT_SYSTEM
+        assert bot.system() == DEFAULT_SYSTEM
     with Chatbot(f"local:{weights}", context_window=512) as bot:
-        assert bot.system == ""
+        assert bot.system() == ""
 
 
 def test_the_server_wants_its_key_and_tells_browsers_nothing(weights: Path):
     with Chatbot("local") as bot:
         bot.prepare()
-        provider = bot._bot._setup.model.provider
+        provider = bot._inner._bot.model.provider
         assert isinstance(provider, LocalProvider)
         assert provider._engine is not None
         url = provider._engine.base_url

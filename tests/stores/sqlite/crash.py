@@ -22,11 +22,11 @@ from typing import TypeVar
 
 import anyio
 
-import anaphora.turn.turn
 from anaphora import AsyncChatbot, ScriptedProvider
 from anaphora.providers.scripted import Delay, ScriptedReply
 from anaphora.stores.records import Draft
 from anaphora.stores.sqlite.store import SQLiteStore
+from anaphora.turn.bot import Timing
 from anaphora.values.events import TextDelta
 from anaphora.values.scope import Scope
 from anaphora.values.transcript import Entry
@@ -67,7 +67,7 @@ class DyingStore(SQLiteStore):
 
 async def chat(store: SQLiteStore, turns: int) -> None:
     steps: list[ScriptedReply] = [ANSWER for _ in range(turns)]
-    async with AsyncChatbot(ScriptedProvider(*steps), store=store) as bot:
+    async with AsyncChatbot(ScriptedProvider(*steps), store=store, timing=Timing(flush=0.005)) as bot:
         for number in range(turns):
             await bot.conversation("c").say(f"question {number}")
 
@@ -124,7 +124,6 @@ def killed(folder: Path, number: int, *, at: int = 0, after: bool = False, secon
 
 def main() -> None:
     folder, random_kills = Path(sys.argv[1]), int(sys.argv[2])
-    anaphora.turn.turn._FLUSH_SECONDS = 0.005
     count, wrong = 0, []
     for after in (False, True):
         at = 0

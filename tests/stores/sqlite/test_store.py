@@ -239,12 +239,12 @@ anyio.run(main)
     talkers = [subprocess.Popen([sys.executable, "-c", program], stderr=subprocess.PIPE) for _ in range(8)]
     assert [talker.communicate(timeout=300)[1] for talker in talkers] == [b""] * 8
     with Chatbot(ScriptedProvider(), store=path) as bot:
-        history = bot.conversation("shared").history
+        history = bot.conversation("shared").history()
         asked = [entry.text for entry in history if entry.role == "user"]
         assert sorted(asked) == sorted(f"{talker.pid} {number}" for talker in talkers for number in range(100))
         assert [entry.text for entry in history if entry.role == "assistant"] == [f"You said: {text}" for text in asked]
         assert [entry.order for entry in history] == list(range(1, 1_601))
-        assert all(len(bot.conversation(f"own {talker.pid}").history) == 200 for talker in talkers)
+        assert all(len(bot.conversation(f"own {talker.pid}").history()) == 200 for talker in talkers)
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
@@ -374,7 +374,7 @@ anyio.run(main)
             bot.conversation("c").say("second")
         with Chatbot(ScriptedProvider(echo=True), store=path, wait=60) as bot:
             bot.conversation("c").say("third")
-            assert [entry.text for entry in bot.conversation("c").history] == ["first", "slowly", "third", "You said: third"]
+            assert [entry.text for entry in bot.conversation("c").history()] == ["first", "slowly", "third", "You said: third"]
 
 
 async def test_what_could_only_be_read_is_written_again_when_there_is_room(path: Path, monkeypatch: pytest.MonkeyPatch):

@@ -10,9 +10,8 @@ from itertools import islice
 from pathlib import Path
 from typing import cast
 
-from anaphora.chat.chatbot import ChatbotOptions
 from anaphora.chat.image_source import image_of
-from anaphora.chat.saying import GO_ON
+from anaphora.chat.options import ChatbotOptions
 from anaphora.cli.attachments import is_picture
 from anaphora.cli.chat.memory_commands import context, forget, memories, remember
 from anaphora.cli.choose import chosen
@@ -31,6 +30,7 @@ from anaphora.stores.records import new_conversation_id
 from anaphora.sync.conversation import Conversation
 from anaphora.transfer.files import replacing
 from anaphora.transfer.markdown import date_text
+from anaphora.turn.incoming import CONTINUE
 from anaphora.values.transcript import Entry
 from anaphora.values.usage import total, totals
 
@@ -87,15 +87,15 @@ def _retry(_session: Session, _: str) -> Request:
 
 
 def _continue(_session: Session, _: str) -> Request:
-    return Conversation.go_on_stream
+    return Conversation.continue_stream
 
 
 def _system(session: Session, text: str) -> None:
     if text:
-        session.conversation.system = text
+        session.conversation.use(system=text)
         session.say("The system prompt is set.")
     else:
-        session.say(sanitized(session.conversation.system) or "There is no system prompt.")
+        session.say(sanitized(session.conversation.system()) or "There is no system prompt.")
 
 
 def _model(session: Session, name: str) -> None:
@@ -116,13 +116,15 @@ def _reopen(session: Session, model: str, options: ChatbotOptions) -> None:
 
 
 def _usage(session: Session, _: str) -> None:
-    spent = session.conversation.spent
+    spent = session.conversation.spent()
     for line in table("for", totals(spent, "purpose"), total(spent)) if spent else ("Nothing yet.",):
         session.say(line)
 
 
 def _thinking(session: Session, _: str) -> None:
-    thought = next((entry.message.thinking for entry in reversed(session.conversation.history) if entry.role == "assistant"), "")
+    thought = next(
+        (entry.message.thinking for entry in reversed(session.conversation.history()) if entry.role == "assistant"), ""
+    )
     session.say(sanitized(thought) or "The last answer came without any thinking that was shown.")
 
 
@@ -154,25 +156,25 @@ def _search(session: Session, text: str) -> None:
 
 def _fork(session: Session, _: str) -> None:
     session.switch(session.conversation.fork())
-    session.say(f"Going on in “{session.conversation.info.title}”; the conversation it came from stays as it is.")
+    session.say(f"Going on in “{session.conversation.info().title}”; the conversation it came from stays as it is.")
 
 
 def _title(session: Session, title: str) -> None:
     if title:
         session.conversation.rename(title)
-    session.say(session.conversation.info.title or "There is no title yet.")
+    session.say(session.conversation.info().title or "There is no title yet.")
 
 
 def _branches(session: Session, _: str) -> None:
-    head = session.conversation.info.head
-    for number, leaf in enumerate(session.conversation.branches, 1):
+    head = session.conversation.info().head
+    for number, leaf in enumerate(session.conversation.branches(), 1):
         mark = "*" if leaf.id == head else " "
         session.say(f"{mark}{number:3}  {date_text(leaf.created)}  {leaf.role}: {_short(leaf.text) or '(nothing)'}")
     session.say("/goto NUMBER goes on from the end of a branch.")
 
 
 def _goto(session: Session, which: str) -> None:
-    leaves = session.conversation.branches
+    leaves = session.conversation.branches()
     if not which.isdecimal() or len(which) > 8 or not 0 < int(which) <= len(leaves):
         session.say("Which branch? /branches shows them with their numbers.")
         return
@@ -190,7 +192,7 @@ def _edit(session: Session, text: str) -> Request | None:
 
 def _last_asked(session: Session) -> list[Entry]:
     """The last message that the user wrote, if there is one."""
-    asked = (entry for entry in reversed(session.conversation.history) if entry.role == "user" and entry.text != GO_ON)
+    asked = (entry for entry in reversed(session.conversation.history()) if entry.role == "user" and entry.text != CONTINUE)
     return list(islice(asked, 1))
 
 
@@ -221,7 +223,7 @@ def _export(session: Session, path: str) -> None:
 
 def _attach(session: Session, path: str) -> None:
     if not path:
-        for document in session.conversation.documents:
+        for document in session.conversation.documents():
             session.say(f"{one_line(document.name)}, {document.tokens:,} tokens")
         session.say("/attach FILE reads a document, or shows a picture with your next message. /forget NAME forgets a document.")
         return
@@ -229,18 +231,18 @@ def _attach(session: Session, path: str) -> None:
         session.attach(image_of(_path(path)))
         session.say(f"{path} goes with your next message.")
         return
-    before = session.conversation.documents
+    before = session.conversation.documents()
     document = session.conversation.read(_path(path))
     if document in before:
         session.say(f"{one_line(document.name)} has not changed since it was read.")
         return
-    replaced = len(session.conversation.documents) == len(before)
+    replaced = len(session.conversation.documents()) == len(before)
     session.say(f"Read{' again' * replaced}: {one_line(document.name)}, {document.tokens:,} tokens. Ask about it.")
 
 
 def _tools(session: Session, name: str) -> None:
-    found = [tool for tool in session.bot.tools if tool.name == name]
-    lines = [sanitized(tool.description) for tool in found] or tool_lines(session.bot.tools)
+    found = [tool for tool in session.bot.tools() if tool.name == name]
+    lines = [sanitized(tool.description) for tool in found] or tool_lines(session.bot.tools())
     for line in lines or ("There are no tools. Start with --tools calculate,now or --mcp FILE.",):
         session.say(line)
 
@@ -324,10 +326,10 @@ def choices(session: Session) -> dict[str, Choices | None]:
     known: dict[str, Choices] = {
         "/resume": lambda: ((info.id, info.title) for info in session.bot.conversations()),
         "/forget": lambda: ((str(number), _short(fact.text)) for number, fact in enumerate(session.bot.facts.list(), 1)),
-        "/goto": lambda: ((str(number), _short(leaf.text)) for number, leaf in enumerate(session.conversation.branches, 1)),
+        "/goto": lambda: ((str(number), _short(leaf.text)) for number, leaf in enumerate(session.conversation.branches(), 1)),
         "/model": lambda: ((f"{vendor.name}:{vendor.model}", vendor.name) for vendor in VENDORS.values()),
         "/persona": lambda: ((one, "") for one in persona_names(config_folder() / "personas")),
-        "/title": lambda: [(session.conversation.info.title, "as it is")],
+        "/title": lambda: [(session.conversation.info().title, "as it is")],
         "/edit": lambda: [(entry.text, "the last question") for entry in _last_asked(session)],
     }
     return {name: known.get(name) for name in COMMANDS}

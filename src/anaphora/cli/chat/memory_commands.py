@@ -13,7 +13,7 @@ def remember(session: Session, text: str) -> None:
     if text:
         fact = session.bot.facts.add(text)
     else:
-        last = next((entry for entry in reversed(session.conversation.history) if entry.role == "user"), None)
+        last = next((entry for entry in reversed(session.conversation.history()) if entry.role == "user"), None)
         if last is None:
             session.say("What? /remember TEXT keeps it for all conversations; alone it keeps your last message.")
             return
@@ -34,7 +34,7 @@ def forget(session: Session, which: str) -> None:
     if which.lower() == "last":
         _forget_last(session)
         return
-    document = next((one for one in session.conversation.documents if which and one.name == which), None)
+    document = next((one for one in session.conversation.documents() if which and one.name == which), None)
     if document is not None:
         session.conversation.forget(document)
         session.say(f"Forgotten: {one_line(document.name)}")
@@ -57,11 +57,11 @@ def forget(session: Session, which: str) -> None:
 
 def context(session: Session, _: str) -> None:
     """``/context``."""
-    show_context(session.conversation.context.report)
+    show_context(session.conversation.context().report)
 
 
 def _forget_last(session: Session) -> None:
-    last = next((entry for entry in reversed(session.conversation.history) if entry.role == "user"), None)
+    last = next((entry for entry in reversed(session.conversation.history()) if entry.role == "user"), None)
     asked = session.conversation.unanswered() or last
     if asked is None or not asked.message.parts:
         session.say("There is nothing to forget.")

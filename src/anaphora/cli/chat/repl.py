@@ -19,7 +19,7 @@ from anaphora.cli.terminal.status import status_line
 from anaphora.errors import AnaphoraError
 from anaphora.stores.inmemory import InMemoryStore
 from anaphora.sync.conversation import Conversation
-from anaphora.turn.mailbox import Answer
+from anaphora.values.answer import Answer
 
 if TYPE_CHECKING:
     from prompt_toolkit import PromptSession
@@ -70,7 +70,7 @@ def _talk(session: Session, editor: PromptSession[str]) -> bool:
 def _finish(session: Session) -> None:
     """What was just said may have facts in it: who asked for them waits a moment. Ctrl-C does not."""
     with suppress(KeyboardInterrupt):
-        session.conversation.settle(_FINISH_SECONDS)
+        session.conversation.wait_for_background(_FINISH_SECONDS)
 
 
 def _connect(session: Session) -> None:

@@ -15,7 +15,7 @@ from anaphora.cli.terminal.confirm import CONFIRMATIONS, POLL_SECONDS, call_text
 from anaphora.cli.terminal.keys import silent_keys
 from anaphora.cli.terminal.sanitize import sanitized
 from anaphora.sync.reply import Reply
-from anaphora.turn.mailbox import Answer
+from anaphora.values.answer import Answer
 from anaphora.values.events import Event, Planned, Refused, Retrying, TextDelta, ThinkingDelta, ToolEnded, ToolStarted, Warned
 from anaphora.values.markdown_blocks import markdown_blocks
 from anaphora.values.transcript import shortened

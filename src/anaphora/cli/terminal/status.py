@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from anaphora.cli.verbs.usage import dollars
-from anaphora.turn.mailbox import Answer
+from anaphora.values.answer import Answer
 from anaphora.values.message import Usage
 
 

@@ -9,7 +9,7 @@ from collections.abc import AsyncGenerator, Callable, Sequence
 from dataclasses import asdict
 from pathlib import Path
 
-from anaphora.chat.conversation import Form
+from anaphora.chat.transcript_verbs import Form
 from anaphora.cli.chat.history import forget_line
 from anaphora.cli.choose import chosen
 from anaphora.cli.exit import FAILED, OK, report
@@ -143,7 +143,7 @@ def _rename(bot: Chatbot, arguments: argparse.Namespace) -> int:
     if not title:
         raise ConfigError("the title is empty.")
     bot.conversation(info).rename(title)
-    notice(f"“{info.title}” is now “{bot.conversation(info).info.title}”.")
+    notice(f"“{info.title}” is now “{bot.conversation(info).info().title}”.")
     return OK
 
 
@@ -187,7 +187,7 @@ def _export(bot: Chatbot, arguments: argparse.Namespace) -> int:
         return OK
     with replacing(arguments.output) as file:
         file.write(text)
-    notice(f"“{conversation.info.title}” is written to {arguments.output}.")
+    notice(f"“{conversation.info().title}” is written to {arguments.output}.")
     return OK
 
 

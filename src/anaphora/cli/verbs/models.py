@@ -18,7 +18,7 @@ from anaphora.providers.models.card import ModelCard, own_cards
 from anaphora.providers.models.catalog import known_card, known_models, origin
 from anaphora.providers.models.vendors import VENDORS
 from anaphora.settings import Settings
-from anaphora.sync.portal import door
+from anaphora.sync.portal import portal
 
 _ABILITIES = ("thinking", "tools", "images")
 
@@ -66,7 +66,7 @@ def _asked(provider: str, settings: Settings, own: Mapping[str, ModelCard]) -> d
         finally:
             await service.aclose()
 
-    offered = door.call(ask)
+    offered = portal.call(ask)
     said = {name: ModelCard(context_window=window) for name, window in offered.items()}
     return {f"{provider}:{name}": known_card(provider, name, own).under(card) for name, card in sorted(said.items())}
 

@@ -12,12 +12,12 @@ from anaphora.cli.terminal.notice import notice
 from anaphora.cli.terminal.sanitize import sanitized
 from anaphora.errors import ConfigError
 from anaphora.settings import Settings
-from anaphora.sync.portal import door
+from anaphora.sync.portal import portal
 from anaphora.tools.base import Caller, Tool
 from anaphora.tools.builtin import NAMES, chosen_tools
 from anaphora.tools.mcp import MCPServer, server_tools
 from anaphora.tools.mcp_config import server_configs
-from anaphora.tools.run import Round
+from anaphora.tools.run import ToolHooks, ToolRun
 from anaphora.values.message import ToolCall, ToolResult
 
 _LONGEST = 60
@@ -34,7 +34,7 @@ def tools(settings: Settings, arguments: argparse.Namespace) -> int:
     named = [name for name in NAMES if ":" not in name]
     own = chosen_tools(dict.fromkeys([*tool_names(settings), *named]))
     try:
-        found = [*own, *door.call(lambda: server_tools(servers))]
+        found = [*own, *portal.call(lambda: server_tools(servers))]
         for server in servers:
             if server.problem:
                 notice(server.problem)
@@ -42,7 +42,7 @@ def tools(settings: Settings, arguments: argparse.Namespace) -> int:
             return _try(found, arguments)
     finally:
         for server in servers:
-            door.call(server.aclose)
+            portal.call(server.aclose)
     if arguments.json:
         print(json.dumps([_as_json(tool) for tool in found]))
         return OK
@@ -81,7 +81,7 @@ def _try(found: Sequence[Tool], arguments: argparse.Namespace) -> int:
         return OK
     if tool.acting and not arguments.yes:
         raise ConfigError(f"{tool.name} acts in the world: add --yes to run it.")
-    result = door.call(lambda: _called(found, call, allowed=arguments.yes))
+    result = portal.call(lambda: _called(found, call, allowed=arguments.yes))
     print(sanitized(result.text))
     return FAILED if result.failed else OK
 
@@ -96,15 +96,7 @@ async def _called(found: Sequence[Tool], call: ToolCall, *, allowed: bool) -> To
     def confirm(_: ToolCall) -> bool:
         return True
 
-    running = Round(
-        [call],
-        {tool.name: tool for tool in found},
-        Caller("me", ""),
-        confirm if allowed else None,
-        kept,
-        lambda _: None,
-        lambda _: None,
-        as_it_is,
-    )
+    hooks = ToolHooks(kept, lambda _: None, lambda _: None, as_it_is)
+    running = ToolRun([call], {tool.name: tool for tool in found}, Caller("me", ""), confirm if allowed else None, hooks)
     await running.run()
-    return running.parts[0]
+    return running.results[0]

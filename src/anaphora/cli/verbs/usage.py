@@ -22,7 +22,7 @@ _BAR = "█"
 
 def usage(bot: Chatbot, arguments: argparse.Namespace) -> int:
     """Print what was spent lately; gives the exit code."""
-    spent = bot.all_spent(since=time.time() - arguments.days * _DAY)
+    spent = bot.spent(since=time.time() - arguments.days * _DAY)
     if arguments.json:
         print(json.dumps(usage_as_json(spent)))
         return OK

@@ -67,7 +67,8 @@ class Service:
         self._cards: dict[str, ModelCard] = {}
         self._counters: dict[str, Counter | None] = {}
         deadlines = options.deadlines or (Deadlines(first_byte=vendor.first_byte) if vendor.first_byte else Deadlines())
-        self._http = HTTPTransport(self.base_url, self._wire("").headers(self._key), deadlines)
+        headers = {**self._wire("").headers(self._key), **options.headers}
+        self._http = HTTPTransport(self.base_url, headers, deadlines, client=options.http_client)
 
     async def prepare(self, model: str, /) -> ModelInfo:
         """Load the HTTP library, and look the model up. Only for a context window that is nowhere is the service asked."""

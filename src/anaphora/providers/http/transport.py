@@ -11,6 +11,7 @@ from urllib.parse import urlsplit
 import anyio
 import anyio.lowlevel
 
+from anaphora.concurrency import run_in_thread
 from anaphora.errors import ConfigError, ProviderTimeout
 from anaphora.providers.base import Deadlines
 from anaphora.providers.http.body import HTTPBody
@@ -24,7 +25,9 @@ if TYPE_CHECKING:
 class HTTPTransport:
     """Keeps connections to one base URL open. May be used from several event loops, one after the other."""
 
-    def __init__(self, base_url: str, headers: Mapping[str, str], deadlines: Deadlines) -> None:
+    def __init__(
+        self, base_url: str, headers: Mapping[str, str], deadlines: Deadlines, *, client: httpx2.AsyncClient | None = None
+    ) -> None:
         if not base_url.startswith(("http://", "https://")):
             raise ConfigError(f"the base URL {base_url!r} must begin with http:// or https://.")
         try:
@@ -34,12 +37,13 @@ class HTTPTransport:
         self._base_url = base_url.rstrip("/")
         self._headers = dict(headers)
         self._deadlines = deadlines
+        self._own_client = client
         self._client: httpx2.AsyncClient | None = None
         self._loop: object = None
 
     async def connect(self) -> None:
         """Load the HTTP library, which takes a tenth of a second, off the event loop."""
-        await anyio.to_thread.run_sync(_import_httpx2)
+        await run_in_thread(_import_httpx2)
 
     async def post(self, who: Answerer, path: str, headers: Mapping[str, str], body: bytes) -> HTTPBody:
         """POST; the answer's body is still to be read. Raises ProviderError."""
@@ -73,7 +77,8 @@ class HTTPTransport:
         with our_errors(who):
             client = self._open()
             timeout = httpx2.Timeout(None, connect=self._deadlines.connect)
-            request = client.build_request(method, url, headers=dict(headers), content=body, timeout=timeout)
+            together = {**self._headers, **headers}
+            request = client.build_request(method, url, headers=together, content=body, timeout=timeout)
             try:
                 with anyio.fail_after(first_byte):
                     return await client.send(request, stream=True)
@@ -84,11 +89,12 @@ class HTTPTransport:
     def _open(self) -> httpx2.AsyncClient:
         """A client for the running event loop; one of a loop that has ended is let go. Raises ConfigError for a bad proxy."""
         _import_httpx2()
+        if self._own_client is not None:
+            return self._own_client
         loop = anyio.lowlevel.current_token()
         if self._client is None or self._loop != loop:
             try:
                 self._client = httpx2.AsyncClient(
-                    headers=self._headers,
                     verify=_trust(self._base_url),
                     # A proxy has no business between this machine and itself.
                     trust_env=not _is_loopback(self._base_url),

@@ -18,8 +18,9 @@ from threading import Event, Lock
 from typing import Any
 from weakref import WeakValueDictionary
 
-import anyio.to_thread
+import anyio
 
+from anaphora.concurrency import run_in_thread
 from anaphora.errors import LocalModelError, MissingExtra, ProviderError, StreamInterrupted
 from anaphora.providers.base import Counter, Deadlines, ModelInfo, ModelRef, ProviderOptions, Request
 from anaphora.providers.http.service import Service
@@ -118,7 +119,7 @@ class LocalProvider:
         async with self._lock:
             if self._info is None:
                 path = await _weights(self._source)
-                self._engine = await anyio.to_thread.run_sync(self._start, path)
+                self._engine = await run_in_thread(self._start, path)
                 vendor = Vendor("local", self._engine.base_url, None)
                 deadlines = self._options.deadlines or _DEADLINES
                 self._inner = Service(vendor, self._engine.key, replace(self._options, deadlines=deadlines))
@@ -178,7 +179,7 @@ class LocalProvider:
         async with self._lock:
             if self._embedding is None:
                 path = await _weights(self._source)
-                engine = await anyio.to_thread.run_sync(partial(_engine, path, _EMBEDDING_WINDOW, embedding=True))
+                engine = await run_in_thread(partial(_engine, path, _EMBEDDING_WINDOW, embedding=True))
                 options = replace(self._options, deadlines=self._options.deadlines or _DEADLINES)
                 self._embedding = engine, Service(Vendor("local", engine.base_url, None), engine.key, options)
         return await self._embedding[1].embed(model or "local", texts)
@@ -272,7 +273,7 @@ async def _weights(source: Path | HubModel | None) -> Path:
     cancelled = Event()
     fetch = fetch_weights if source is None else partial(fetch_from_hub, source)
     try:
-        return await anyio.to_thread.run_sync(lambda: fetch(cancelled=cancelled), abandon_on_cancel=True)
+        return await run_in_thread(lambda: fetch(cancelled=cancelled), abandon=True)
     finally:
         cancelled.set()
 

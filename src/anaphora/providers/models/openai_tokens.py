@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import re
 
-import anyio.to_thread
-
+from anaphora.concurrency import run_in_thread
 from anaphora.providers.base import Counter
 from anaphora.values.message import Image, Message
 from anaphora.values.tokens import IMAGE_TOKENS, MESSAGE_OVERHEAD, read_texts
@@ -31,7 +30,7 @@ async def exact_counter(model: str) -> Counter | None:
         from toktok import batch_count
     except ImportError:
         return None
-    await anyio.to_thread.run_sync(batch_count, [""], encoding)
+    await run_in_thread(batch_count, [""], encoding)
 
     async def count(message: Message, /) -> int:
         tokens: list[int] = batch_count(read_texts(message), encoding, 1)

@@ -13,7 +13,7 @@ from anaphora.values.transcript import ConversationInfo, Entry, Extent, Size
 
 _BEFORE = "before_messages, before_turns, before_tokens"
 ENTRY = f'id, parent, "order", role, parts, status, tokens, counter, created, usage, model, key, {_BEFORE}'
-CONVERSATION = "id, title, head, system, created, updated, messages, usage, learned, forgotten"
+CONVERSATION = "id, title, head, system, created, updated, messages, usage, learned, forgotten, model"
 # What parts_text writes before a text that is alone.
 # Made once: json.dumps would make one each time.
 _ENCODER = json.JSONEncoder(ensure_ascii=False)
@@ -58,9 +58,9 @@ def entry_of(row: Sequence[Any]) -> Entry:
 
 def conversation_of(row: Sequence[Any]) -> ConversationInfo:
     """The conversation in the columns CONVERSATION."""
-    conversation_id, title, head, system, created, updated, messages, usage, learned, forgotten = row
+    conversation_id, title, head, system, created, updated, messages, usage, learned, forgotten, model = row
     total = usage_from_json(json.loads(usage))
-    return ConversationInfo(conversation_id, title, head, system, created, updated, messages, total, learned, forgotten)
+    return ConversationInfo(conversation_id, title, head, system, created, updated, messages, total, learned, forgotten, model)
 
 
 def _parts(text: str) -> tuple[Part, ...]:

@@ -9,9 +9,9 @@ from dataclasses import replace
 
 from anaphora.errors import MessageEnded, NotFound
 from anaphora.search.words import searchable, tells_of
-from anaphora.stores.records import Change, Draft, changed, new_entry, restored
+from anaphora.stores.records import Begun, Change, Draft, changed, new_entry, restored
 from anaphora.stores.sql.branches import LINE_OF_NEW
-from anaphora.stores.sql.leases import check_free, make
+from anaphora.stores.sql.leases import acquire, check_free, make, release
 from anaphora.stores.sql.ledger import record
 from anaphora.stores.sql.memories import drop_derived, drop_evidence_of
 from anaphora.stores.sql.rows import (
@@ -47,6 +47,11 @@ SELECT {ENTRY} FROM messages WHERE number IN (SELECT number FROM path) ORDER BY 
 """
 
 
+def begin(database: sqlite3.Connection, *, scope: Scope, draft: Draft | None, seconds: float) -> Begun:
+    lease = acquire(database, scope=scope, seconds=seconds)
+    return Begun(lease, None if draft is None else append(database, scope=scope, draft=draft))
+
+
 def append(database: sqlite3.Connection, *, scope: Scope, draft: Draft) -> Entry:
     if draft.key is not None:
         known = database.execute(
@@ -54,6 +59,8 @@ def append(database: sqlite3.Connection, *, scope: Scope, draft: Draft) -> Entry
         ).fetchone()
         if known is not None:
             return entry_of(known)
+    if draft.at_head:
+        draft = replace(draft, parent=info(database, scope=scope).head)
     last, before = _place_below(database, scope, draft.parent)
     entry = new_entry(draft, before, order=last + 1)
     grow = f"UPDATE conversations SET updated = ?, messages = messages + 1 WHERE {THIS_CONVERSATION}"
@@ -61,6 +68,10 @@ def append(database: sqlite3.Connection, *, scope: Scope, draft: Draft) -> Entry
         make(database, scope)
         database.execute(grow, (entry.created, *key(scope)))
     _insert(database, scope, entry)
+    if draft.title:
+        name = f"UPDATE conversations SET title = ? WHERE {THIS_CONVERSATION} AND title = ''"
+        database.execute(name, (draft.title, *key(scope)))
+    _conclude(database, scope, draft, entry)
     return entry
 
 
@@ -89,9 +100,8 @@ def change(database: sqlite3.Connection, *, scope: Scope, message_id: str, chang
         ),
     )
     if after.status != "pending":
-        _touch(database, scope, usage=None if change.call else change.usage, head=message_id if change.head else None)
-        if change.call is not None:
-            record(database, owner=scope.owner, call=change.call)
+        _touch(database, scope, usage=None if change.call else change.usage)
+        _conclude(database, scope, change, after)
     return after
 
 
@@ -187,10 +197,19 @@ def restore(database: sqlite3.Connection, *, owner: str, given: ConversationInfo
         head = given.head if any(entry.id == before.head for entry in path) else before.head
         after = replace(before, head=head, usage=sum((entry.usage for entry in missing if entry.usage), before.usage))
     database.execute(
-        "UPDATE conversations SET title = ?, system = ?, head = ?, created = ?, updated = ?, usage = ?, learned = ?, messages = ?"
+        "UPDATE conversations SET title = ?, system = ?, head = ?, created = ?, updated = ?, usage = ?, learned = ?, model = ?, messages = ?"
         f" WHERE {THIS_CONVERSATION}",
         (
-            *(after.title, after.system, after.head, after.created, after.updated, usage_text(after.usage), after.learned),
+            *(
+                after.title,
+                after.system,
+                after.head,
+                after.created,
+                after.updated,
+                usage_text(after.usage),
+                after.learned,
+                after.model,
+            ),
             len(there),
             *key(scope),
         ),
@@ -206,11 +225,12 @@ def info(database: sqlite3.Connection, *, scope: Scope) -> ConversationInfo:
     return conversation_of(row)
 
 
-def describe(database: sqlite3.Connection, *, scope: Scope, title: str | None, system: str | None) -> None:
+def describe(database: sqlite3.Connection, *, scope: Scope, title: str | None, system: str | None, model: str | None) -> None:
     make(database, scope)
     database.execute(
-        f"UPDATE conversations SET title = coalesce(?, title), system = coalesce(?, system) WHERE {THIS_CONVERSATION}",
-        (title, system, *key(scope)),
+        "UPDATE conversations SET title = coalesce(?, title), system = coalesce(?, system), model = coalesce(?, model)"
+        f" WHERE {THIS_CONVERSATION}",
+        (title, system, model, *key(scope)),
     )
 
 
@@ -231,13 +251,27 @@ def _insert(database: sqlite3.Connection, scope: Scope, entry: Entry) -> None:
         sqlite_search.index(database, number, scope.owner, entry.message)
 
 
-def _touch(database: sqlite3.Connection, scope: Scope, *, usage: Usage | None, head: str | None) -> None:
+def _touch(database: sqlite3.Connection, scope: Scope, *, usage: Usage | None) -> None:
     """The conversation has changed just now; what is None stays."""
     total = None if usage is None else usage_text(info(database, scope=scope).usage + usage)
     database.execute(
-        f"UPDATE conversations SET updated = ?, usage = coalesce(?, usage), head = coalesce(?, head) WHERE {THIS_CONVERSATION}",
-        (time.time(), total, head, *key(scope)),
+        f"UPDATE conversations SET updated = ?, usage = coalesce(?, usage) WHERE {THIS_CONVERSATION}",
+        (time.time(), total, *key(scope)),
     )
+
+
+def _conclude(database: sqlite3.Connection, scope: Scope, ending: Draft | Change, entry: Entry) -> None:
+    """Moves the head, records the call and gives the lease back, as far as a message asks for it.
+
+    A writer that has lost its lease meanwhile moves no head.
+    """
+    if ending.head:
+        held, holder = ("", ()) if ending.release is None else (" AND holder = ?", (ending.release.holder,))
+        database.execute(f"UPDATE conversations SET head = ? WHERE {THIS_CONVERSATION}{held}", (entry.id, *key(scope), *holder))
+    if ending.call is not None:
+        record(database, owner=scope.owner, call=ending.call)
+    if ending.release is not None:
+        release(database, lease=ending.release)
 
 
 def _place_below(database: sqlite3.Connection, scope: Scope, parent: str | None) -> tuple[int, Extent]:

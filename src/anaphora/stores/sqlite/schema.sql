@@ -16,6 +16,7 @@ CREATE TABLE conversations (
     expires    REAL NOT NULL DEFAULT 0,
     learned    INTEGER NOT NULL DEFAULT 0,  -- facts were learned up to the message of this order
     forgotten  INTEGER NOT NULL DEFAULT 0,  -- so many of its messages were forgotten
+    model      TEXT NOT NULL DEFAULT '',    -- empty: the bot's own
     PRIMARY KEY (owner, id)
 ) WITHOUT ROWID;
 

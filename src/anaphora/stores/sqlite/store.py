@@ -22,7 +22,7 @@ from weakref import WeakSet
 from anaphora.errors import ConfigError, StoreUnusable
 from anaphora.search.candidates import Candidate, Candidates, Cue
 from anaphora.search.vectors import Unembedded, VectorRow
-from anaphora.stores.records import Change, Draft, Lease, Query
+from anaphora.stores.records import Begun, Change, Draft, Lease, Query
 from anaphora.stores.sql import leases, recall
 from anaphora.stores.sql import ledger as calls
 from anaphora.stores.sql import memories as derived
@@ -60,6 +60,10 @@ class SQLiteStore:
 
     async def acquire(self, scope: Scope, /, *, seconds: float) -> Lease:
         return await self._write(partial(leases.acquire, scope=scope, seconds=seconds), durable=False)
+
+    async def begin(self, scope: Scope, draft: Draft | None, /, *, seconds: float) -> Begun:
+        work = partial(verbs.begin, scope=scope, draft=draft, seconds=seconds)
+        return await self._write(work, durable=draft is not None and draft.status != "pending")
 
     async def renew(self, lease: Lease, /, *, seconds: float) -> None:
         await self._write(partial(leases.renew, lease=lease, seconds=seconds), durable=False)
@@ -112,8 +116,10 @@ class SQLiteStore:
     async def info(self, scope: Scope, /) -> ConversationInfo:
         return await self._glance(partial(verbs.info, scope=scope))
 
-    async def describe(self, scope: Scope, /, *, title: str | None = None, system: str | None = None) -> None:
-        await self._write(partial(verbs.describe, scope=scope, title=title, system=system))
+    async def describe(
+        self, scope: Scope, /, *, title: str | None = None, system: str | None = None, model: str | None = None
+    ) -> None:
+        await self._write(partial(verbs.describe, scope=scope, title=title, system=system, model=model))
 
     async def conversations(self, owner: str, /) -> Sequence[ConversationInfo]:
         return await self._read(partial(verbs.conversations, owner=owner))

@@ -1,0 +1,55 @@
+"""Reads a file into the documents of a conversation."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from dataclasses import replace
+from functools import partial
+from pathlib import Path
+
+from anaphora.concurrency import run_in_thread
+from anaphora.documents.extract import extracted
+from anaphora.documents.pieces import pieces_of
+from anaphora.documents.store import Document, DocumentStore
+from anaphora.errors import DocumentError
+from anaphora.guards.guard import Guard, guarded
+from anaphora.providers.model import Model
+
+
+async def read_document(
+    documents: DocumentStore,
+    source: str | os.PathLike[str] | bytes,
+    name: str | None,
+    *,
+    guards: Sequence[Guard],
+    model: Model,
+) -> Document:
+    """Extracts the text of a file, lets the guards look at it, and stores its pieces. Raises DocumentError and GuardFailed."""
+    key, called, data = await run_in_thread(_contents, source, name)
+    pages, is_markdown = await run_in_thread(extracted, called, data)
+    pages = [replace(page, text=await _allowed(page.text, called, guards)) for page in pages]
+    pieces = await run_in_thread(partial(pieces_of, pages, markdown=is_markdown))
+    return await documents.put(key, called, pieces, model)
+
+
+async def _allowed(text: str, name: str, guards: Sequence[Guard]) -> str:
+    """Gives the text as the guards on results let it pass."""
+    text, refusal = await guarded(guards, "result", text)
+    if refusal is not None:
+        raise DocumentError(f"{name} was refused: {refusal.text}")
+    return text
+
+
+def _contents(source: str | os.PathLike[str] | bytes, name: str | None) -> tuple[str, str, bytes]:
+    """Gives the key of a file in the store, its name and its bytes. Raises DocumentError."""
+    if isinstance(source, bytes):
+        if not name:
+            raise DocumentError("bytes need a name, for example name='notes.md'.")
+        return name, name, source
+    path = Path(os.path.expanduser(source))  # noqa: PTH111 -- pathlib's raises for a user who does not exist
+    try:
+        return str(path.resolve()), name or path.name, path.read_bytes()
+    except (OSError, ValueError) as error:
+        reason = error.strerror if isinstance(error, OSError) else str(error)
+        raise DocumentError(f"the file {path} cannot be read: {reason}.") from error

@@ -1,0 +1,70 @@
+"""What a turn is asked to do, and the parts that it works with."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from anaphora.memory.state import MemoryState
+from anaphora.schema.shape import Shape
+from anaphora.turn.bot import Bot
+from anaphora.turn.events import EventLog
+from anaphora.values.message import Image, Options
+from anaphora.values.scope import Scope
+from anaphora.values.transcript import Entry
+
+
+@dataclass(frozen=True, slots=True)
+class Say:
+    """A new message below the head. A message with a ``key`` is said once, however often it is requested."""
+
+    text: str
+    images: tuple[Image, ...] = ()
+    key: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Edit:
+    """A new message instead of an earlier one, on a branch of its own."""
+
+    message: Entry
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class AnswerAgain:
+    """Another answer to the last message, also to one whose answer failed."""
+
+
+@dataclass(frozen=True, slots=True)
+class Continue:
+    """The rest of an answer that was cut."""
+
+
+Task = Say | Edit | AnswerAgain | Continue
+
+
+@dataclass(frozen=True, slots=True)
+class TurnRequest:
+    """One task with the options of its answer.
+
+    With a ``shape`` the answer must be of it. ``is_streamed``: words are shown as they come, so an answer that broke after its
+    first word is not tried again. ``wait``: the seconds to wait for another writer.
+    """
+
+    task: Task
+    options: Options = field(default_factory=Options)
+    shape: Shape | None = None
+    is_streamed: bool = True
+    wait: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class TurnParts:
+    """The parts that one turn works with; ``begun`` is its start by the monotonic clock, in seconds."""
+
+    bot: Bot
+    scope: Scope
+    request: TurnRequest
+    state: MemoryState
+    events: EventLog
+    begun: float
