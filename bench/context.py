@@ -52,7 +52,7 @@ async def fill(store: SQLiteStore, size: int) -> str:
     for end in range(block, size - block, block):
         if end > size - 6 * block:
             summary = BlockSummary(f"m{end - 1}", end - block, end, end, "They went past the garden. " * 10, Size(60))
-            await store.keep_summary(SCOPE, summary, window=0, forgotten=0)
+            await store.save_summary(SCOPE, summary, window=0, forgotten=0)
     return last
 
 

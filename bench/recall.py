@@ -165,7 +165,7 @@ async def embed(store: SQLiteStore, owner: str, embedder: Embedder) -> None:
         parts = [(one, number, piece) for one in waiting for number, piece in enumerate(pieces(one.text))]
         rows = await embedder.encode([piece for _, _, piece in parts])
         kept = [VectorRow(one.number, one.message, number, row) for (one, number, _), row in zip(parts, rows, strict=True)]
-        await store.keep_vectors(owner, embedder.name, kept)
+        await store.save_vectors(owner, embedder.name, kept)
 
 
 async def scores(search: Search, dialogue: Dialogue) -> Iterator[dict[str, float]]:

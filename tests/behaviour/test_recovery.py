@@ -1,6 +1,6 @@
-from collections.abc import AsyncGenerator
+"""Answers whose writer died, or lost the conversation to another writer."""
 
-"""What becomes of an answer whose writer died, or lost the conversation to another."""
+from collections.abc import AsyncGenerator
 
 import anyio
 import pytest

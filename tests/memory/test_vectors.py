@@ -52,11 +52,11 @@ async def test_the_rows_that_are_most_alike_are_found_also_those_that_came_later
     assert await index.alike("same") == ({}, frozenset())
     plain = bytes(np.array([0, 120, 20], dtype=np.int8).tobytes())
     numbers = {one.message: one.number for one in await store.unembedded(owner, embedder.name, after=0, limit=50)}
-    await store.keep_vectors(owner, embedder.name, [VectorRow(numbers[one], one, 0, plain) for one in ids[:-1]])
+    await store.save_vectors(owner, embedder.name, [VectorRow(numbers[one], one, 0, plain) for one in ids[:-1]])
     alike, similar = await index.alike("same")
     assert similar == frozenset()
     equal = bytes(np.array([120, 0, 20], dtype=np.int8).tobytes())
-    await store.keep_vectors(owner, embedder.name, [VectorRow(numbers[ids[-1]], ids[-1], 0, equal)])
+    await store.save_vectors(owner, embedder.name, [VectorRow(numbers[ids[-1]], ids[-1], 0, equal)])
     alike, similar = await index.alike("same")
     assert next(iter(alike)) == ids[-1]
     assert similar == {ids[-1]}
@@ -110,7 +110,7 @@ async def test_two_questions_at_once_read_every_row_once():
     ids = [(await store.append(Scope("me", "c"), Draft(None, text_message("user", "x" * (n + 1))))).id for n in range(5)]
     rows = await embedder.encode(["x" * (n + 1) for n in range(5)])
     numbers = {one.message: one.number for one in await store.unembedded("me", embedder.name, after=0, limit=9)}
-    await store.keep_vectors(
+    await store.save_vectors(
         "me", embedder.name, [VectorRow(numbers[one], one, 0, row) for one, row in zip(ids, rows, strict=True)]
     )
     index = VectorIndex(store, "me", embedder)

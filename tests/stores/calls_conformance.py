@@ -72,7 +72,7 @@ class CallsConformance(MakesStore):
 
     async def test_what_was_learned_of_a_models_tokens_is_kept(self, store: Store):
         assert await store.estimate("me", "m") is None
-        await store.keep_estimate("me", "m", Estimate(4.0, 2, 0.1))
-        await store.keep_estimate("me", "m", Estimate(4.2, 3, 0.05))
+        await store.save_estimate("me", "m", Estimate(4.0, 2, 0.1))
+        await store.save_estimate("me", "m", Estimate(4.2, 3, 0.05))
         assert await store.estimate("me", "m") == Estimate(4.2, 3, 0.05)
         assert await store.estimate("you", "m") is None

@@ -135,8 +135,8 @@ class MemoryConformance(MakesStore):
         right = await talk(store, HERE, "3b", "4b", below=trunk[-1].id)
         shared = BlockSummary(trunk[1].id, 0, 2, 2, "the beginning", Size(3), "m")
         own = BlockSummary(left[1].id, 2, 4, 4, "left")
-        assert await store.keep_summary(HERE, shared, window=0, forgotten=0)
-        assert await store.keep_summary(HERE, own, window=0, forgotten=0)
+        assert await store.save_summary(HERE, shared, window=0, forgotten=0)
+        assert await store.save_summary(HERE, own, window=0, forgotten=0)
         assert list(await store.summaries(HERE, left[-1].id)) == [shared, own]
         assert list(await store.summaries(HERE, right[-1].id)) == [shared]
         assert list(await store.summaries(HERE, None)) == []
@@ -144,29 +144,29 @@ class MemoryConformance(MakesStore):
     async def test_a_summary_that_covers_others_takes_their_place_when_it_is_shown(self, store: Store):
         entries = await talk(store, HERE, *"123456")
         for start in (0, 2):
-            await store.keep_summary(
+            await store.save_summary(
                 HERE, BlockSummary(entries[start + 1].id, start, start + 2, start + 2, "part"), window=0, forgotten=0
             )
         whole = BlockSummary(entries[3].id, 0, 4, 6, "both")
-        await store.keep_summary(HERE, whole, window=4, forgotten=0)
+        await store.save_summary(HERE, whole, window=4, forgotten=0)
         assert len(await store.summaries(HERE, entries[-1].id)) == 3
-        await store.keep_summary(HERE, BlockSummary(entries[5].id, 4, 6, 6, "next"), window=6, forgotten=0)
+        await store.save_summary(HERE, BlockSummary(entries[5].id, 4, 6, 6, "next"), window=6, forgotten=0)
         assert [one.text for one in await store.summaries(HERE, entries[-1].id)] == ["both", "next"]
 
     async def test_a_summary_made_of_what_was_forgotten_meanwhile_is_not_kept(self, store: Store):
         entries = await talk(store, HERE, "1", "2")
         await store.forget(HERE, entries[0].id)
         late = BlockSummary(entries[1].id, 0, 2, 2, "has the secret")
-        assert not await store.keep_summary(HERE, late, window=0, forgotten=0)
+        assert not await store.save_summary(HERE, late, window=0, forgotten=0)
         assert list(await store.summaries(HERE, entries[-1].id)) == []
         now = (await store.info(HERE)).forgotten
-        assert await store.keep_summary(HERE, late, window=0, forgotten=now)
+        assert await store.save_summary(HERE, late, window=0, forgotten=now)
 
     async def test_forgetting_a_message_takes_along_the_summaries_that_cover_it(self, store: Store):
         entries = await talk(store, HERE, *"1234")
         for start in (0, 2):
             part = BlockSummary(entries[start + 1].id, start, start + 2, 9, "part")
-            await store.keep_summary(HERE, part, window=0, forgotten=0)
+            await store.save_summary(HERE, part, window=0, forgotten=0)
         await store.forget(HERE, entries[2].id)
         assert [one.start for one in await store.summaries(HERE, entries[-1].id)] == [0]
 
@@ -230,11 +230,11 @@ class MemoryConformance(MakesStore):
         trunk = await talk(store, HERE, *"1234")
         for start in (0, 2):
             part = BlockSummary(trunk[start + 1].id, start, start + 2, start + 2, "part")
-            await store.keep_summary(HERE, part, window=4, forgotten=0)
+            await store.save_summary(HERE, part, window=4, forgotten=0)
         left = await talk(store, HERE, "5", "6", below=trunk[-1].id)
         right = await talk(store, HERE, "5b", "6b", below=trunk[-1].id)
         whole = BlockSummary(left[1].id, 0, 6, 6, "all")
-        await store.keep_summary(HERE, whole, window=6, forgotten=0)
+        await store.save_summary(HERE, whole, window=6, forgotten=0)
         assert [one.text for one in await store.summaries(HERE, right[-1].id)] == ["part", "part"]
 
     async def test_forgetting_takes_along_facts_that_have_no_other_evidence(self, store: Store):
@@ -275,7 +275,7 @@ class MemoryConformance(MakesStore):
         assert [(one.message, one.text) for one in waiting] == [(entries[1].id, "two"), (entries[0].id, "one")]
         assert [one.message for one in await store.unembedded("me", "m", after=waiting[1].number, limit=9)] == [entries[1].id]
         rows = [VectorRow(one.number, one.message, 0, bytes([number])) for number, one in enumerate(waiting)]
-        await store.keep_vectors("me", "m", rows)
+        await store.save_vectors("me", "m", rows)
         kept = await store.vectors("me", "m", after=0)
         assert [(one.message, one.row) for one in kept] == [(entries[1].id, b"\x00"), (entries[0].id, b"\x01")]
         assert list(await store.vectors("me", "m", after=kept[0].place)) == [kept[1]]
@@ -284,7 +284,7 @@ class MemoryConformance(MakesStore):
         assert list(await store.unembedded("me", "m", after=0, limit=9)) == []
         await store.forget(HERE, entries[0].id)
         assert [one.message for one in await store.vectors("me", "m", after=0)] == [entries[1].id]
-        await store.keep_vectors("me", "m", [rows[1]])
+        await store.save_vectors("me", "m", [rows[1]])
         assert len(await store.vectors("me", "m", after=0)) == 1
         await store.delete(HERE)
         assert list(await store.vectors("me", "m", after=0)) == []

@@ -9,6 +9,7 @@ import pytest
 
 from anaphora import AsyncChatbot, ScriptedProvider
 from anaphora.errors import StoreError
+from anaphora.stores.sqlite.connection import SQLiteDatabase
 from anaphora.stores.sqlite.store import SQLiteStore
 
 pytestmark = pytest.mark.anyio
@@ -22,16 +23,16 @@ class FailingStore(SQLiteStore):
         super().__init__(path)
         self.left = at
 
-    def _worked(self, work: Callable[[sqlite3.Connection], T]) -> T:
+    def _worked(self, work: Callable[[SQLiteDatabase], T]) -> T:
         self.left -= 1
         return super()._worked(self._failing(work) if self.left == 0 else work)
 
-    def _transaction(self, work: Callable[[sqlite3.Connection], T], database: sqlite3.Connection, *, durable: bool) -> T:
+    def _transaction(self, work: Callable[[SQLiteDatabase], T], database: SQLiteDatabase, *, durable: bool) -> T:
         return super()._transaction(self._failing(work) if self.left == 0 else work, database, durable=durable)
 
     @staticmethod
-    def _failing(work: Callable[[sqlite3.Connection], T]) -> Callable[[sqlite3.Connection], T]:
-        def failing(database: sqlite3.Connection) -> T:
+    def _failing(work: Callable[[SQLiteDatabase], T]) -> Callable[[SQLiteDatabase], T]:
+        def failing(database: SQLiteDatabase) -> T:
             work(database)
             raise sqlite3.OperationalError("disk I/O error")
 

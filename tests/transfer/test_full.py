@@ -98,7 +98,7 @@ async def test_one_conversation_is_exported_in_three_forms(make: Any, tmp_path: 
         (transcript,) = read_conversations(tmp_path / "full.json")
         assert isinstance(transcript, Transcript)
         assert [entry.text for entry in transcript.entries] == ["Capital of France?", "Lyon.", "Paris."]
-        plain = json.loads(await bot.export("plain"))
+        plain = await bot.export("plain")
         assert [message["content"] for message in plain] == ["Be brief.", "Capital of France?", "Paris."]
         lines = (await bot.export("markdown")).splitlines()
         assert lines[:3] == ["# Capital of France?", "", "> Be brief."]

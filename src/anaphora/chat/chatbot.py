@@ -34,8 +34,8 @@ from anaphora.values.usage import Spent, total
 class AsyncChatbot(AsyncAnswerVerbs, AsyncTranscriptVerbs):
     """A chatbot that remembers.
 
-    ``model`` is ``"provider:model"`` or a Provider; None is the model inside the process. Of several, ``"groq:a,openai:b,local"``,
-    the next one answers where one fails, once each, and only before a word came.
+    ``model`` is ``"provider:model"`` or a Provider; None is the model inside the process. Of several models,
+    ``"groq:a,openai:b,local"``, the next one answers where one fails, once each, and only before a word came.
 
     A bot has conversations. Its verbs act on its own one, ``bot.conversation()``; ``search``, ``usage``, ``spent`` and
     ``conversations`` look at all of its owner. Raises ConfigError at once for what cannot work.

@@ -23,6 +23,7 @@ from anaphora.providers.models.card import ModelCard, own_cards
 from anaphora.providers.registry import open_provider, parse_model, parse_models
 from anaphora.providers.retry import Retries
 from anaphora.stores.base import Store
+from anaphora.stores.complete import completed, has_memories
 from anaphora.stores.records import checked_name, new_conversation_id
 from anaphora.stores.registry import open_store
 from anaphora.tools.base import Confirm, Tool
@@ -181,6 +182,8 @@ def resolve(model: str | Provider | None, options: ChatbotOptions) -> Resolved:
     system, store, owner = options.get("system"), options.get("store"), options.get("owner")
     cards = own_cards(options.get("models") or {})
     policy, kept = _memory(options), _store(store)
+    if not has_memories(kept if store is None or isinstance(store, str | os.PathLike) else store):
+        policy = Memory(policy.window)
     named = UNNAMED_OWNER if owner is None else checked_name(owner, "an owner")
     embedder = _embedder(policy.recall)
     source = _source(options, cards)
@@ -324,7 +327,7 @@ def _store(store: Store | str | os.PathLike[str] | None) -> Store:
         from anaphora.stores.inmemory import InMemoryStore
 
         return InMemoryStore()
-    return open_store(store) if isinstance(store, str | os.PathLike) else store
+    return open_store(store) if isinstance(store, str | os.PathLike) else completed(store)
 
 
 def _with_persona(model: str | Provider | None, options: ChatbotOptions) -> tuple[str | Provider | None, ChatbotOptions]:

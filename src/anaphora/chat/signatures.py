@@ -12,6 +12,7 @@ from difflib import get_close_matches
 from typing import Any, ForwardRef, TypeVar
 
 from anaphora.errors import ConfigError
+from anaphora.values.options import AnswerOptions
 
 Function = TypeVar("Function", bound=Callable[..., Any])
 
@@ -42,14 +43,11 @@ _FOREIGN = {
 
 
 def option_docs(options: type) -> dict[str, str]:
-    """Gives the text of each option of a TypedDict, those of its bases first."""
-    found: dict[str, str] = {}
-    for base in getattr(options, "__orig_bases__", ()):
-        if isinstance(base, type) and hasattr(base, "__annotations__"):
-            found |= option_docs(base)
-    parts = _OPTION.split(inspect.cleandoc(options.__doc__ or ""))
-    found |= {name: " ".join(text.split()) for name, text in zip(parts[1::2], parts[2::2], strict=True)}
-    return {name: text for name, text in found.items() if name in options.__annotations__}
+    """Gives the text of each option of a TypedDict, those of every answer first."""
+    # A TypedDict does not know its bases.
+    both = f"{inspect.cleandoc(AnswerOptions.__doc__ or '')}\n{inspect.cleandoc(options.__doc__ or '')}"
+    parts = _OPTION.split(both)
+    return {name: " ".join(text.split()) for name, text in zip(parts[1::2], parts[2::2], strict=True)}
 
 
 def shows_options(options: type) -> Callable[[Function], Function]:

@@ -21,7 +21,6 @@ from anaphora.cli.terminal.confirm import CONFIRMATIONS, can_ask
 from anaphora.cli.terminal.download import fetch_with_progress
 from anaphora.cli.terminal.notice import notice
 from anaphora.cli.terminal.progress import Bar
-from anaphora.cli.verbs.tools import tool_names
 from anaphora.context.facts import Facts
 from anaphora.context.recall import Recall
 from anaphora.context.summary import Summary
@@ -196,3 +195,8 @@ def _newest_ollama_model() -> str | None:
             connection.close()
     except (OSError, HTTPException, ValueError, KeyError, TypeError, IndexError):
         return None
+
+
+def tool_names(settings: Settings) -> list[str]:
+    """The built-in tools that settings name."""
+    return [name.strip() for name in (settings.tools or "").split(",") if name.strip()]

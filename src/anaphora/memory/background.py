@@ -134,7 +134,7 @@ class Background:
                 last = entries[-1].id
                 summary = BlockSummary(last, stretch.start, stretch.end, stretch.since, text, size, str(writer))
                 # Not kept if something was forgotten meanwhile.
-                kept |= await view.store.keep_summary(view.scope, summary, window=end.start, forgotten=forgotten)
+                kept |= await view.store.save_summary(view.scope, summary, window=end.start, forgotten=forgotten)
             if not kept:
                 return
 

@@ -134,7 +134,7 @@ class VectorIndex:
                 batch = parts[start : start + _BATCH]
                 rows = await self._embedder.encode([piece for _, _, piece in batch])
                 kept = [VectorRow(one.number, one.message, place, row) for (one, place, _), row in zip(batch, rows, strict=True)]
-                await self._store.keep_vectors(self._owner, self._embedder.name, kept)
+                await self._store.save_vectors(self._owner, self._embedder.name, kept)
             if len(waiting) < _BATCH:
                 # Nothing older is missing: it need not be looked for again.
                 self.embedded = max(self.embedded, newest)

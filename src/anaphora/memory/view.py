@@ -110,8 +110,9 @@ class View:
     ) -> Context:
         """Plans what the model sees of the branch that ends with a message. Reads only as much as may go in.
 
-        An ``upcoming`` message, which is not stored, follows it. ``notes`` go into the report. ``asides`` were gathered for an earlier step of the same turn, so they are not gathered
-        again. A ``reader`` knows what was read for the turn before. Raises ContextTooLong.
+        An ``upcoming`` message, which is not stored, follows it. ``notes`` go into the report. ``asides`` were gathered for an
+        earlier step of the same turn, so they are not gathered again. A ``reader`` knows what was read for the turn before.
+        Raises ContextTooLong.
         """
         frame = await self._frame(message_id, budget)
         memory, room = frame.memory, frame.room

@@ -6,7 +6,7 @@ from collections.abc import AsyncGenerator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
-from anaphora.providers.models.card import ModelCard
+from anaphora.providers.models.card import Counter, ModelCard
 from anaphora.tools.base import Tool
 from anaphora.values.codec import Json
 from anaphora.values.events import ProviderEvent
@@ -30,14 +30,6 @@ class Request:
     room: int | None = None
     tools: tuple[Tool, ...] = ()
     schema: Json | None = None
-
-
-class Counter(Protocol):
-    """Counts exactly, with the model's own tokenizer."""
-
-    async def __call__(self, message: Message, /) -> int:
-        """The tokens a message takes in a prompt, its role and marks included."""
-        ...
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,6 +1,6 @@
-"""The Store protocol: few verbs, each one transaction, the owner first in every one.
+"""The protocols of a store: each verb is one transaction, and names the owner first.
 
-A store keeps trees of messages. It assigns identity, order and time; it decides nothing about what a model sees.
+A store of one's own may begin with Transcripts: its conversations have a window, but no summaries, recall or facts.
 ``tests/stores/conformance.py`` is what every store must pass.
 """
 
@@ -32,8 +32,9 @@ class Indexed(Protocol):
         ...
 
 
-class Store(Protocol):
-    """Where conversations live, and what is derived from them. Raises only StoreError."""
+@runtime_checkable
+class Transcripts(Protocol):
+    """Trees of messages. A store assigns identity, order and time; it decides nothing about what a model sees."""
 
     async def acquire(self, scope: Scope, /, *, seconds: float) -> Lease:
         """Become the one writer for ``seconds``. What a dead writer left ``pending`` turns ``interrupted`` now.
@@ -127,6 +128,15 @@ class Store(Protocol):
         """The owner's conversations that have messages, most recently changed first."""
         ...
 
+    async def aclose(self) -> None:
+        """Let go of files and connections."""
+        ...
+
+
+@runtime_checkable
+class Memories(Protocol):
+    """What is derived from transcripts: summaries, facts, vectors, and the search for messages that matter."""
+
     async def candidates(self, owner: str, cue: Cue, /) -> Candidates:
         """The messages that have the rarest and most of a cue's words, or are named in it, as far as it reaches."""
         ...
@@ -139,7 +149,7 @@ class Store(Protocol):
         """The summaries on the branch that ends with a message, in order."""
         ...
 
-    async def keep_summary(self, scope: Scope, summary: BlockSummary, /, *, window: int, forgotten: int) -> bool:
+    async def save_summary(self, scope: Scope, summary: BlockSummary, /, *, window: int, forgotten: int) -> bool:
         """Store a summary; False if anything was forgotten since the conversation's info had ``forgotten``.
 
         What it covers is let go of where the window, which begins after ``window`` messages, shows it already, and no other
@@ -173,13 +183,18 @@ class Store(Protocol):
         """The newest messages that have no vectors of this model, of those with a number above ``after``."""
         ...
 
-    async def keep_vectors(self, owner: str, model: str, rows: Sequence[VectorRow], /) -> None:
+    async def save_vectors(self, owner: str, model: str, rows: Sequence[VectorRow], /) -> None:
         """Store vectors of messages that still have words."""
         ...
 
     async def vectors(self, owner: str, model: str, /, *, after: int) -> Sequence[VectorRow]:
         """The vectors of this model with a place above ``after``, in order of their places."""
         ...
+
+
+@runtime_checkable
+class Ledger(Protocol):
+    """The calls of models with their cost, and how the tokens of each model are estimated."""
 
     async def record(self, owner: str, call: Call, /) -> None:
         """Note a call, and add it to its conversation's usage."""
@@ -193,10 +208,10 @@ class Store(Protocol):
         """How the tokens of a model were last estimated; None if they never were."""
         ...
 
-    async def keep_estimate(self, owner: str, model: str, estimate: Estimate, /) -> None:
+    async def save_estimate(self, owner: str, model: str, estimate: Estimate, /) -> None:
         """Keep what was learned of a model's tokens."""
         ...
 
-    async def aclose(self) -> None:
-        """Let go of files and connections."""
-        ...
+
+class Store(Transcripts, Memories, Ledger, Protocol):
+    """Everything that a bot needs of a store. Raises only StoreError."""

@@ -2,14 +2,10 @@
 
 from __future__ import annotations
 
-import sqlite3
 from collections.abc import Callable
-from typing import TypeVar
 
-from anaphora.stores.sqlite.connection import open_in_memory
-from anaphora.stores.sqlite.store import SQLiteStore
-
-T = TypeVar("T")
+from anaphora.stores.sqlite.connection import SQLiteDatabase, open_in_memory
+from anaphora.stores.sqlite.store import SQLiteStore, T
 
 
 class InMemoryStore(SQLiteStore):
@@ -24,16 +20,16 @@ class InMemoryStore(SQLiteStore):
     async def _run(self, work: Callable[[], T]) -> T:
         return work()
 
-    def _transaction(self, work: Callable[[sqlite3.Connection], T], database: sqlite3.Connection, *, durable: bool) -> T:
+    def _transaction(self, work: Callable[[SQLiteDatabase], T], database: SQLiteDatabase, *, durable: bool) -> T:
         del durable  # Nothing here outlives the process, so there is no disk to wait for.
         return super()._transaction(work, database, durable=False)
 
-    def _opened(self) -> sqlite3.Connection:
+    def _opened(self) -> SQLiteDatabase:
         # A forked child goes on with its copy: without a file there are no locks that a fork could disturb.
         if self._database is None:
             self._database = open_in_memory()
             self._durable = False
         return self._database
 
-    def _remove_traces(self, database: sqlite3.Connection) -> None:
+    def _remove_traces(self, database: SQLiteDatabase) -> None:
         """Nothing else knows what was forgotten: there is no log and no backup."""

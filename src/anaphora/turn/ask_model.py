@@ -171,7 +171,7 @@ class _Asking:
         before = model.estimate
         model.learn(context.measure + measure_of([text_message("system", schemas_text(answer.prepared.tools))]), usage)
         if not context.report.exact and model.estimate.differs(before):
-            await turn.bot.store.keep_estimate(turn.scope.owner, str(model), model.estimate)
+            await turn.bot.store.save_estimate(turn.scope.owner, str(model), model.estimate)
 
     async def _attempt(self, prepared: Prepared) -> ModelAnswer:
         model, turn = prepared.model, self.turn

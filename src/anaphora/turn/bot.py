@@ -20,16 +20,17 @@ from anaphora.tools.toolbox import Toolbox
 from anaphora.values.events import Ended
 from anaphora.values.scope import Scope
 
-BeforeCall = Callable[[Request], Request | None | Awaitable[Request | None]]
+BeforeCall = Callable[[Request], Request | Awaitable[Request | None] | None]
 AfterCall = Callable[[Request, Ended], object | Awaitable[object]]
 
 
 @dataclass(frozen=True, slots=True)
 class Timing:
-    """Times in seconds: how often an answer is written down while it comes, how long a lease runs, how often a busy
+    """Times of a turn, in seconds.
 
-    conversation is tried again; how long background work and the request for a title wait after an answer, so that a quick
-    follow-up does not find a model busy that does one thing at a time.
+    ``flush``: an answer is written down so often while it comes. ``lease``: so long a lease runs. ``poll``: a busy conversation
+    is tried again so often. ``quiet`` and ``title``: background work and the request for a title wait so long after an answer,
+    so that a quick follow-up does not find a model busy that does one thing at a time.
     """
 
     flush: float = 0.5
@@ -44,9 +45,9 @@ class Bot:
     """The parts of one chatbot.
 
     The first of ``models`` answers; the others are asked in their order where it fails. ``system`` is the system prompt, None
-    the model's default; it holds where a conversation has none of its own, or always if it ``overrides_system``. With ``titles`` a model is asked for better titles than the first words. ``summariser`` and
-    ``extractor`` write summaries and find facts; None is the model that answers. ``before_call`` may change a request,
-    ``after_call`` is told how it ended.
+    the model's default; it holds where a conversation has none of its own, or always if it ``overrides_system``. With
+    ``titles`` a model is asked for better titles than the first words. ``summariser`` and ``extractor`` write summaries and
+    find facts; None is the model that answers. ``before_call`` may change a request, ``after_call`` is told how it ended.
     """
 
     models: tuple[Model, ...]

@@ -124,7 +124,7 @@ async def _answer_once(turn: TurnParts, prepared: Prepared, progress: Progress, 
     calls_tools = bool(given.prepared.tools and given.message.tool_calls and given.refusal is None and not is_last)
     with anyio.CancelScope(shield=True):
         answered = await _end_answer(turn, given, replace(progress, step=step), record, calls_tools=calls_tools)
-    return answered
+    return answered  # noqa: RET504 -- a type checker thinks that the scope may swallow an error
 
 
 def _limited(turn: TurnParts, prepared: Prepared, progress: Progress) -> tuple[Step, bool]:

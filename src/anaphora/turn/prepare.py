@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 from anaphora.context.budget import Budget
 from anaphora.context.plan import Context
@@ -31,7 +31,7 @@ class Step:
 
     user: Entry
     last: Entry | None = None
-    options: Options = Options()
+    options: Options = field(default_factory=Options)
     asides: Asides | None = None
 
     @property

@@ -1,4 +1,7 @@
-"""Finds user messages without a complete answer. They hang below the head, because the head does not move when an answer fails."""
+"""Finds user messages without a complete answer.
+
+They hang below the head, because the head does not move when an answer fails.
+"""
 
 from __future__ import annotations
 

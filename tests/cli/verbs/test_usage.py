@@ -6,7 +6,8 @@ from pathlib import Path
 from tests.doubles.loopback import Loopback, http
 from tests.doubles.program import run, scripted
 
-from anaphora.cli.verbs.usage import dollars, usage_lines
+from anaphora.cli.terminal.listing import dollars
+from anaphora.cli.verbs.usage import usage_lines
 from anaphora.values.message import Usage
 from anaphora.values.usage import Spent
 

@@ -25,6 +25,7 @@ import anyio
 from anaphora import AsyncChatbot, ScriptedProvider
 from anaphora.providers.scripted import Delay, ScriptedReply
 from anaphora.stores.records import Draft
+from anaphora.stores.sqlite.connection import SQLiteDatabase
 from anaphora.stores.sqlite.store import SQLiteStore
 from anaphora.turn.bot import Timing
 from anaphora.values.events import TextDelta
@@ -45,7 +46,7 @@ class DyingStore(SQLiteStore):
         self._left = at
         self._after = after
 
-    def _transaction(self, work: Callable[[sqlite3.Connection], T], database: sqlite3.Connection, *, durable: bool) -> T:
+    def _transaction(self, work: Callable[[SQLiteDatabase], T], database: SQLiteDatabase, *, durable: bool) -> T:
         self._left -= 1
         dies = self._left == 0
         if dies and not self._after:

@@ -10,7 +10,7 @@ from tests.doubles.entries import HERE
 
 from anaphora import Chatbot, ScriptedProvider
 from anaphora.stores.records import Draft, Query
-from anaphora.stores.sqlite import fulltext as sqlite_search
+from anaphora.stores.sql import transcripts
 from anaphora.stores.sqlite.migrate import make_tables, migrations
 from anaphora.stores.sqlite.store import SQLiteStore
 from anaphora.values.message import text_message
@@ -48,7 +48,7 @@ async def test_an_index_that_is_behind_catches_up_bit_by_bit_and_is_searched_mea
     assert await store.unindexed() == 5
     assert not await store.index(2)
     assert await store.unindexed() == 3
-    found = await store._read(lambda database: sqlite_search.search(database, owner="me", query=Query("boats")))
+    found = await store._read(transcripts.search, "me", Query("boats"))
     assert len(found) == 5
     assert await store.index(100)
     assert len(await store.search("me", Query("boats"))) == 5

@@ -387,7 +387,7 @@ async def test_what_could_only_be_read_is_written_again_when_there_is_room(path:
         raise sqlite3.OperationalError("database or disk is full")
 
     with monkeypatch.context() as patch:
-        patch.setattr("anaphora.stores.sqlite.connection.create_index", full)
+        patch.setattr("anaphora.stores.sqlite.fulltext.create_index", full)
         assert list(await store.transcript(HERE)) == [entry]
         with pytest.raises(StoreUnusable):
             await store.append(HERE, HELLO)

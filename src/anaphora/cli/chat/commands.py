@@ -19,7 +19,7 @@ from anaphora.cli.open import open_model, parts_off, resume
 from anaphora.cli.session import Leave, Request, Session
 from anaphora.cli.terminal.listing import conversation_lines, hit_lines, one_line
 from anaphora.cli.terminal.sanitize import sanitized
-from anaphora.cli.verbs.conversations import form_of
+from anaphora.cli.verbs.conversations import exported_text, form_of
 from anaphora.cli.verbs.tools import tool_lines
 from anaphora.cli.verbs.usage import table
 from anaphora.errors import ConfigError
@@ -217,7 +217,7 @@ def _export(session: Session, path: str) -> None:
         session.say("Where to? /export FILE.json has everything, FILE.md is for reading.")
         return
     with replacing(_path(path)) as file:
-        file.write(session.conversation.export(form_of(path)))
+        file.write(exported_text(session.conversation, form_of(path)))
     session.say(f"Written to {path}.")
 
 

@@ -121,7 +121,7 @@ def _editor(session: Session) -> PromptSession[str]:
     from prompt_toolkit.key_binding import KeyBindings, KeyPressEvent
 
     from anaphora.cli.chat.completion import CommandCompleter
-    from anaphora.cli.chat.history import TypedLines, history_path
+    from anaphora.cli.terminal.history import TypedLines, history_path
 
     keys = KeyBindings()
 

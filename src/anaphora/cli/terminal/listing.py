@@ -66,3 +66,10 @@ def _marked(hit: Hit) -> str:
             text += sanitized(hit.excerpt[place:start]) + "\x1b[1m" + sanitized(hit.excerpt[start:end]) + "\x1b[22m"
             place = end
     return text + sanitized(hit.excerpt[place:])
+
+
+def dollars(cost: float | None) -> str:
+    """An amount: with cents, with more digits if it is small, or ``unknown``."""
+    if cost is None:
+        return "unknown"
+    return f"${cost:.2f}" if cost == 0 or cost >= 1 else f"${cost:.4f}"

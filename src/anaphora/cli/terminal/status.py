@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from anaphora.cli.verbs.usage import dollars
+from anaphora.cli.terminal.listing import dollars
 from anaphora.values.answer import Answer
 from anaphora.values.message import Usage
 

@@ -10,10 +10,10 @@ from dataclasses import asdict
 from pathlib import Path
 
 from anaphora.chat.transcript_verbs import Form
-from anaphora.cli.chat.history import forget_line
 from anaphora.cli.choose import chosen
 from anaphora.cli.exit import FAILED, OK, report
 from anaphora.cli.open import OWNER, index_all, own_servers, store_of
+from anaphora.cli.terminal.history import forget_line
 from anaphora.cli.terminal.listing import conversation_lines, fact_lines, hit_lines, one_line
 from anaphora.cli.terminal.notice import notice
 from anaphora.cli.terminal.progress import Bar
@@ -26,6 +26,7 @@ from anaphora.errors import ConfigError, NotFound, TranscriptFileError
 from anaphora.providers.base import ModelInfo, Request
 from anaphora.settings import load_settings
 from anaphora.sync.chatbot import Chatbot
+from anaphora.sync.conversation import Conversation
 from anaphora.transfer.files import replacing
 from anaphora.values.codec import usage_to_json
 from anaphora.values.events import ProviderEvent
@@ -172,6 +173,12 @@ def _agreed(question: str) -> bool:
         return False
 
 
+def exported_text(conversation: Conversation, form: Form) -> str:
+    """Gives a conversation as the text of a file."""
+    exported = conversation.export(form)
+    return exported if isinstance(exported, str) else json.dumps(exported, ensure_ascii=False, indent=2) + "\n"
+
+
 def _export(bot: Chatbot, arguments: argparse.Namespace) -> int:
     if arguments.all:
         if not arguments.output or arguments.which:
@@ -181,7 +188,7 @@ def _export(bot: Chatbot, arguments: argparse.Namespace) -> int:
         notice(f"{bot.export_to(arguments.output)} conversations are written to {arguments.output}.")
         return OK
     conversation = bot.conversation(chosen(_some(bot), "1" if arguments.which is None else arguments.which))
-    text = conversation.export(arguments.form or form_of(arguments.output or ""))
+    text = exported_text(conversation, arguments.form or form_of(arguments.output or ""))
     if arguments.output in {None, "-"}:
         _write_out(text)
         return OK

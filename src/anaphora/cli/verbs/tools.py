@@ -8,6 +8,7 @@ from collections.abc import Iterable, Sequence
 from difflib import get_close_matches
 
 from anaphora.cli.exit import FAILED, OK
+from anaphora.cli.open import tool_names
 from anaphora.cli.terminal.notice import notice
 from anaphora.cli.terminal.sanitize import sanitized
 from anaphora.errors import ConfigError
@@ -21,11 +22,6 @@ from anaphora.tools.run import ToolHooks, ToolRun
 from anaphora.values.message import ToolCall, ToolResult
 
 _LONGEST = 60
-
-
-def tool_names(settings: Settings) -> list[str]:
-    """The built-in tools that settings name."""
-    return [name.strip() for name in (settings.tools or "").split(",") if name.strip()]
 
 
 def tools(settings: Settings, arguments: argparse.Namespace) -> int:

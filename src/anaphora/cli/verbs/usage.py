@@ -11,6 +11,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict
 
 from anaphora.cli.exit import OK
+from anaphora.cli.terminal.listing import dollars
 from anaphora.cli.terminal.notice import notice
 from anaphora.cli.terminal.sanitize import sanitized
 from anaphora.sync.chatbot import Chatbot
@@ -62,13 +63,6 @@ def usage_lines(spent: Sequence[Spent], *, width: int) -> list[str]:
         "",
         *table("for", totals(spent, "purpose"), whole),
     ]
-
-
-def dollars(cost: float | None) -> str:
-    """An amount: with cents, with more digits if it is small, or ``unknown``."""
-    if cost is None:
-        return "unknown"
-    return f"${cost:.2f}" if cost == 0 or cost >= 1 else f"${cost:.4f}"
 
 
 def _cost(one: Total) -> str:

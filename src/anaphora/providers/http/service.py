@@ -20,9 +20,9 @@ from anaphora.errors import (
     ProviderError,
     ProviderTimeout,
 )
-from anaphora.providers.base import Counter, Deadlines, ModelInfo, ModelRef, ProviderOptions, Request
+from anaphora.providers.base import Deadlines, ModelInfo, ModelRef, ProviderOptions, Request
 from anaphora.providers.http.transport import HTTPTransport
-from anaphora.providers.models.card import FREE, ModelCard, parameters_in
+from anaphora.providers.models.card import FREE, Counter, ModelCard, parameters_in
 from anaphora.providers.models.catalog import known_card
 from anaphora.providers.models.openai_tokens import exact_counter
 from anaphora.providers.models.vendors import VENDORS, Vendor

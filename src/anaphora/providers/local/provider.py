@@ -22,13 +22,13 @@ import anyio
 
 from anaphora.concurrency import run_in_thread
 from anaphora.errors import LocalModelError, MissingExtra, ProviderError, StreamInterrupted
-from anaphora.providers.base import Counter, Deadlines, ModelInfo, ModelRef, ProviderOptions, Request
+from anaphora.providers.base import Deadlines, ModelInfo, ModelRef, ProviderOptions, Request
 from anaphora.providers.http.service import Service
 from anaphora.providers.local.forced_call import call_events, call_request, is_demanded
 from anaphora.providers.local.hub import HubModel, fetch_from_hub, fetched_from_hub, hub_model
 from anaphora.providers.local.repetition import REPETITION_SPAN, runs_in_circles
 from anaphora.providers.local.weights import DEFAULT_WEIGHTS, fetch_weights, weights_path
-from anaphora.providers.models.card import FREE
+from anaphora.providers.models.card import FREE, Counter
 from anaphora.providers.models.vendors import Vendor
 from anaphora.values.codec import Json
 from anaphora.values.events import Ended, ProviderEvent, TextDelta

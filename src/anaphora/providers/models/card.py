@@ -5,10 +5,10 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, fields, replace
-from typing import Any
+from typing import Any, Protocol
 
 from anaphora.errors import ConfigError
-from anaphora.values.message import Usage
+from anaphora.values.message import Message, Usage
 
 _MILLION = 1_000_000
 
@@ -169,3 +169,11 @@ def _prices(value: Mapping[str, Any]) -> Prices | None:
     if not {"input", "output"} <= set(given):
         raise ValueError("a price needs both input and output")
     return Prices(**given)
+
+
+class Counter(Protocol):
+    """Counts exactly, with the model's own tokenizer."""
+
+    async def __call__(self, message: Message, /) -> int:
+        """The tokens a message takes in a prompt, its role and marks included."""
+        ...

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 
 from anaphora.concurrency import run_in_thread
-from anaphora.providers.base import Counter
+from anaphora.providers.models.card import Counter
 from anaphora.values.message import Image, Message
 from anaphora.values.tokens import IMAGE_TOKENS, MESSAGE_OVERHEAD, read_texts
 

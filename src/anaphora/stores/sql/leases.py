@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import secrets
 import socket
-import sqlite3
 import sys
 import time
 from contextlib import suppress
@@ -14,11 +13,12 @@ from pathlib import Path
 
 from anaphora.errors import ConversationBusy, NotFound
 from anaphora.stores.records import Lease, busy
+from anaphora.stores.sql.database import Database
 from anaphora.stores.sql.rows import ITS_MESSAGES, THIS_CONVERSATION, key
 from anaphora.values.scope import Scope
 
 
-def acquire(database: sqlite3.Connection, *, scope: Scope, seconds: float) -> Lease:
+def acquire(database: Database, scope: Scope, seconds: float) -> Lease:
     make(database, scope)
     check_free(database, scope)
     holder = f"{_place()}/{os.getpid()}/{secrets.token_hex(8)}"
@@ -30,7 +30,7 @@ def acquire(database: sqlite3.Connection, *, scope: Scope, seconds: float) -> Le
     return Lease(scope, holder)
 
 
-def renew(database: sqlite3.Connection, *, lease: Lease, seconds: float) -> None:
+def renew(database: Database, lease: Lease, seconds: float) -> None:
     held = database.execute(
         f"UPDATE conversations SET expires = ? WHERE {THIS_CONVERSATION} AND holder = ?",
         (time.time() + seconds, *key(lease.scope), lease.holder),
@@ -39,13 +39,13 @@ def renew(database: sqlite3.Connection, *, lease: Lease, seconds: float) -> None
         raise ConversationBusy(f"conversation {lease.scope.conversation!r} was taken over by another writer.")
 
 
-def release(database: sqlite3.Connection, *, lease: Lease) -> None:
+def release(database: Database, lease: Lease) -> None:
     database.execute(
         f"UPDATE conversations SET holder = NULL WHERE {THIS_CONVERSATION} AND holder = ?", (*key(lease.scope), lease.holder)
     )
 
 
-def make(database: sqlite3.Connection, scope: Scope) -> None:
+def make(database: Database, scope: Scope) -> None:
     """Begin the conversation if there is none."""
     now = time.time()
     database.execute(
@@ -54,7 +54,7 @@ def make(database: sqlite3.Connection, scope: Scope) -> None:
     )
 
 
-def check_free(database: sqlite3.Connection, scope: Scope) -> None:
+def check_free(database: Database, scope: Scope) -> None:
     """Raises NotFound, and ConversationBusy while somebody's lease runs."""
     row = database.execute(f"SELECT holder, expires FROM conversations WHERE {THIS_CONVERSATION}", key(scope)).fetchone()
     if row is None:

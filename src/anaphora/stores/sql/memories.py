@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import sqlite3
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from typing import Any
@@ -12,6 +11,7 @@ from anaphora.errors import NotFound
 from anaphora.search.vectors import Unembedded, VectorRow
 from anaphora.search.words import searchable
 from anaphora.stores.sql.branches import Branch
+from anaphora.stores.sql.database import Database
 from anaphora.stores.sql.rows import ITS_MESSAGES, THIS_CONVERSATION, key
 from anaphora.values.codec import parts_from_json
 from anaphora.values.memory import BlockSummary, Evidence, Fact, Learned, covered
@@ -20,9 +20,10 @@ from anaphora.values.scope import Scope
 from anaphora.values.transcript import Size
 
 _SUMMARY = 'message, start, "end", since, text, tokens, counter, model'
+_SUMMARY_AGAIN = ", ".join(f"{column} = excluded.{column}" for column in _SUMMARY.split(", ")[2:])
 
 
-def summaries(database: sqlite3.Connection, *, scope: Scope, message_id: str | None) -> list[BlockSummary]:
+def summaries(database: Database, scope: Scope, message_id: str | None) -> list[BlockSummary]:
     rows = database.execute(
         f'SELECT {", ".join(f"summaries.{column}" for column in _SUMMARY.split(", "))}, messages.line, messages."order"'
         " FROM summaries JOIN messages ON messages.owner = summaries.owner AND messages.conversation = summaries.conversation"
@@ -36,13 +37,14 @@ def summaries(database: sqlite3.Connection, *, scope: Scope, message_id: str | N
     return [_summary(row) for row in rows if branch.has(*row[-2:])]
 
 
-def keep_summary(database: sqlite3.Connection, *, scope: Scope, summary: BlockSummary, window: int, forgotten: int) -> bool:
+def save_summary(database: Database, scope: Scope, summary: BlockSummary, window: int, forgotten: int) -> bool:
     now = database.execute(f"SELECT forgotten FROM conversations WHERE {THIS_CONVERSATION}", key(scope)).fetchone()
     if now is None or now[0] != forgotten:
         return False
     values = (summary.message, summary.start, summary.end, summary.since, summary.text, summary.size.tokens, summary.size.counter)
     database.execute(
-        f"INSERT OR REPLACE INTO summaries (owner, conversation, {_SUMMARY}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+        f"INSERT INTO summaries (owner, conversation, {_SUMMARY}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
+        f" ON CONFLICT (owner, conversation, message, start) DO UPDATE SET {_SUMMARY_AGAIN}",
         (*key(scope), *values, summary.model),
     )
     for one, other in covered(summaries(database, scope=scope, message_id=summary.message), window):
@@ -52,18 +54,19 @@ def keep_summary(database: sqlite3.Connection, *, scope: Scope, summary: BlockSu
     return True
 
 
-def _forks_between(database: sqlite3.Connection, scope: Scope, first: str, last: str) -> bool:
+def _forks_between(database: Database, scope: Scope, first: str, last: str) -> bool:
     """Whether a branch leaves the path from one message to a later one: there the first one's summary may be all there is."""
+    place = 'SELECT "order" FROM messages WHERE owner = ? AND conversation = ? AND id = ?'
     forks = (
         "SELECT 1 FROM messages AS fork JOIN messages AS up ON up.owner = fork.owner AND up.conversation = fork.conversation"
-        ' AND up.id = fork.parent WHERE fork.owner = ?1 AND fork.conversation = ?2 AND fork.line = fork."order"'
-        ' AND up."order" >= (SELECT "order" FROM messages WHERE owner = ?1 AND conversation = ?2 AND id = ?3)'
-        ' AND up."order" < (SELECT "order" FROM messages WHERE owner = ?1 AND conversation = ?2 AND id = ?4) LIMIT 1'
+        ' AND up.id = fork.parent WHERE fork.owner = ? AND fork.conversation = ? AND fork.line = fork."order"'
+        f' AND up."order" >= ({place})'
+        f' AND up."order" < ({place}) LIMIT 1'
     )
-    return database.execute(forks, (*key(scope), first, last)).fetchone() is not None
+    return database.execute(forks, (*key(scope), *key(scope), first, *key(scope), last)).fetchone() is not None
 
 
-def facts(database: sqlite3.Connection, *, owner: str) -> list[Fact]:
+def facts(database: Database, owner: str) -> list[Fact]:
     evidence: dict[str, list[Evidence]] = defaultdict(list)
     for fact, *where in database.execute("SELECT fact, conversation, message, quote FROM evidence WHERE owner = ?", (owner,)):
         evidence[fact].append(Evidence(*where))
@@ -77,28 +80,30 @@ def facts(database: sqlite3.Connection, *, owner: str) -> list[Fact]:
     ]
 
 
-def learn(database: sqlite3.Connection, *, owner: str, learned: Sequence[Learned], scope: Scope | None, order: int) -> list[Fact]:
-    kept = [one.fact for one in learned if _keep_fact(database, owner, one)]
+def learn(database: Database, owner: str, learned: Sequence[Learned], scope: Scope | None, order: int) -> list[Fact]:
+    kept = [one.fact for one in learned if _save_fact(database, owner, one)]
     if scope is not None:
-        database.execute(f"UPDATE conversations SET learned = max(learned, ?) WHERE {THIS_CONVERSATION}", (order, *key(scope)))
+        database.execute(
+            f"UPDATE conversations SET learned = ? WHERE {THIS_CONVERSATION} AND learned < ?", (order, *key(scope), order)
+        )
     return kept
 
 
-def delete_fact(database: sqlite3.Connection, *, owner: str, fact_id: str) -> None:
+def delete_fact(database: Database, owner: str, fact_id: str) -> None:
     history = """
     WITH RECURSIVE history (id) AS (
-        SELECT id FROM facts WHERE owner = ?1 AND id = ?2
+        SELECT id FROM facts WHERE owner = ? AND id = ?
         UNION
-        SELECT older.id FROM history JOIN facts AS older ON older.owner = ?1 AND older.successor = history.id
+        SELECT older.id FROM history JOIN facts AS older ON older.owner = ? AND older.successor = history.id
     )
-    DELETE FROM facts WHERE owner = ?1 AND id IN (SELECT id FROM history)
+    DELETE FROM facts WHERE owner = ? AND id IN (SELECT id FROM history)
     """
     if database.execute("SELECT 1 FROM facts WHERE owner = ? AND id = ?", (owner, fact_id)).fetchone() is None:
         raise NotFound(f"no fact {fact_id!r}.")
-    database.execute(history, (owner, fact_id))
+    database.execute(history, (owner, fact_id, owner, owner))
 
 
-def drop_derived(database: sqlite3.Connection, *, owner: str, message_id: str) -> None:
+def drop_derived(database: Database, owner: str, message_id: str) -> None:
     """What was derived from a message that is being forgotten, in every conversation that has it."""
     database.execute(
         "DELETE FROM summaries WHERE number IN (SELECT summaries.number FROM summaries JOIN messages"
@@ -115,7 +120,7 @@ def drop_derived(database: sqlite3.Connection, *, owner: str, message_id: str) -
     drop_unproved(database, owner, [row[0] for row in gone])
 
 
-def drop_evidence_of(database: sqlite3.Connection, scope: Scope) -> None:
+def drop_evidence_of(database: Database, scope: Scope) -> None:
     """The facts that only a conversation proves which is being deleted."""
     proved = database.execute(f"SELECT DISTINCT fact FROM evidence WHERE {ITS_MESSAGES}", key(scope)).fetchall()
     database.execute(f"DELETE FROM evidence WHERE {ITS_MESSAGES}", key(scope))
@@ -123,20 +128,20 @@ def drop_evidence_of(database: sqlite3.Connection, scope: Scope) -> None:
     drop_unproved(database, scope.owner, [row[0] for row in proved])
 
 
-def drop_unproved(database: sqlite3.Connection, owner: str, fact_ids: Iterable[str]) -> None:
+def drop_unproved(database: Database, owner: str, fact_ids: Iterable[str]) -> None:
     """Facts whose last evidence has gone go too; what they superseded holds again, or until what superseded them."""
     for fact in fact_ids:
         proved = "SELECT 1 FROM evidence WHERE owner = ? AND fact = ?"
         if database.execute(proved, (owner, fact)).fetchone() is None:
             inherit = (
                 "UPDATE facts SET (superseded, successor) ="
-                " (SELECT superseded, successor FROM facts WHERE owner = ?1 AND id = ?2) WHERE owner = ?1 AND successor = ?2"
+                " (SELECT superseded, successor FROM facts WHERE owner = ? AND id = ?) WHERE owner = ? AND successor = ?"
             )
-            database.execute(inherit, (owner, fact))
+            database.execute(inherit, (owner, fact, owner, fact))
             database.execute("DELETE FROM facts WHERE owner = ? AND id = ?", (owner, fact))
 
 
-def unembedded(database: sqlite3.Connection, *, owner: str, model: str, after: int, limit: int) -> list[Unembedded]:
+def unembedded(database: Database, owner: str, model: str, after: int, limit: int) -> list[Unembedded]:
     rows = database.execute(
         "SELECT number, id, parts FROM messages WHERE number > ? AND owner = ? AND status IN ('complete', 'stopped')"
         " AND parts <> '[]' AND NOT EXISTS (SELECT 1 FROM vectors WHERE model = ? AND vectors.number = messages.number)"
@@ -150,15 +155,16 @@ def _text(parts: str) -> str:
     return searchable(Message("user", parts_from_json(json.loads(parts))))
 
 
-def keep_vectors(database: sqlite3.Connection, *, owner: str, model: str, rows: Sequence[VectorRow]) -> None:
+def save_vectors(database: Database, owner: str, model: str, rows: Sequence[VectorRow]) -> None:
     database.executemany(
-        "INSERT OR REPLACE INTO vectors (model, number, piece, row) SELECT ?, number, ?, ? FROM messages"
-        " WHERE number = ? AND owner = ? AND id = ? AND parts <> '[]'",
+        "INSERT INTO vectors (model, number, piece, row) SELECT ?, number, ?, ? FROM messages"
+        " WHERE number = ? AND owner = ? AND id = ? AND parts <> '[]'"
+        " ON CONFLICT (model, number, piece) DO UPDATE SET row = excluded.row",
         ((model, one.piece, one.row, one.number, owner, one.message) for one in rows),
     )
 
 
-def vectors(database: sqlite3.Connection, *, owner: str, model: str, after: int) -> list[VectorRow]:
+def vectors(database: Database, owner: str, model: str, after: int) -> list[VectorRow]:
     rows = database.execute(
         "SELECT vectors.number, messages.id, vectors.piece, vectors.row, vectors.place FROM vectors JOIN messages"
         " ON messages.number = vectors.number WHERE vectors.model = ? AND vectors.place > ? AND messages.owner = ?"
@@ -168,13 +174,13 @@ def vectors(database: sqlite3.Connection, *, owner: str, model: str, after: int)
     return [VectorRow(*row) for row in rows]
 
 
-def reword(database: sqlite3.Connection, *, owner: str, fact_id: str, text: str) -> None:
+def reword(database: Database, owner: str, fact_id: str, text: str) -> None:
     change = "UPDATE facts SET text = ?, origin = 'told' WHERE owner = ? AND id = ?"
     if database.execute(change, (text, owner, fact_id)).rowcount < 1:
         raise NotFound(f"no fact {fact_id!r}.")
 
 
-def _keep_fact(database: sqlite3.Connection, owner: str, learned: Learned) -> bool:
+def _save_fact(database: Database, owner: str, learned: Learned) -> bool:
     fact = learned.fact
     there = f"SELECT 1 FROM messages WHERE {ITS_MESSAGES} AND id = ? AND parts <> '[]'"
     proofs = [one for one in fact.evidence if database.execute(there, (owner, one.conversation, one.message)).fetchone()]
@@ -186,7 +192,7 @@ def _keep_fact(database: sqlite3.Connection, owner: str, learned: Learned) -> bo
             (owner, fact.id, fact.text, fact.origin, fact.created, fact.conversation),
         )
     database.executemany(
-        "INSERT OR IGNORE INTO evidence (owner, fact, conversation, message, quote) VALUES (?, ?, ?, ?, ?)",
+        "INSERT INTO evidence (owner, fact, conversation, message, quote) VALUES (?, ?, ?, ?, ?) ON CONFLICT DO NOTHING",
         ((owner, fact.id, proof.conversation, proof.message, proof.quote) for proof in proofs),
     )
     if learned.supersedes is not None:
@@ -197,13 +203,13 @@ def _keep_fact(database: sqlite3.Connection, owner: str, learned: Learned) -> bo
     return True
 
 
-def _takes_evidence(database: sqlite3.Connection, owner: str, fact_id: str) -> bool:
+def _takes_evidence(database: Database, owner: str, fact_id: str) -> bool:
     """Whether a fact still holds, and rests on messages: what was told by hand is not to go with any."""
     holds = (
-        "SELECT 1 FROM facts WHERE owner = ?1 AND id = ?2 AND superseded IS NULL"
-        " AND EXISTS (SELECT 1 FROM evidence WHERE owner = ?1 AND fact = ?2)"
+        "SELECT 1 FROM facts WHERE owner = ? AND id = ? AND superseded IS NULL"
+        " AND EXISTS (SELECT 1 FROM evidence WHERE owner = ? AND fact = ?)"
     )
-    return database.execute(holds, (owner, fact_id)).fetchone() is not None
+    return database.execute(holds, (owner, fact_id, owner, fact_id)).fetchone() is not None
 
 
 def _summary(row: Sequence[Any]) -> BlockSummary:

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import sqlite3
 import time
 from collections.abc import Sequence
 from dataclasses import replace
 
 from anaphora.errors import MessageEnded, NotFound
 from anaphora.search.words import searchable, tells_of
-from anaphora.stores.records import Begun, Change, Draft, changed, new_entry, restored
-from anaphora.stores.sql.branches import LINE_OF_NEW
+from anaphora.stores.records import Begun, Change, Draft, Query, changed, hit, new_entry, restored
+from anaphora.stores.sql.branches import line_of_new
+from anaphora.stores.sql.database import Database
 from anaphora.stores.sql.leases import acquire, check_free, make, release
 from anaphora.stores.sql.ledger import record
 from anaphora.stores.sql.memories import drop_derived, drop_evidence_of
@@ -26,20 +26,21 @@ from anaphora.stores.sql.rows import (
     parts_text,
     usage_text,
 )
-from anaphora.stores.sqlite import fulltext as sqlite_search
 from anaphora.values.message import Usage
 from anaphora.values.scope import Scope
-from anaphora.values.transcript import START, ConversationInfo, Entry, Extent, Size
+from anaphora.values.transcript import START, ConversationInfo, Entry, Extent, Hit, Size
 
 _MESSAGE = f"{ITS_MESSAGES} AND id = ?"
+_STARTS_TURN = "CASE WHEN role = 'user' THEN 1 ELSE 0 END"
 _EVERYTHING = (1 << 60,) * 3
 # From a message back to the root, or to the user's message with which one of the three measures is exceeded.
 # A parent is always older than its child, so the order of the messages is that of the path.
 _PATH = f"""
 WITH RECURSIVE path (number, parent, role, messages, turns, tokens) AS (
-    SELECT number, parent, role, 1, role = 'user', tokens FROM messages WHERE {_MESSAGE}
+    SELECT number, parent, role, 1, {_STARTS_TURN}, tokens FROM messages WHERE {_MESSAGE}
     UNION ALL
-    SELECT up.number, up.parent, up.role, path.messages + 1, path.turns + (up.role = 'user'), path.tokens + up.tokens
+    SELECT up.number, up.parent, up.role, path.messages + 1, path.turns + CASE WHEN up.role = 'user' THEN 1 ELSE 0 END,
+        path.tokens + up.tokens
     FROM path JOIN messages AS up ON up.owner = ? AND up.conversation = ? AND up.id = path.parent
     WHERE path.role <> 'user' OR (path.messages <= ? AND path.turns <= ? AND path.tokens <= ?)
 )
@@ -47,12 +48,12 @@ SELECT {ENTRY} FROM messages WHERE number IN (SELECT number FROM path) ORDER BY 
 """
 
 
-def begin(database: sqlite3.Connection, *, scope: Scope, draft: Draft | None, seconds: float) -> Begun:
+def begin(database: Database, scope: Scope, draft: Draft | None, seconds: float) -> Begun:
     lease = acquire(database, scope=scope, seconds=seconds)
     return Begun(lease, None if draft is None else append(database, scope=scope, draft=draft))
 
 
-def append(database: sqlite3.Connection, *, scope: Scope, draft: Draft) -> Entry:
+def append(database: Database, scope: Scope, draft: Draft) -> Entry:
     if draft.key is not None:
         known = database.execute(
             f"SELECT {ENTRY} FROM messages WHERE {ITS_MESSAGES} AND key = ?", (*key(scope), draft.key)
@@ -75,16 +76,16 @@ def append(database: sqlite3.Connection, *, scope: Scope, draft: Draft) -> Entry
     return entry
 
 
-def change(database: sqlite3.Connection, *, scope: Scope, message_id: str, change: Change) -> Entry:
+def change(database: Database, scope: Scope, message_id: str, change: Change) -> Entry:
     row = database.execute(f"SELECT number, {ENTRY} FROM messages WHERE {_MESSAGE}", (*key(scope), message_id)).fetchone()
     if row is None:
         raise _no_message(message_id)
     number, entry = row[0], entry_of(row[1:])
     if entry.status != "pending":
         raise MessageEnded(f"message {message_id} has ended ({entry.status}) and cannot be changed.")
-    is_indexed = change.status != "pending" and sqlite_search.has_fts5()
+    is_indexed = change.status != "pending" and database.fulltext.exists
     if is_indexed:
-        sqlite_search.index(database, number, scope.owner, change.message)
+        database.fulltext.add(number, scope.owner, change.message)
     after = changed(entry, change)
     database.execute(
         "UPDATE messages SET parts = ?, status = ?, tokens = ?, counter = ?, usage = ?, model = ?, indexed = ? WHERE number = ?",
@@ -95,7 +96,7 @@ def change(database: sqlite3.Connection, *, scope: Scope, message_id: str, chang
             after.size.counter,
             usage_text(after.usage),
             after.model,
-            is_indexed,
+            int(is_indexed),
             number,
         ),
     )
@@ -105,7 +106,7 @@ def change(database: sqlite3.Connection, *, scope: Scope, message_id: str, chang
     return after
 
 
-def measure(database: sqlite3.Connection, *, scope: Scope, message_id: str, size: Size) -> None:
+def measure(database: Database, scope: Scope, message_id: str, size: Size) -> None:
     _found(database, scope, message_id)
     database.execute(
         f"UPDATE messages SET tokens = ?, counter = ? WHERE {_MESSAGE}",
@@ -113,14 +114,14 @@ def measure(database: sqlite3.Connection, *, scope: Scope, message_id: str, size
     )
 
 
-def move_head(database: sqlite3.Connection, *, scope: Scope, message_id: str | None) -> None:
+def move_head(database: Database, scope: Scope, message_id: str | None) -> None:
     make(database, scope)
     if message_id is not None:
         _found(database, scope, message_id)
     database.execute(f"UPDATE conversations SET head = ? WHERE {THIS_CONVERSATION}", (message_id, *key(scope)))
 
 
-def branch(database: sqlite3.Connection, *, scope: Scope, message_id: str | None, reach: Extent | None) -> list[Entry]:
+def branch(database: Database, scope: Scope, message_id: str | None, reach: Extent | None) -> list[Entry]:
     if message_id is None:
         return []
     most = _EVERYTHING if reach is None else (reach.messages, reach.turns, reach.tokens)
@@ -130,14 +131,15 @@ def branch(database: sqlite3.Connection, *, scope: Scope, message_id: str | None
     return [entry_of(row) for row in rows]
 
 
-def children(database: sqlite3.Connection, *, scope: Scope, message_id: str | None) -> list[Entry]:
+def children(database: Database, scope: Scope, message_id: str | None) -> list[Entry]:
+    below, values = ("parent IS NULL", ()) if message_id is None else ("parent = ?", (message_id,))
     rows = database.execute(
-        f'SELECT {ENTRY} FROM messages WHERE {ITS_MESSAGES} AND parent IS ? ORDER BY "order"', (*key(scope), message_id)
+        f'SELECT {ENTRY} FROM messages WHERE {ITS_MESSAGES} AND {below} ORDER BY "order"', (*key(scope), *values)
     )
     return [entry_of(row) for row in rows]
 
 
-def leaves(database: sqlite3.Connection, *, scope: Scope) -> list[Entry]:
+def leaves(database: Database, scope: Scope) -> list[Entry]:
     rows = database.execute(
         f"SELECT {ENTRY} FROM messages AS leaf WHERE {ITS_MESSAGES} AND NOT EXISTS (SELECT 1 FROM messages AS child"
         " WHERE child.owner = leaf.owner AND child.conversation = leaf.conversation AND child.parent = leaf.id)"
@@ -147,7 +149,7 @@ def leaves(database: sqlite3.Connection, *, scope: Scope) -> list[Entry]:
     return [entry_of(row) for row in rows]
 
 
-def forget(database: sqlite3.Connection, *, scope: Scope, message_id: str) -> None:
+def forget(database: Database, scope: Scope, message_id: str) -> None:
     text = searchable(_found(database, scope, message_id).message)
     everywhere = "owner = ? AND id = ?"
     titles = database.execute(
@@ -162,23 +164,23 @@ def forget(database: sqlite3.Connection, *, scope: Scope, message_id: str) -> No
         if tells_of(title, text):
             database.execute(f"UPDATE conversations SET title = '' WHERE {THIS_CONVERSATION}", (scope.owner, conversation))
     drop_derived(database, owner=scope.owner, message_id=message_id)
-    sqlite_search.unindex(database, everywhere, (scope.owner, message_id))
+    database.fulltext.remove(everywhere, (scope.owner, message_id))
     database.execute(f"UPDATE messages SET parts = '[]', tokens = 0, counter = '' WHERE {everywhere}", (scope.owner, message_id))
 
 
-def delete(database: sqlite3.Connection, *, scope: Scope) -> None:
+def delete(database: Database, scope: Scope) -> None:
     check_free(database, scope)
     drop_evidence_of(database, scope)
-    sqlite_search.unindex(database, ITS_MESSAGES, key(scope))
+    database.fulltext.remove(ITS_MESSAGES, key(scope))
     database.execute(f"DELETE FROM conversations WHERE {THIS_CONVERSATION}", key(scope))
 
 
-def transcript(database: sqlite3.Connection, *, scope: Scope) -> list[Entry]:
+def transcript(database: Database, scope: Scope) -> list[Entry]:
     rows = database.execute(f'SELECT {ENTRY} FROM messages WHERE {ITS_MESSAGES} ORDER BY "order"', key(scope))
     return [entry_of(row) for row in rows]
 
 
-def restore(database: sqlite3.Connection, *, owner: str, given: ConversationInfo, entries: Sequence[Entry]) -> int:
+def restore(database: Database, owner: str, given: ConversationInfo, entries: Sequence[Entry]) -> int:
     scope = Scope(owner, given.id)
     make(database, scope)
     check_free(database, scope)
@@ -197,7 +199,8 @@ def restore(database: sqlite3.Connection, *, owner: str, given: ConversationInfo
         head = given.head if any(entry.id == before.head for entry in path) else before.head
         after = replace(before, head=head, usage=sum((entry.usage for entry in missing if entry.usage), before.usage))
     database.execute(
-        "UPDATE conversations SET title = ?, system = ?, head = ?, created = ?, updated = ?, usage = ?, learned = ?, model = ?, messages = ?"
+        "UPDATE conversations SET title = ?, system = ?, head = ?, created = ?, updated = ?, usage = ?, learned = ?, model = ?,"
+        " messages = ?"
         f" WHERE {THIS_CONVERSATION}",
         (
             *(
@@ -217,7 +220,7 @@ def restore(database: sqlite3.Connection, *, owner: str, given: ConversationInfo
     return len(missing)
 
 
-def info(database: sqlite3.Connection, *, scope: Scope) -> ConversationInfo:
+def info(database: Database, scope: Scope) -> ConversationInfo:
     row = database.execute(f"SELECT {CONVERSATION} FROM conversations WHERE {THIS_CONVERSATION}", key(scope)).fetchone()
     if row is None:
         now = time.time()
@@ -225,7 +228,7 @@ def info(database: sqlite3.Connection, *, scope: Scope) -> ConversationInfo:
     return conversation_of(row)
 
 
-def describe(database: sqlite3.Connection, *, scope: Scope, title: str | None, system: str | None, model: str | None) -> None:
+def describe(database: Database, scope: Scope, title: str | None, system: str | None, model: str | None) -> None:
     make(database, scope)
     database.execute(
         "UPDATE conversations SET title = coalesce(?, title), system = coalesce(?, system), model = coalesce(?, model)"
@@ -234,24 +237,23 @@ def describe(database: sqlite3.Connection, *, scope: Scope, title: str | None, s
     )
 
 
-def conversations(database: sqlite3.Connection, *, owner: str) -> list[ConversationInfo]:
+def conversations(database: Database, owner: str) -> list[ConversationInfo]:
     rows = database.execute(
         f"SELECT {CONVERSATION} FROM conversations WHERE owner = ? AND messages > 0 ORDER BY updated DESC", (owner,)
     )
     return [conversation_of(row) for row in rows]
 
 
-def _insert(database: sqlite3.Connection, scope: Scope, entry: Entry) -> None:
-    is_indexed = entry.status != "pending" and sqlite_search.has_fts5()
-    row = (*key(scope), *entry_row(entry), is_indexed)
-    places = ", ".join(f"?{place}" for place in range(1, len(row) + 1))
-    insert = f"INSERT INTO messages (owner, conversation, {ENTRY}, indexed, line) VALUES ({places}, {LINE_OF_NEW})"
-    number = database.execute(insert, row).lastrowid
-    if is_indexed and number is not None:
-        sqlite_search.index(database, number, scope.owner, entry.message)
+def _insert(database: Database, scope: Scope, entry: Entry) -> None:
+    is_indexed = entry.status != "pending" and database.fulltext.exists
+    row = (*key(scope), *entry_row(entry), int(is_indexed), line_of_new(database, scope, entry))
+    insert = f"INSERT INTO messages (owner, conversation, {ENTRY}, indexed, line) VALUES ({', '.join('?' * len(row))})"
+    number = database.execute(f"{insert} RETURNING number", row).fetchone()[0]
+    if is_indexed:
+        database.fulltext.add(number, scope.owner, entry.message)
 
 
-def _touch(database: sqlite3.Connection, scope: Scope, *, usage: Usage | None) -> None:
+def _touch(database: Database, scope: Scope, *, usage: Usage | None) -> None:
     """The conversation has changed just now; what is None stays."""
     total = None if usage is None else usage_text(info(database, scope=scope).usage + usage)
     database.execute(
@@ -260,7 +262,7 @@ def _touch(database: sqlite3.Connection, scope: Scope, *, usage: Usage | None) -
     )
 
 
-def _conclude(database: sqlite3.Connection, scope: Scope, ending: Draft | Change, entry: Entry) -> None:
+def _conclude(database: Database, scope: Scope, ending: Draft | Change, entry: Entry) -> None:
     """Moves the head, records the call and gives the lease back, as far as a message asks for it.
 
     A writer that has lost its lease meanwhile moves no head.
@@ -274,13 +276,13 @@ def _conclude(database: sqlite3.Connection, scope: Scope, ending: Draft | Change
         release(database, lease=ending.release)
 
 
-def _place_below(database: sqlite3.Connection, scope: Scope, parent: str | None) -> tuple[int, Extent]:
+def _place_below(database: Database, scope: Scope, parent: str | None) -> tuple[int, Extent]:
     """The order of the newest message, and the extent of the branch that ends with ``parent``. Raises NotFound."""
     last = f'SELECT coalesce(max("order"), 0) FROM messages WHERE {ITS_MESSAGES}'
     if parent is None:
         return int(database.execute(last, key(scope)).fetchone()[0]), START
     row = database.execute(
-        f"SELECT ({last}), before_messages + 1, before_turns + (role = 'user'), before_tokens + tokens FROM messages"
+        f"SELECT ({last}), before_messages + 1, before_turns + {_STARTS_TURN}, before_tokens + tokens FROM messages"
         f" WHERE {_MESSAGE}",
         (*key(scope), *key(scope), parent),
     ).fetchone()
@@ -289,7 +291,7 @@ def _place_below(database: sqlite3.Connection, scope: Scope, parent: str | None)
     return row[0], Extent(*row[1:])
 
 
-def _found(database: sqlite3.Connection, scope: Scope, message_id: str) -> Entry:
+def _found(database: Database, scope: Scope, message_id: str) -> Entry:
     row = database.execute(f"SELECT {ENTRY} FROM messages WHERE {_MESSAGE}", (*key(scope), message_id)).fetchone()
     if row is None:
         raise _no_message(message_id)
@@ -298,3 +300,17 @@ def _found(database: sqlite3.Connection, scope: Scope, message_id: str) -> Entry
 
 def _no_message(message_id: str) -> NotFound:
     return NotFound(f"no message {message_id!r} in this conversation.")
+
+
+def search(database: Database, owner: str, query: Query) -> list[Hit]:
+    """Finds the messages that have everything that a query asks for, the newest first."""
+    found = f"SELECT conversation, {ENTRY} FROM messages WHERE number = ?"
+    about = f"SELECT {CONVERSATION} FROM conversations WHERE {THIS_CONVERSATION}"
+    hits = []
+    for number in database.fulltext.find(owner, query):
+        row = database.execute(found, (number,)).fetchone()
+        info = row and database.execute(about, (owner, row[0])).fetchone()
+        # Another process may have deleted it just now.
+        if info:
+            hits.append(hit(conversation_of(info), entry_of(row[1:]), query))
+    return hits

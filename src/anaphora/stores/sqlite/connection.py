@@ -5,18 +5,68 @@ from __future__ import annotations
 import os
 import sqlite3
 import time
+from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
 
 from anaphora.errors import StoreError, StoreUnusable
-from anaphora.stores.sqlite.fulltext import create_index
+from anaphora.search.candidates import Cue
+from anaphora.stores.records import Query
+from anaphora.stores.sql.database import Ranking
+from anaphora.stores.sqlite import fulltext
 from anaphora.stores.sqlite.migrate import check_version, make_tables, migrate
+from anaphora.stores.sqlite.ranking import ScanRanking, WordRanking
+from anaphora.values.message import Message
 
 APPLICATION_ID = 0x616E6170
 _BUSY_SECONDS = 30.0
 
 
-def open_database(path: Path) -> sqlite3.Connection:
+class SQLiteFullText:
+    """The full-text index of one connection."""
+
+    def __init__(self, database: SQLiteDatabase) -> None:
+        self._database = database
+
+    @property
+    def exists(self) -> bool:
+        """False where this Python's SQLite lacks FTS5."""
+        return fulltext.has_fts5()
+
+    def add(self, number: int, owner: str, message: Message) -> None:
+        """Adds an ended message."""
+        fulltext.index(self._database, number, owner, message)
+
+    def remove(self, where: str, values: Sequence[str]) -> None:
+        """Removes the messages of a condition. Raises StoreError."""
+        fulltext.unindex(self._database, where, values)
+
+    def find(self, owner: str, query: Query) -> list[int]:
+        """Gives the numbers of the rows that have everything that a query asks for."""
+        return fulltext.find(self._database, owner, query)
+
+    def ranking(self, owner: str, cue: Cue, everything: int) -> Ranking:
+        """Ranks the owner's messages for a question."""
+        kind = WordRanking if self.exists else ScanRanking
+        return kind(self._database, owner, cue, everything)
+
+
+class SQLiteDatabase(sqlite3.Connection):
+    """A connection as the rules of a store need it."""
+
+    ordered_join = "CROSS JOIN"
+
+    @property
+    def fulltext(self) -> SQLiteFullText:
+        """The full-text index."""
+        return SQLiteFullText(self)
+
+    def day(self, column: str) -> str:
+        """Gives an expression for the day of a time, by the clock of this machine."""
+        return f"date({column}, 'unixepoch', 'localtime')"
+
+
+def open_database(path: Path) -> SQLiteDatabase:
     """A connection for any thread, one at a time; only for reading where nothing can be written.
 
     Raises StoreUnusable, sqlite3.Error and OSError.
@@ -35,16 +85,16 @@ def open_database(path: Path) -> sqlite3.Connection:
         raise
 
 
-def open_in_memory() -> sqlite3.Connection:
+def open_in_memory() -> SQLiteDatabase:
     """A new database without a file."""
     database = _connect(":memory:")
     database.execute("PRAGMA foreign_keys = ON")
     make_tables(database)
-    create_index(database)
+    fulltext.create_index(database)
     return database
 
 
-def _open_writable(path: Path) -> sqlite3.Connection:
+def _open_writable(path: Path) -> SQLiteDatabase:
     _make_private(path)
     database = _connect(str(path))
     try:
@@ -54,14 +104,14 @@ def _open_writable(path: Path) -> sqlite3.Connection:
         # What is forgotten or deleted is overwritten, not only let go.
         database.execute("PRAGMA secure_delete = ON")
         migrate(database, path)
-        create_index(database)
+        fulltext.create_index(database)
     except BaseException:
         database.close()
         raise
     return database
 
 
-def _open_readable(path: Path, only: str) -> sqlite3.Connection:
+def _open_readable(path: Path, only: str) -> SQLiteDatabase:
     """What is there can at least be read: on a full disk, in a folder of somebody else's, from a read-only medium."""
     if not path.is_file() or not path.stat().st_size:
         raise StoreUnusable(f"there is no database {path}.")
@@ -75,10 +125,15 @@ def _open_readable(path: Path, only: str) -> sqlite3.Connection:
     return database
 
 
-def _connect(where: str) -> sqlite3.Connection:
+def _connect(where: str) -> SQLiteDatabase:
     # isolation_level None: transactions begin where this program says so.
     return sqlite3.connect(
-        where, uri=where.startswith("file:"), timeout=_BUSY_SECONDS, isolation_level=None, check_same_thread=False
+        where,
+        uri=where.startswith("file:"),
+        timeout=_BUSY_SECONDS,
+        isolation_level=None,
+        check_same_thread=False,
+        factory=SQLiteDatabase,
     )
 
 

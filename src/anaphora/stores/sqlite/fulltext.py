@@ -24,11 +24,10 @@ from anaphora.search.languages import languages_of
 from anaphora.search.rules import is_rule
 from anaphora.search.terms import forms, terms
 from anaphora.search.words import has_all, patterns, phrases, searchable
-from anaphora.stores.records import Query, hit
-from anaphora.stores.sql.rows import CONVERSATION, ENTRY, THIS_CONVERSATION, conversation_of, entry_of
+from anaphora.stores.records import Query
+from anaphora.stores.sql.database import Database
 from anaphora.values.codec import parts_from_json
 from anaphora.values.message import Message, Role
-from anaphora.values.transcript import Hit
 
 # Of the newest so many matches the newest by date are given: what was imported may be older than it was stored.
 _CANDIDATES = 200
@@ -54,20 +53,20 @@ def has_fts5() -> bool:
     return True
 
 
-def create_index(database: sqlite3.Connection) -> None:
+def create_index(database: Database) -> None:
     """Make the index if it is not there, in the place of one that an older program made."""
     if has_fts5() and database.execute("SELECT 1 FROM sqlite_master WHERE name = 'terms'").fetchone() is None:
         database.execute("DROP TABLE IF EXISTS search")
         database.execute(_CREATE)
 
 
-def index(database: sqlite3.Connection, number: int, owner: str, message: Message) -> None:
+def index(database: Database, number: int, owner: str, message: Message) -> None:
     """Take an ended message into the index; its row says already that it is there."""
     row = (number, _hashed_text(index_key(database), owner, message))
     database.execute("INSERT INTO terms (rowid, text) VALUES (?, ?)", row)
 
 
-def unindex(database: sqlite3.Connection, where: str, values: Sequence[str]) -> None:
+def unindex(database: Database, where: str, values: Sequence[str]) -> None:
     """Take these messages out of the index. Raises StoreError if it cannot be written."""
     rows = database.execute(f"SELECT number, owner, role, parts FROM messages WHERE {where} AND indexed = 1", values).fetchall()
     if rows and not has_fts5():
@@ -84,7 +83,7 @@ def unindex(database: sqlite3.Connection, where: str, values: Sequence[str]) -> 
     database.executemany("UPDATE messages SET indexed = 0 WHERE number = ?", ((row[0],) for row in rows))
 
 
-def index_key(database: sqlite3.Connection) -> bytes:
+def index_key(database: Database) -> bytes:
     """The key with which this database hashes its terms."""
     return bytes(database.execute("SELECT key FROM index_key").fetchone()[0])
 
@@ -100,19 +99,19 @@ def _hashed_text(key: bytes, owner: str, message: Message) -> str:
     return " ".join([*said, _hashed(key, owner, RULE)] if is_rule(message) else said)
 
 
-def unindexed(database: sqlite3.Connection) -> int:
+def unindexed(database: Database) -> int:
     """How many ended messages are missing in the index."""
     if not has_fts5():
         return 0
     return int(database.execute(f"SELECT count(*) FROM messages WHERE {_MISSING}").fetchone()[0])
 
 
-def is_behind(database: sqlite3.Connection) -> bool:
+def is_behind(database: Database) -> bool:
     """Whether ended messages are missing in the index."""
     return has_fts5() and database.execute(f"SELECT 1 FROM messages WHERE {_MISSING} LIMIT 1").fetchone() is not None
 
 
-def catch_up(database: sqlite3.Connection, most: int) -> bool:
+def catch_up(database: Database, most: int) -> bool:
     """Take into the index what ended without it, the newest first, at most so many messages; tells whether that was all."""
     rows = database.execute(
         f"SELECT number, owner, role, parts FROM messages WHERE {_MISSING} ORDER BY number DESC LIMIT ?", (most,)
@@ -123,21 +122,7 @@ def catch_up(database: sqlite3.Connection, most: int) -> bool:
     return len(rows) < most
 
 
-def search(database: sqlite3.Connection, *, owner: str, query: Query) -> list[Hit]:
-    """The verb of the store."""
-    found = f"SELECT conversation, {ENTRY} FROM messages WHERE number = ?"
-    about = f"SELECT {CONVERSATION} FROM conversations WHERE {THIS_CONVERSATION}"
-    hits = []
-    for number in find(database, owner, query):
-        row = database.execute(found, (number,)).fetchone()
-        info = row and database.execute(about, (owner, row[0])).fetchone()
-        # Another process may have deleted it just now.
-        if info:
-            hits.append(hit(conversation_of(info), entry_of(row[1:]), query))
-    return hits
-
-
-def find(database: sqlite3.Connection, owner: str, query: Query) -> list[int]:
+def find(database: Database, owner: str, query: Query) -> list[int]:
     """The rows of the messages that have all that a query asks for, newest first.
 
     First those with its words, in any form; if there are none, with its letters anywhere, in the newest messages.
@@ -158,7 +143,7 @@ def find(database: sqlite3.Connection, owner: str, query: Query) -> list[int]:
     )
 
 
-def _matches(database: sqlite3.Connection, expression: str, owner: str, query: Query) -> list[int]:
+def _matches(database: Database, expression: str, owner: str, query: Query) -> list[int]:
     rows = database.execute(
         "SELECT number FROM (SELECT messages.number, messages.created FROM terms"
         " JOIN messages ON messages.number = terms.rowid"
@@ -169,7 +154,7 @@ def _matches(database: sqlite3.Connection, expression: str, owner: str, query: Q
     return [row[0] for row in rows]
 
 
-def _newest(database: sqlite3.Connection, numbers: Sequence[int], query: Query) -> list[int]:
+def _newest(database: Database, numbers: Sequence[int], query: Query) -> list[int]:
     """These rows by date, as many as the query wants."""
     dates = {
         number: database.execute("SELECT created FROM messages WHERE number = ?", (number,)).fetchone() for number in numbers
@@ -178,7 +163,7 @@ def _newest(database: sqlite3.Connection, numbers: Sequence[int], query: Query) 
     return sorted(there, key=lambda number: (dates[number], number), reverse=True)[: query.limit]
 
 
-def _expression(database: sqlite3.Connection, wanted: Sequence[Sequence[str]], owner: str) -> str:
+def _expression(database: Database, wanted: Sequence[Sequence[str]], owner: str) -> str:
     """What FTS5 is asked for: every phrase, in one of the languages it may be in."""
     key = index_key(database)
     languages = languages_of([word for phrase in wanted for word in phrase])
@@ -195,7 +180,7 @@ def quoted_terms(key: bytes, owner: str, row: Iterable[str]) -> str:
     return f'"{" ".join(_hashed(key, owner, term) for term in row)}"'
 
 
-def _scan_words(database: sqlite3.Connection, owner: str, query: Query, *, unindexed_only: bool = False) -> list[int]:
+def _scan_words(database: Database, owner: str, query: Query, *, unindexed_only: bool = False) -> list[int]:
     """Without the index: the messages that have the words, by reading them."""
     wanted = patterns(query.text)
     if unindexed_only:
@@ -209,7 +194,7 @@ def _scan_words(database: sqlite3.Connection, owner: str, query: Query, *, unind
 
 
 def _scan(
-    database: sqlite3.Connection,
+    database: Database,
     owner: str,
     query: Query,
     fits: Callable[[str], bool],

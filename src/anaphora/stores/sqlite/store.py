@@ -12,10 +12,9 @@ import os
 import sqlite3
 from collections.abc import Callable, Sequence
 from contextlib import suppress
-from functools import partial
 from pathlib import Path
 from threading import Lock
-from typing import TypeVar
+from typing import TypeVar, TypeVarTuple
 from urllib.parse import unquote
 from weakref import WeakSet
 
@@ -23,12 +22,9 @@ from anaphora.errors import ConfigError, StoreUnusable
 from anaphora.search.candidates import Candidate, Candidates, Cue
 from anaphora.search.vectors import Unembedded, VectorRow
 from anaphora.stores.records import Begun, Change, Draft, Lease, Query
-from anaphora.stores.sql import leases, recall
-from anaphora.stores.sql import ledger as calls
-from anaphora.stores.sql import memories as derived
-from anaphora.stores.sql import transcripts as verbs
-from anaphora.stores.sqlite.connection import open_database, store_failure, write_back
-from anaphora.stores.sqlite.fulltext import catch_up, is_behind, search, unindexed
+from anaphora.stores.sql import leases, ledger, memories, recall, transcripts
+from anaphora.stores.sqlite.connection import SQLiteDatabase, open_database, store_failure, write_back
+from anaphora.stores.sqlite.fulltext import catch_up, is_behind, unindexed
 from anaphora.stores.sqlite.worker import Worker
 from anaphora.values.memory import BlockSummary, Fact, Learned
 from anaphora.values.scope import Scope
@@ -37,12 +33,13 @@ from anaphora.values.transcript import ConversationInfo, Entry, Extent, Hit, Siz
 from anaphora.values.usage import Call, Spent
 
 T = TypeVar("T")
+Values = TypeVarTuple("Values")
 
 _GLANCE = 1_000
 # Before a search, so many messages are taken into an index that is behind.
 _INDEXED = 2_000
 # Connections that a forked child inherited: even closing them would disturb the parent's locks.
-_of_the_parent: list[sqlite3.Connection] = []
+_of_the_parent: list[SQLiteDatabase] = []
 _stores: WeakSet[SQLiteStore] = WeakSet()
 
 
@@ -53,127 +50,126 @@ class SQLiteStore:
         self.path = Path(path).absolute()
         self._worker = Worker()
         self._lock = Lock()
-        self._database: sqlite3.Connection | None = None
+        self._database: SQLiteDatabase | None = None
         self._durable: bool | None = None
         self._process = 0
         _stores.add(self)
 
     async def acquire(self, scope: Scope, /, *, seconds: float) -> Lease:
-        return await self._write(partial(leases.acquire, scope=scope, seconds=seconds), durable=False)
+        return await self._write(leases.acquire, scope, seconds, durable=False)
 
     async def begin(self, scope: Scope, draft: Draft | None, /, *, seconds: float) -> Begun:
-        work = partial(verbs.begin, scope=scope, draft=draft, seconds=seconds)
-        return await self._write(work, durable=draft is not None and draft.status != "pending")
+        return await self._write(
+            transcripts.begin, scope, draft, seconds, durable=draft is not None and draft.status != "pending"
+        )
 
     async def renew(self, lease: Lease, /, *, seconds: float) -> None:
-        await self._write(partial(leases.renew, lease=lease, seconds=seconds), durable=False)
+        await self._write(leases.renew, lease, seconds, durable=False)
 
     async def release(self, lease: Lease, /) -> None:
-        await self._write(partial(leases.release, lease=lease), durable=False)
+        await self._write(leases.release, lease, durable=False)
 
     async def append(self, scope: Scope, draft: Draft, /) -> Entry:
-        return await self._write(partial(verbs.append, scope=scope, draft=draft), durable=draft.status != "pending")
+        return await self._write(transcripts.append, scope, draft, durable=draft.status != "pending")
 
     async def change(self, scope: Scope, message_id: str, change: Change, /) -> Entry:
-        work = partial(verbs.change, scope=scope, message_id=message_id, change=change)
-        return await self._write(work, durable=change.status != "pending")
+        return await self._write(transcripts.change, scope, message_id, change, durable=change.status != "pending")
 
     async def measure(self, scope: Scope, message_id: str, size: Size, /) -> None:
-        await self._write(partial(verbs.measure, scope=scope, message_id=message_id, size=size), durable=False)
+        await self._write(transcripts.measure, scope, message_id, size, durable=False)
 
     async def move_head(self, scope: Scope, message_id: str | None, /) -> None:
-        await self._write(partial(verbs.move_head, scope=scope, message_id=message_id))
+        await self._write(transcripts.move_head, scope, message_id)
 
     async def branch(self, scope: Scope, message_id: str | None, /, *, reach: Extent | None = None) -> Sequence[Entry]:
         # A book is not read at a glance.
         read = self._read if reach is None or min(reach.messages, reach.turns, reach.tokens // 20) > _GLANCE else self._glance
-        return await read(partial(verbs.branch, scope=scope, message_id=message_id, reach=reach))
+        return await read(transcripts.branch, scope, message_id, reach)
 
     async def children(self, scope: Scope, message_id: str | None, /) -> Sequence[Entry]:
-        return await self._glance(partial(verbs.children, scope=scope, message_id=message_id))
+        return await self._glance(transcripts.children, scope, message_id)
 
     async def leaves(self, scope: Scope, /) -> Sequence[Entry]:
-        return await self._read(partial(verbs.leaves, scope=scope))
+        return await self._read(transcripts.leaves, scope)
 
     async def forget(self, scope: Scope, message_id: str, /) -> None:
-        await self._write(partial(verbs.forget, scope=scope, message_id=message_id))
+        await self._write(transcripts.forget, scope, message_id)
         await self._read(self._remove_traces)
 
     async def delete(self, scope: Scope, /) -> None:
-        await self._write(partial(verbs.delete, scope=scope))
+        await self._write(transcripts.delete, scope)
         await self._read(self._remove_traces)
 
     async def transcript(self, scope: Scope, /) -> Sequence[Entry]:
-        return await self._read(partial(verbs.transcript, scope=scope))
+        return await self._read(transcripts.transcript, scope)
 
     async def restore(self, owner: str, info: ConversationInfo, entries: Sequence[Entry], /) -> int:
-        return await self._write(partial(verbs.restore, owner=owner, given=info, entries=entries))
+        return await self._write(transcripts.restore, owner, info, entries)
 
     async def search(self, owner: str, query: Query, /) -> Sequence[Hit]:
         await self._index_some()
-        return await self._read(partial(search, owner=owner, query=query))
+        return await self._read(transcripts.search, owner, query)
 
     async def info(self, scope: Scope, /) -> ConversationInfo:
-        return await self._glance(partial(verbs.info, scope=scope))
+        return await self._glance(transcripts.info, scope)
 
     async def describe(
         self, scope: Scope, /, *, title: str | None = None, system: str | None = None, model: str | None = None
     ) -> None:
-        await self._write(partial(verbs.describe, scope=scope, title=title, system=system, model=model))
+        await self._write(transcripts.describe, scope, title, system, model)
 
     async def conversations(self, owner: str, /) -> Sequence[ConversationInfo]:
-        return await self._read(partial(verbs.conversations, owner=owner))
+        return await self._read(transcripts.conversations, owner)
 
     async def candidates(self, owner: str, cue: Cue, /) -> Candidates:
         await self._index_some()
-        return await self._read(partial(recall.candidates, owner=owner, cue=cue))
+        return await self._read(recall.candidates, owner, cue)
 
     async def neighbours(self, owner: str, cue: Cue, anchors: Sequence[Candidate], /, *, steps: int) -> Sequence[Candidate]:
-        return await self._glance(partial(recall.neighbours, owner=owner, cue=cue, anchors=anchors, steps=steps))
+        return await self._glance(recall.neighbours, owner, cue, anchors, steps)
 
     async def summaries(self, scope: Scope, message_id: str | None, /) -> Sequence[BlockSummary]:
-        return await self._glance(partial(derived.summaries, scope=scope, message_id=message_id))
+        return await self._glance(memories.summaries, scope, message_id)
 
-    async def keep_summary(self, scope: Scope, summary: BlockSummary, /, *, window: int, forgotten: int) -> bool:
-        work = partial(derived.keep_summary, scope=scope, summary=summary, window=window, forgotten=forgotten)
-        return await self._write(work, durable=False)
+    async def save_summary(self, scope: Scope, summary: BlockSummary, /, *, window: int, forgotten: int) -> bool:
+        return await self._write(memories.save_summary, scope, summary, window, forgotten, durable=False)
 
     async def facts(self, owner: str, /) -> Sequence[Fact]:
-        return await self._glance(partial(derived.facts, owner=owner))
+        return await self._glance(memories.facts, owner)
 
     async def learn(
         self, owner: str, facts: Sequence[Learned], /, *, scope: Scope | None = None, order: int = 0
     ) -> Sequence[Fact]:
-        return await self._write(partial(derived.learn, owner=owner, learned=facts, scope=scope, order=order))
+        return await self._write(memories.learn, owner, facts, scope, order)
 
     async def reword(self, owner: str, fact_id: str, text: str, /) -> None:
-        await self._write(partial(derived.reword, owner=owner, fact_id=fact_id, text=text))
+        await self._write(memories.reword, owner, fact_id, text)
         await self._read(self._remove_traces)
 
     async def delete_fact(self, owner: str, fact_id: str, /) -> None:
-        await self._write(partial(derived.delete_fact, owner=owner, fact_id=fact_id))
+        await self._write(memories.delete_fact, owner, fact_id)
         await self._read(self._remove_traces)
 
     async def unembedded(self, owner: str, model: str, /, *, after: int, limit: int) -> Sequence[Unembedded]:
-        return await self._read(partial(derived.unembedded, owner=owner, model=model, after=after, limit=limit))
+        return await self._read(memories.unembedded, owner, model, after, limit)
 
-    async def keep_vectors(self, owner: str, model: str, rows: Sequence[VectorRow], /) -> None:
-        await self._write(partial(derived.keep_vectors, owner=owner, model=model, rows=rows), durable=False)
+    async def save_vectors(self, owner: str, model: str, rows: Sequence[VectorRow], /) -> None:
+        await self._write(memories.save_vectors, owner, model, rows, durable=False)
 
     async def vectors(self, owner: str, model: str, /, *, after: int) -> Sequence[VectorRow]:
-        return await self._read(partial(derived.vectors, owner=owner, model=model, after=after))
+        return await self._read(memories.vectors, owner, model, after)
 
     async def record(self, owner: str, call: Call, /) -> None:
-        await self._write(partial(calls.record, owner=owner, call=call), durable=False)
+        await self._write(ledger.record, owner, call, durable=False)
 
     async def spent(self, owner: str, /, *, conversation: str | None = None, since: float = 0.0) -> Sequence[Spent]:
-        return await self._read(partial(calls.spent, owner=owner, conversation=conversation, since=since))
+        return await self._read(ledger.spent, owner, conversation, since)
 
     async def estimate(self, owner: str, model: str, /) -> Estimate | None:
-        return await self._glance(partial(calls.estimate, owner=owner, model=model))
+        return await self._glance(ledger.estimate, owner, model)
 
-    async def keep_estimate(self, owner: str, model: str, estimate: Estimate, /) -> None:
-        await self._write(partial(calls.keep_estimate, owner=owner, model=model, estimate=estimate), durable=False)
+    async def save_estimate(self, owner: str, model: str, estimate: Estimate, /) -> None:
+        await self._write(ledger.save_estimate, owner, model, estimate, durable=False)
 
     async def aclose(self) -> None:
         await self._run(self._close)
@@ -185,7 +181,7 @@ class SQLiteStore:
 
     async def index(self, most: int = _INDEXED) -> bool:
         """Take at most so many messages into the index; tells whether that was all. Each call is a transaction of its own."""
-        return await self._write(partial(catch_up, most=most), durable=False)
+        return await self._write(catch_up, most, durable=False)
 
     async def _index_some(self) -> None:
         """Some of what ended without the index is added. What can only be read is searched as it is."""
@@ -193,36 +189,43 @@ class SQLiteStore:
             with suppress(StoreUnusable):
                 await self.index()
 
-    def _remove_traces(self, database: sqlite3.Connection) -> None:
+    def _remove_traces(self, database: SQLiteDatabase) -> None:
         """What was forgotten is still in the log until that is written back, and in copies of the file from before an update."""
         write_back(database)
         for backup in self.path.parent.glob(f"{glob.escape(self.path.name)}.schema-*.backup"):
             backup.unlink(missing_ok=True)
 
-    async def _write(self, work: Callable[[sqlite3.Connection], T], *, durable: bool = True) -> T:
-        return await self._run(partial(self._locked, partial(self._transaction, work, durable=durable)))
+    async def _write(self, work: Callable[[SQLiteDatabase, *Values], T], *values: *Values, durable: bool = True) -> T:
+        """Runs a function of a connection as one transaction, in the worker thread. ``durable``: on the disk when it returns."""
 
-    async def _read(self, work: Callable[[sqlite3.Connection], T]) -> T:
-        return await self._run(partial(self._locked, work))
+        def job() -> T:
+            return self._locked(
+                lambda database: self._transaction(lambda within: work(within, *values), database, durable=durable)
+            )
 
-    async def _run(self, work: Callable[[], T]) -> T:
-        """Do the work where it holds up no event loop."""
-        return await self._worker.run(work)
+        return await self._run(job)
 
-    async def _glance(self, work: Callable[[sqlite3.Connection], T]) -> T:
-        """A short read. Where nobody else is at the database it is done here: a thread and back takes as long as the read."""
+    async def _read(self, work: Callable[[SQLiteDatabase, *Values], T], *values: *Values) -> T:
+        return await self._run(lambda: self._locked(lambda database: work(database, *values)))
+
+    async def _glance(self, work: Callable[[SQLiteDatabase, *Values], T], *values: *Values) -> T:
+        """Does a short read, here if nobody else is at the database: a thread and back takes as long as the read."""
         if self._database is None or not self._lock.acquire(blocking=False):
-            return await self._read(work)
+            return await self._read(work, *values)
         try:
-            return self._worked(work)
+            return self._worked(lambda database: work(database, *values))
         finally:
             self._lock.release()
 
-    def _locked(self, work: Callable[[sqlite3.Connection], T]) -> T:
+    async def _run(self, work: Callable[[], T]) -> T:
+        """Does the work where it holds up no event loop."""
+        return await self._worker.run(work)
+
+    def _locked(self, work: Callable[[SQLiteDatabase], T]) -> T:
         with self._lock:
             return self._worked(work)
 
-    def _worked(self, work: Callable[[sqlite3.Connection], T]) -> T:
+    def _worked(self, work: Callable[[SQLiteDatabase], T]) -> T:
         """Work on the connection, by whoever holds the lock. Raises StoreError."""
         try:
             return work(self._opened())
@@ -233,7 +236,7 @@ class SQLiteStore:
                 self._database = None
             raise store_failure(error, self.path) from error
 
-    def _transaction(self, work: Callable[[sqlite3.Connection], T], database: sqlite3.Connection, *, durable: bool) -> T:
+    def _transaction(self, work: Callable[[SQLiteDatabase], T], database: SQLiteDatabase, *, durable: bool) -> T:
         if durable != self._durable:
             database.execute(f"PRAGMA synchronous = {'FULL' if durable else 'NORMAL'}")
             self._durable = durable
@@ -247,7 +250,7 @@ class SQLiteStore:
             raise
         return result
 
-    def _opened(self) -> sqlite3.Connection:
+    def _opened(self) -> SQLiteDatabase:
         """The connection; a forked child opens its own, since SQLite's must not cross a fork."""
         if self._database is not None and self._process != os.getpid():
             _of_the_parent.append(self._database)

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from anaphora.cli.chat.history import TypedLines
+from anaphora.cli.terminal.history import TypedLines
 
 
 def test_only_lines_that_say_it_are_taken_out_and_the_rest_keeps_its_order(tmp_path: Path):

@@ -1,0 +1,138 @@
+"""Ranks the messages of the SQLite store for a question, in a time that hardly grows with the store.
+
+The rarest words of the question select, up to a budget of rows; the others only add to the score of what these selected, which
+the full-text index can tell without reading all that have them. So a word that half of all messages have costs little, and
+what is lost are messages that have nothing but such words. No BM25 of SQLite's own: it counts the rows of every word anew.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+
+from anaphora.search.candidates import WORTH_READING, Cue
+from anaphora.search.index import WordIndex, weight_of, worth_reading
+from anaphora.search.terms import forms
+from anaphora.search.words import searchable
+from anaphora.stores.sql.database import Database
+from anaphora.stores.sql.rows import ENTRY, ITS_MESSAGES, entry_of
+from anaphora.stores.sqlite.fulltext import RULE, UNINDEXED_READ, index_key, is_behind, quoted_terms
+
+# So many rows are looked at through the question's rarest words.
+_SELECTED = 2_000
+# Of words that more messages have, how many is only estimated, from the newest messages.
+_COUNTED = 5_000
+# Of the best so many, those on other branches and in the window are left out.
+_EXAMINED = 500
+_RULES = 20
+
+
+class WordRanking:
+    """The rows that have the words, those with the rarest and most of them first."""
+
+    def __init__(self, database: Database, owner: str, cue: Cue, everything: int) -> None:
+        self._database = database
+        self._here = "" if cue.elsewhere else cue.conversation
+        self._everything = everything
+        asked = f"SELECT number FROM messages WHERE {ITS_MESSAGES} AND id = ? AND indexed = 1"
+        self._asked = {row[0] for row in database.execute(asked, (owner, cue.conversation, cue.asked))}
+        hash_key = index_key(database)
+        self._expressions = {
+            word: " OR ".join(quoted_terms(hash_key, owner, form) for form in forms(word, cue.languages)) for word in cue.words
+        }
+        self._rule = quoted_terms(hash_key, owner, (RULE,))
+        self._unindexed = _read_unindexed(database, owner, cue) if is_behind(database) else WordIndex[int]()
+        self._read = self._unindexed.scores(cue.words, cue.languages, everything)
+        self.counts = {word: self._counted(word, cue) for word in cue.words}
+        # What nothing has need not be looked for.
+        self._words = sorted((word for word, count in self.counts.items() if count), key=lambda word: self.counts[word])
+
+    def best(self) -> list[int]:
+        """The numbers of the rows."""
+        scores: dict[int, float] = defaultdict(float, self._read)
+        selecting: list[str] = []
+        budget = _SELECTED
+        for word in self._words:
+            weight = weight_of(self.counts[word], self._everything)
+            quoted = f"({self._expressions[word]})"
+            if budget > 0:
+                rows = self._rows(quoted, budget)
+                budget -= len(rows)
+                selecting.append(quoted)
+                for number in rows:
+                    scores[number] += weight
+            else:
+                for number in self._rows(f"({' OR '.join(selecting)}) AND {quoted}", _SELECTED):
+                    if number in scores:
+                        scores[number] += weight
+        for number in self._asked:
+            scores.pop(number, None)
+        # Of equals the newer first.
+        return worth_reading(scores, WORTH_READING, _EXAMINED)
+
+    def rules(self) -> list[int]:
+        """The numbers of the newest of the user's standing instructions, which matter whatever their words."""
+        return [number for number in self._rows(self._rule, _RULES) if number not in self._asked]
+
+    def _rows(self, expression: str, limit: int) -> list[int]:
+        if not self._here:
+            rows = self._database.execute(
+                "SELECT rowid FROM terms WHERE terms MATCH ? ORDER BY rowid DESC LIMIT ?", (expression, limit)
+            )
+        else:
+            rows = self._database.execute(
+                "SELECT terms.rowid FROM terms JOIN messages ON messages.number = terms.rowid WHERE terms MATCH ?"
+                " AND messages.conversation = ? ORDER BY terms.rowid DESC LIMIT ?",
+                (expression, self._here, limit),
+            )
+        return [number for (number,) in rows.fetchall()]
+
+    def _counted(self, word: str, cue: Cue) -> int:
+        """How many messages have a word, in any of its forms; about, if they are many."""
+        unindexed = len(self._unindexed.having(word, cue.languages))
+        some = "SELECT count(*) FROM (SELECT 1 FROM terms WHERE terms MATCH ? LIMIT ?)"
+        expression = self._expressions[word]
+        count = int(self._database.execute(some, (expression, _COUNTED)).fetchone()[0])
+        if count >= _COUNTED:
+            newest = "SELECT count(*) FROM terms WHERE terms MATCH ? AND rowid > (SELECT max(number) FROM messages) - ?"
+            share = int(self._database.execute(newest, (expression, _COUNTED)).fetchone()[0]) / _COUNTED
+            count = max(round(share * self._everything), _COUNTED)
+        return max(count + unindexed - len(self._asked), 0)
+
+
+class ScanRanking:
+    """The same without the full-text index: of the newest messages, by reading them."""
+
+    def __init__(self, database: Database, owner: str, cue: Cue, everything: int) -> None:
+        newest = f"SELECT number, {ENTRY} FROM messages WHERE owner = ? AND status <> 'pending' ORDER BY number DESC LIMIT ?"
+        index = WordIndex[int]()
+        asked: set[int] = set()
+        for number, *row in database.execute(newest, (owner, _SELECTED)):
+            entry = entry_of(row)
+            index.add(number, searchable(entry.message))
+            if entry.id == cue.asked:
+                asked.add(number)
+        self.counts = {word: len(index.having(word, cue.languages) - asked) for word in cue.words}
+        scores = index.scores(cue.words, cue.languages, everything)
+        self._scores = {number: score for number, score in scores.items() if number not in asked}
+
+    def best(self) -> list[int]:
+        """The numbers of the rows."""
+        return worth_reading(self._scores, WORTH_READING, _EXAMINED)
+
+    def rules(self) -> list[int]:
+        """Nothing marks the standing instructions here."""
+        return []
+
+
+def _read_unindexed(database: Database, owner: str, cue: Cue) -> WordIndex[int]:
+    """The newest messages that are not in the full-text index yet."""
+    found = WordIndex[int]()
+    newest = (
+        f"SELECT number, {ENTRY} FROM messages WHERE indexed = 0 AND status <> 'pending' AND owner = ?"
+        " ORDER BY number DESC LIMIT ?"
+    )
+    for number, *row in database.execute(newest, (owner, UNINDEXED_READ // 10)):
+        entry = entry_of(row)
+        if entry.id != cue.asked:
+            found.add(number, searchable(entry.message))
+    return found
