@@ -19,12 +19,11 @@ import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from anaphora.context.asides import preamble_text, tail_text
+from anaphora.context.aside_texts import preamble_text, tail_text
 from anaphora.context.budget import Budget, Prompt
-from anaphora.context.facts import Facts
-from anaphora.context.plan import Memory, plan
-from anaphora.context.recall import Recall
-from anaphora.context.summary import Summary, chain
+from anaphora.context.plan import plan
+from anaphora.context.policy import Facts, Memory, Recall, Summary
+from anaphora.context.summary import chain
 from anaphora.context.window import FitContext, reach
 from anaphora.stores.sqlite.store import SQLiteStore
 from anaphora.values.memory import BlockSummary, Fact

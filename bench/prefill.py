@@ -25,7 +25,7 @@ from pathlib import Path
 
 from anaphora import AsyncChatbot, Facts, FitContext, LastMessages, Recall, Summary
 from anaphora.chat.options import ChatbotOptions
-from anaphora.context.plan import Memory
+from anaphora.context.policy import Memory
 from anaphora.providers.base import ModelInfo, ProviderOptions, Request
 from anaphora.providers.local.provider import LocalProvider
 from anaphora.values.events import Ended, Finished, Planned, ProviderEvent

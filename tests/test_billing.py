@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 from tests.doubles.loopback import Loopback, stream
 
-from anaphora import AsyncChatbot, Summary
+from anaphora import AsyncChatbot, Summary, Timing
 from anaphora.errors import ConfigError, CostLimitReached, StreamInterrupted
 from anaphora.providers.base import ModelInfo
 from anaphora.providers.models.card import ModelCard, Prices
@@ -49,7 +49,7 @@ async def test_a_price_that_is_not_known_is_unknown_and_never_nothing():
 
 async def test_titles_are_on_the_bill_and_labelled():
     provider = Priced(answer(), background=lambda _: answer("A title", 50, 5))
-    async with AsyncChatbot(provider, titles=True) as bot:
+    async with AsyncChatbot(provider, titles=True, timing=Timing(title=0.0)) as bot:
         await bot.say("a")
         await bot.wait_for_background()
         assert {name: one.usage.cost for name, one in totals(await bot.spent(), "purpose").items()} == {
@@ -100,7 +100,7 @@ async def test_with_a_limit_no_answer_can_be_longer_than_was_reckoned_with():
 
 async def test_in_the_background_the_limit_holds_too():
     provider = Priced(answer(), background=lambda _: answer("A title"))
-    async with AsyncChatbot(provider, titles=True, max_cost=0.0031, max_tokens=100) as bot:
+    async with AsyncChatbot(provider, titles=True, timing=Timing(title=0.0), max_cost=0.0031, max_tokens=100) as bot:
         await bot.say("a")
         await bot.wait_for_background()
         assert provider.background_requests == []
@@ -183,7 +183,7 @@ async def test_what_was_thought_is_reckoned_too_where_an_answer_was_stopped():
 
 async def test_a_title_without_usage_is_estimated():
     provider = Priced(answer(), background=lambda _: [TextDelta("A title"), Ended("stop", None, "m")])
-    async with AsyncChatbot(provider, titles=True) as bot:
+    async with AsyncChatbot(provider, titles=True, timing=Timing(title=0.0)) as bot:
         await bot.say("a")
         await bot.wait_for_background()
         assert "title" in totals(await bot.spent(), "purpose")

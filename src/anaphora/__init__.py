@@ -18,14 +18,12 @@ _NAMES = {
     "anaphora.chat.conversation": "AsyncConversation",
     "anaphora.chat.options": "ChatbotOptions TurnOptions",
     "anaphora.chat.reply": "AsyncReply",
-    "anaphora.context.facts": "Facts",
-    "anaphora.context.recall": "Recall",
-    "anaphora.context.summary": "Summary",
+    "anaphora.context.policy": "Facts Recall Summary",
     "anaphora.context.window": "FitContext FullHistory LastMessages LastTokens LastTurns",
     "anaphora.errors": "AnaphoraError AuthenticationFailed ConfigError ContextTooLong ConversationBusy "
     " CostLimitReached DocumentError GuardFailed InvalidAnswer InvalidMessage NotFound "
     "ProviderError RateLimited StoreError",
-    "anaphora.guards.guard": "Guard Refusal guard",
+    "anaphora.guards.base": "Guard Refusal guard",
     "anaphora.personas.persona": "Persona",
     "anaphora.providers.base": "Deadlines",
     "anaphora.providers.retry": "Retries",
@@ -54,9 +52,9 @@ if TYPE_CHECKING:
     from anaphora.chat.options import ChatbotOptions as ChatbotOptions
     from anaphora.chat.options import TurnOptions as TurnOptions
     from anaphora.chat.reply import AsyncReply as AsyncReply
-    from anaphora.context.facts import Facts as Facts
-    from anaphora.context.recall import Recall as Recall
-    from anaphora.context.summary import Summary as Summary
+    from anaphora.context.policy import Facts as Facts
+    from anaphora.context.policy import Recall as Recall
+    from anaphora.context.policy import Summary as Summary
     from anaphora.context.window import FitContext as FitContext
     from anaphora.context.window import FullHistory as FullHistory
     from anaphora.context.window import LastMessages as LastMessages
@@ -76,9 +74,9 @@ if TYPE_CHECKING:
     from anaphora.errors import ProviderError as ProviderError
     from anaphora.errors import RateLimited as RateLimited
     from anaphora.errors import StoreError as StoreError
-    from anaphora.guards.guard import Guard as Guard
-    from anaphora.guards.guard import Refusal as Refusal
-    from anaphora.guards.guard import guard as guard
+    from anaphora.guards.base import Guard as Guard
+    from anaphora.guards.base import Refusal as Refusal
+    from anaphora.guards.base import guard as guard
     from anaphora.personas.persona import Persona as Persona
     from anaphora.providers.base import Deadlines as Deadlines
     from anaphora.providers.retry import Retries as Retries

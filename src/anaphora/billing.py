@@ -13,7 +13,6 @@ from anaphora.errors import ConfigError, CostLimitReached
 from anaphora.providers.base import Request
 from anaphora.providers.model import Model
 from anaphora.providers.models.card import ModelCard
-from anaphora.providers.models.catalog import known_card
 from anaphora.stores.base import Store
 from anaphora.values.draft import AnswerDraft
 from anaphora.values.events import Ended
@@ -48,6 +47,8 @@ class Billing:
 
     def _cost(self, spent: Spent) -> float:
         """What calls cost; where that was not known then, what they would cost now."""
+        from anaphora.providers.models.catalog import known_card
+
         provider, _, name = spent.model.partition(":")
         cost = known_card(provider, name, self.cards).cost(spent.usage) if spent.unpriced else spent.usage.cost
         if cost is None:

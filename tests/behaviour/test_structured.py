@@ -188,7 +188,7 @@ def test_what_was_said_with_a_key_gives_the_value_again():
 
 @pytest.mark.local
 def test_the_local_model_fills_a_schema_under_its_grammar():
-    with Chatbot("local") as bot:
+    with Chatbot("local", temperature=0) as bot:
         value = bot.say("Read this receipt: invoice number 7, total 12.50 euros.", output_type=Invoice).value
     assert isinstance(value, Invoice)
     assert value.number == 7

@@ -87,6 +87,7 @@ def test_the_cost_of_turns_is_measured():
     assert {"memory_ratio", "sqlite_ratio", "raw_ratio", "turn_ms", "raw_ms"} <= set(found)
 
 
+@pytest.mark.slow
 @pytest.mark.local
 def test_answers_with_a_memory_are_measured_against_answers_without():
     found = figures("memory_helps.py", "--dialogues", "2")

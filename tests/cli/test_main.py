@@ -8,14 +8,14 @@ from pathlib import Path
 
 import pytest
 from tests.doubles.loopback import Loopback, http, stream
-from tests.doubles.program import PROGRAM, Terminal, run, scripted
+from tests.doubles.program import PROGRAM, Terminal, run_process, scripted
 
 from anaphora import __version__
 
 
 def test_version_and_help():
-    assert run("--version").stdout == f"anaphora {__version__}\n"
-    shown = run("--help")
+    assert run_process("--version").stdout == f"anaphora {__version__}\n"
+    shown = run_process("--help")
     assert shown.returncode == 0
     for words in ("examples:", "cat notes.txt | anaphora", "ollama:llama3", "exit codes"):
         assert words in shown.stdout
@@ -33,30 +33,30 @@ def test_help_and_version_load_next_to_nothing(flag: str):
 
 
 def test_one_question_one_answer():
-    done = run("-m", "scripted:", "What's", "up?")
+    done = run_process("-m", "scripted:", "What's", "up?")
     assert (done.stdout, done.returncode) == ("You said: What's up?\n", 0)
 
 
 def test_text_from_a_pipe_is_the_question_or_is_added_to_it():
-    assert run("-m", "scripted:", stdin=b"hello\n").stdout == "You said: hello\n"
-    done = run("-m", "scripted:", "Summarise:", stdin=b"line 1\nline 2\n")
+    assert run_process("-m", "scripted:", stdin=b"hello\n").stdout == "You said: hello\n"
+    done = run_process("-m", "scripted:", "Summarise:", stdin=b"line 1\nline 2\n")
     assert done.stdout == "You said: Summarise:\n\n<document>\nline 1\nline 2\n</document>\n"
 
 
 def test_json_for_programs():
-    value = json.loads(run("-m", "scripted:", "--json", "hi").stdout)
+    value = json.loads(run_process("-m", "scripted:", "--json", "hi").stdout)
     assert value["text"] == "You said: hi"
     assert value["status"] == "complete"
     assert value["usage"]["output_tokens"] == 3
 
 
 def test_an_answer_can_be_shown_whole():
-    assert run("-m", "scripted:", "--no-stream", "hi").stdout == "You said: hi\n"
+    assert run_process("-m", "scripted:", "--no-stream", "hi").stdout == "You said: hi\n"
 
 
 def test_flags_reach_the_service(loopback: Loopback):
     loopback.answer(http(b'{"choices": [{"message": {"content": "ok"}, "finish_reason": "stop"}]}'))
-    done = run(
+    done = run_process(
         "--base-url",
         loopback.url,
         "-m",
@@ -79,7 +79,7 @@ def test_flags_reach_the_service(loopback: Loopback):
 
 def test_a_persona_is_a_system_prompt_with_options(loopback: Loopback):
     loopback.answer(http(b'{"choices": [{"message": {"content": "ok"}, "finish_reason": "stop"}]}'))
-    assert run("--base-url", loopback.url, "-m", "gpt-x", "-p", "code-reviewer", "x = 1").returncode == 0
+    assert run_process("--base-url", loopback.url, "-m", "gpt-x", "-p", "code-reviewer", "x = 1").returncode == 0
     body = loopback.seen[0].json
     assert body["temperature"] == 0
     assert body["messages"][0]["content"].startswith("You review code.")
@@ -102,7 +102,7 @@ def test_a_persona_is_a_system_prompt_with_options(loopback: Loopback):
     ],
 )
 def test_bad_input_is_one_clear_line_and_the_right_exit_code(arguments: list[str], code: int, words: str):
-    done = run(*arguments)
+    done = run_process(*arguments)
     assert done.returncode == code
     assert words in done.stderr
     assert "Traceback" not in done.stderr
@@ -110,13 +110,13 @@ def test_bad_input_is_one_clear_line_and_the_right_exit_code(arguments: list[str
 
 
 def test_input_that_is_not_utf8_is_refused_with_its_place():
-    done = run("-m", "scripted:", stdin=b"abc\xff")
+    done = run_process("-m", "scripted:", stdin=b"abc\xff")
     assert done.returncode == 2
     assert "byte 0xff at position 4" in done.stderr
 
 
 def test_an_argument_that_is_not_utf8_is_refused():
-    done = run("-m", "scripted:", b"abc\xff")
+    done = run_process("-m", "scripted:", b"abc\xff")
     assert done.returncode == 2
     assert "not valid Unicode" in done.stderr
 
@@ -135,7 +135,7 @@ def test_a_reader_that_has_had_enough_ends_it_quietly(tmp_path: Path):
 
 
 def test_what_came_before_a_fault_is_shown(tmp_path: Path):
-    done = run("-m", scripted(tmp_path, ["text: The Eiff", "cut"]), "hi")
+    done = run_process("-m", scripted(tmp_path, ["text: The Eiff", "cut"]), "hi")
     assert done.returncode == 1
     assert done.stdout == "The Eiff\n"
     assert "broke off" in done.stderr
@@ -155,14 +155,14 @@ def test_ctrl_c_ends_with_130_and_shows_what_came(tmp_path: Path):
 
 def test_what_a_model_sends_cannot_command_the_terminal(tmp_path: Path):
     evil = "a\x1b]0;owned\x07b\x1b[2Jc\x9b31md\u202ee\u2066f"
-    done = run("-m", scripted(tmp_path, [f"text: {evil}"]), "hi")
+    done = run_process("-m", scripted(tmp_path, [f"text: {evil}"]), "hi")
     assert done.stdout == "a]0;ownedb[2Jc31mdef\n"
 
 
 def test_the_choice_of_a_model_is_shown(tmp_path: Path):
     model = scripted(tmp_path, ["text: ok"])
     assert "ANAPHORA_MODEL" not in os.environ
-    done = run("hi", environment={"ANAPHORA_MODEL": model})
+    done = run_process("hi", environment={"ANAPHORA_MODEL": model})
     assert (done.stdout, done.stderr) == ("ok\n", "")
 
 
@@ -177,7 +177,7 @@ def test_in_a_terminal_an_answer_is_rendered_and_its_cost_is_told(tmp_path: Path
 def test_no_key_is_ever_written_anywhere(loopback: Loopback, tmp_path: Path):
     environment = {"OPENAI_API_KEY": "sk-canary-12345", "HOME": str(tmp_path)}
     loopback.answer(http(b'{"error": {"message": "Incorrect API key provided"}}', status=401))
-    done = run("-m", "openai:x", "--base-url", loopback.url, "hi", environment=environment)
+    done = run_process("-m", "openai:x", "--base-url", loopback.url, "hi", environment=environment)
     assert loopback.seen[0].headers["authorization"] == "Bearer sk-canary-12345"
     assert done.returncode == 1
     assert "OPENAI_API_KEY" in done.stderr
@@ -200,17 +200,19 @@ def test_a_closed_output_is_said_so():
 
 
 def test_what_the_terminal_cannot_show_becomes_a_question_mark():
-    assert run("-m", "scripted:", "é", environment={"PYTHONIOENCODING": "ascii"}).stdout == "You said: ?\n"
+    assert run_process("-m", "scripted:", "é", environment={"PYTHONIOENCODING": "ascii"}).stdout == "You said: ?\n"
 
 
 @pytest.mark.parametrize("proxy", ["socks5://127.0.0.1:1", "foo://x"])
 def test_a_proxy_that_cannot_be_used_is_named(proxy: str):
-    done = run("-m", "x", "--base-url", "http://example.test/v1", "hi", environment={"ALL_PROXY": proxy, "all_proxy": proxy})
+    done = run_process(
+        "-m", "x", "--base-url", "http://example.test/v1", "hi", environment={"ALL_PROXY": proxy, "all_proxy": proxy}
+    )
     assert done.returncode == 2
     assert "the proxy in the environment" in done.stderr
 
 
 def test_a_server_on_this_machine_is_asked_without_a_proxy(loopback: Loopback):
     loopback.answer(stream("here"))
-    done = run("-m", "x", "--base-url", loopback.url, "hi", environment={"HTTP_PROXY": "http://127.0.0.1:1"})
+    done = run_process("-m", "x", "--base-url", loopback.url, "hi", environment={"HTTP_PROXY": "http://127.0.0.1:1"})
     assert done.stdout == "here\n"

@@ -6,13 +6,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 from tests.doubles.branches import any_branch, dialogue
 
-from anaphora.context.asides import preamble_text, tail_text
+from anaphora.context.aside_texts import preamble_text, tail_text
 from anaphora.context.budget import Budget, Prompt
 from anaphora.context.cache import unchanged
-from anaphora.context.facts import Facts
-from anaphora.context.plan import Context, Memory, plan
-from anaphora.context.recall import Recall
-from anaphora.context.summary import Summary
+from anaphora.context.plan import Context, plan
+from anaphora.context.policy import Facts, Memory, Recall, Summary
 from anaphora.context.window import FitContext, FullHistory, LastMessages, LastTurns
 from anaphora.errors import ContextTooLong
 from anaphora.values.memory import BlockSummary, Fact

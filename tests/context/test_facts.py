@@ -6,7 +6,6 @@ import pytest
 
 from anaphora.context.fact_checks import contradicted, same_fact
 from anaphora.context.facts import (
-    Facts,
     checked_fact,
     facts_request,
     found_facts,
@@ -17,6 +16,7 @@ from anaphora.context.facts import (
     worth_showing,
 )
 from anaphora.context.own_words import own_words
+from anaphora.context.policy import Facts
 from anaphora.errors import ConfigError, InvalidMessage
 from anaphora.values.memory import Evidence, Fact
 from anaphora.values.message import Message, Role, Text, ToolResult, text_message

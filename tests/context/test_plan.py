@@ -4,7 +4,8 @@ from hypothesis import strategies as st
 from tests.doubles.branches import any_branch, dialogue, entries
 
 from anaphora.context.budget import ASSUMED_WINDOW, Budget, Prompt, budget_for
-from anaphora.context.plan import Memory, plan
+from anaphora.context.plan import plan
+from anaphora.context.policy import Memory
 from anaphora.context.window import FitContext, FullHistory, LastMessages, LastTokens, LastTurns
 from anaphora.errors import ContextTooLong
 from anaphora.values.message import Message, ToolCall, ToolResult, text_message

@@ -5,7 +5,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from tests.search.test_ranking import candidates, said
 
-from anaphora.context.recall import Choice, Recall, answering, best_part, passage_lines, passages, worth_recalling
+from anaphora.context.policy import Recall
+from anaphora.context.recall import Choice, answering, best_part, passage_lines, passages, worth_recalling
 from anaphora.errors import ConfigError
 from anaphora.search.candidates import Candidate, Candidates
 from anaphora.search.need import need_of

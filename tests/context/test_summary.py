@@ -8,7 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from anaphora.context.summary import Stretch, Summary, accepted, chain, due, gaps, is_worth_it, originals, summary_request, within
+from anaphora.context.policy import Summary
+from anaphora.context.summary import Stretch, accepted, chain, due, gaps, is_worth_it, originals, summary_request, within
 from anaphora.errors import ConfigError
 from anaphora.values.memory import BlockSummary
 from anaphora.values.message import Message, Role, Text, ToolCall, ToolResult, text_message

@@ -3,7 +3,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from tests.doubles.branches import sized
 
-from anaphora.context.plan import Memory
+from anaphora.context.policy import Memory
 from anaphora.context.window import FitContext, FullHistory, LastMessages, LastTokens, LastTurns, Limit, Window, cut, reach
 from anaphora.errors import ConfigError
 from anaphora.values.message import Role, text_message

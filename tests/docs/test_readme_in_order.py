@@ -1,14 +1,15 @@
 """README's commands in the order of the page, twice in a row in one home: what was asked before must spoil nothing."""
 
 import pytest
-from tests.doubles.program import Terminal, run
+from tests.doubles.program import Terminal, run_process
 
 pytestmark = pytest.mark.local
 
 
+@pytest.mark.slow
 def test_the_readme_works_in_its_order_and_again_with_its_own_past():
     for _ in range(2):
-        assert "Paris" in run("What is the capital of France?").stdout
+        assert "Paris" in run_process("What is the capital of France?").stdout
         with Terminal(seconds=60) as terminal:
             terminal.wait_for("\n>")
             terminal.enter("What is the capital of Japan?")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import os
 import subprocess
 import sys
@@ -9,24 +10,47 @@ import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Self
+from unittest import mock
 
 import pexpect
 import pyte
 
+from anaphora.cli.main import main
+
 PROGRAM = [sys.executable, "-m", "anaphora"]
+
+
+def inherited() -> dict[str, str]:
+    """Gives the environment for a process, which may write bytecode: compiling everything each time takes a while."""
+    return {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
 
 
 def run(
     *arguments: str | bytes, stdin: bytes | None = None, environment: Mapping[str, str] | None = None
 ) -> subprocess.CompletedProcess[str]:
-    """Run to the end. Without ``stdin`` there is none to read."""
+    """Runs the program in this process, with pipes for its streams. Without ``stdin`` there is none to read."""
+    pipes = [io.TextIOWrapper(io.BytesIO(data), encoding="utf-8", write_through=True) for data in (stdin or b"", b"", b"")]
+    streams = mock.patch.multiple(sys, stdin=pipes[0], stdout=pipes[1], stderr=pipes[2])
+    with streams, mock.patch.dict(os.environ, environment or {}):
+        try:
+            code = main([os.fsdecode(argument) for argument in arguments])
+        except SystemExit as end:
+            code = end.code if isinstance(end.code, int) else 0 if end.code is None else 1
+    out, error = (pipe.buffer.getvalue().decode() for pipe in pipes[1:])
+    return subprocess.CompletedProcess([], code, out, error)
+
+
+def run_process(
+    *arguments: str | bytes, stdin: bytes | None = None, environment: Mapping[str, str] | None = None
+) -> subprocess.CompletedProcess[str]:
+    """Runs the program as a process of its own. Without ``stdin`` there is none to read."""
     done = subprocess.run(
         [*PROGRAM, *arguments],
         input=stdin if stdin is not None else b"",
         capture_output=True,
         timeout=60,
         check=False,
-        env={**os.environ, **(environment or {})},
+        env={**inherited(), **(environment or {})},
     )
     return subprocess.CompletedProcess([], done.returncode, done.stdout.decode(), done.stderr.decode())
 
@@ -43,7 +67,7 @@ class Terminal:
             PROGRAM[0],
             [*PROGRAM[1:], *arguments],
             dimensions=(24, 80),
-            env={**os.environ, "TERM": "xterm-256color", "PROMPT_TOOLKIT_NO_CPR": "1", **(environment or {})},
+            env={**inherited(), "TERM": "xterm-256color", "PROMPT_TOOLKIT_NO_CPR": "1", **(environment or {})},
             timeout=seconds,
         )
 

@@ -118,6 +118,7 @@ def test_an_example_does_what_it_says(name: str, tmp_path: Path):
 @pytest.mark.parametrize(
     "name", ["movie_critic", "word_counter", "three_turns", "forgetful_window", "save_and_load", "notes_chat"]
 )
+@pytest.mark.slow
 def test_an_example_works_with_the_local_model(name: str, tmp_path: Path):
     assert len(shown(name, "local", tmp_path)) > 40
 

@@ -32,7 +32,7 @@ PATHS = {
     "mistral": "/mistral/v1",
     "xai": "/xai/v1",
 }
-QUICK = Deadlines(connect=2, first_byte=2, between_chunks=1, total=10)
+QUICK = Deadlines(connect=2, first_byte=0.5, between_chunks=0.3, total=10)
 
 
 @pytest.fixture(scope="module")
@@ -78,9 +78,9 @@ async def test_an_answer_comes(bot: AsyncChatbot, judge: LLMock):
 async def test_a_buffered_answer_outlives_every_passing_fault(bot: AsyncChatbot, judge: LLMock, fault: str):
     match fault:
         case "rate_limit":
-            judge.rate_limit(times=1, retry_after=0.5)
+            judge.rate_limit(times=1, retry_after=0.1)
         case "outage":
-            judge.fail(503, times=2)
+            judge.fail(503, times=1)
         case "disconnect":
             judge.disconnect(after_chunks=2)
         case "truncate":
@@ -96,7 +96,7 @@ async def test_a_buffered_answer_outlives_every_passing_fault(bot: AsyncChatbot,
 @pytest.mark.parametrize("fault", ["disconnect", "truncate", "corrupt", "stall"])
 async def test_a_displayed_answer_that_broke_is_kept_and_never_taken_for_whole(bot: AsyncChatbot, judge: LLMock, fault: str):
     if fault == "stall":
-        judge.stall(after_chunks=4, seconds=5)
+        judge.stall(after_chunks=4, seconds=0.6)
     else:
         getattr(judge, fault)(after_chunks=4)
     shown = ""

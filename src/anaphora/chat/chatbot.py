@@ -6,7 +6,7 @@ import os
 from collections.abc import Sequence
 from pathlib import Path
 from types import TracebackType
-from typing import Self, Unpack
+from typing import TYPE_CHECKING, Self, Unpack
 
 from anaphora.chat.conversation import AsyncConversation
 from anaphora.chat.open_conversation import OpenConversation, OpenConversations
@@ -21,14 +21,13 @@ from anaphora.providers.base import ModelInfo, Provider
 from anaphora.stores.base import Indexed
 from anaphora.stores.records import checked_name, checked_query, new_conversation_id
 from anaphora.tools.base import Tool
-from anaphora.transfer.files import replacing
-from anaphora.transfer.full import FullWriter
-from anaphora.transfer.plain import read_messages
-from anaphora.transfer.reading import Damaged, Imported, Progress, read_conversations
 from anaphora.values.message import Usage, text_message
 from anaphora.values.scope import Scope
 from anaphora.values.transcript import ConversationInfo, Entry, Hit, Transcript
 from anaphora.values.usage import Spent, total
+
+if TYPE_CHECKING:
+    from anaphora.transfer.reading import Damaged, Imported, Progress
 
 
 class AsyncChatbot(AsyncAnswerVerbs, AsyncTranscriptVerbs):
@@ -52,6 +51,8 @@ class AsyncChatbot(AsyncAnswerVerbs, AsyncTranscriptVerbs):
         self.facts = AsyncFactList(resolved.bot.store, resolved.scope)
         messages = options.get("messages")
         if messages is not None:
+            from anaphora.transfer.plain import read_messages
+
             system, first = read_messages(messages)
             self._open.begin_with(first, system)
 
@@ -142,6 +143,9 @@ class AsyncChatbot(AsyncAnswerVerbs, AsyncTranscriptVerbs):
 
         Raises TranscriptFileError, and then the file is as it was.
         """
+        from anaphora.transfer.files import replacing
+        from anaphora.transfer.full import FullWriter
+
         infos = await self.conversations()
         with replacing(path) as file:
             writer = FullWriter(file)
@@ -157,6 +161,8 @@ class AsyncChatbot(AsyncAnswerVerbs, AsyncTranscriptVerbs):
         Messages that are here already are not taken twice. ``progress`` is told from time to time how many bytes of how many
         are read. Raises TranscriptFileError if there is nothing to read from; the result tells of damaged entries.
         """
+        from anaphora.transfer.reading import Damaged, Imported, read_conversations
+
         read = changed = messages = 0
         damaged: list[Damaged] = []
         found = read_conversations(Path(path), progress)

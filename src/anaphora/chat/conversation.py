@@ -9,7 +9,6 @@ from dataclasses import replace
 from anaphora.chat.open_conversation import OpenConversation, OpenConversations
 from anaphora.chat.transcript_verbs import AsyncTranscriptVerbs, id_of
 from anaphora.chat.verbs import AsyncAnswerVerbs
-from anaphora.documents.store import DocumentStore
 from anaphora.errors import ConfigError
 from anaphora.memory.facts import AsyncFactList
 from anaphora.stores.records import checked_name, checked_query, new_conversation_id
@@ -61,6 +60,8 @@ class AsyncConversation(AsyncAnswerVerbs, AsyncTranscriptVerbs):
 
         Raises NotFound, and ConfigError if there is a conversation of that name.
         """
+        from anaphora.documents.store import DocumentStore
+
         await self._open.settled()
         info, store = await self.info(), self._open.shared.store
         head = info.head if message is None else id_of(message)

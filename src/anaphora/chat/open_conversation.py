@@ -7,6 +7,7 @@ from collections.abc import AsyncGenerator, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
 from time import monotonic
+from typing import TYPE_CHECKING
 from weakref import WeakValueDictionary
 
 import anyio
@@ -16,10 +17,8 @@ from anaphora.errors import ConversationBusy
 from anaphora.memory.state import MemoryState
 from anaphora.providers.base import Provider
 from anaphora.providers.model import Model
-from anaphora.schema.shape import Shape
 from anaphora.stores.records import Draft
 from anaphora.tools.base import Tool
-from anaphora.transfer.plain import PlainMessage
 from anaphora.turn.bot import Bot
 from anaphora.turn.events import EventLog
 from anaphora.turn.request import Task, TurnParts, TurnRequest
@@ -27,6 +26,10 @@ from anaphora.turn.turn import Turn
 from anaphora.values.message import Options, valid_text
 from anaphora.values.scope import Scope
 from anaphora.values.transcript import first_title
+
+if TYPE_CHECKING:
+    from anaphora.schema.shape import Shape
+    from anaphora.transfer.plain import PlainMessage
 
 # So many conversations that nobody uses any more stay open, for those that come back.
 _IDLE = 64

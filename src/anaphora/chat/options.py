@@ -10,13 +10,9 @@ from typing import IO, TYPE_CHECKING, Any, Literal, TypeVar, cast
 
 from anaphora.billing import Billing
 from anaphora.chat.signatures import check_options
-from anaphora.context.facts import Facts
-from anaphora.context.plan import Memory
-from anaphora.context.recall import Recall
-from anaphora.context.summary import Summary
+from anaphora.context.policy import Facts, Memory, Recall, Summary
 from anaphora.context.window import FitContext, Window
 from anaphora.errors import ConfigError, MissingExtra, ProviderError
-from anaphora.memory.vectors import Embedder, VectorIndex
 from anaphora.providers.base import Deadlines, ModelRef, Provider, ProviderOptions
 from anaphora.providers.model import Model
 from anaphora.providers.models.card import ModelCard, own_cards
@@ -34,7 +30,8 @@ from anaphora.values.options import AnswerOptions, chosen_options
 from anaphora.values.scope import Scope
 
 if TYPE_CHECKING:
-    from anaphora.guards.guard import Check, Guard
+    from anaphora.guards.base import Check, Guard
+    from anaphora.memory.vectors import Embedder, VectorIndex
     from anaphora.personas.persona import Persona
 
 DEFAULT_MODEL = "local"
@@ -202,7 +199,7 @@ def resolve(model: str | Provider | None, options: ChatbotOptions) -> Resolved:
         summariser=_other_model(policy.summary, options, cards),
         extractor=_other_model(policy.facts, options, cards),
         embedder=embedder,
-        vectors=VectorIndex(kept, named, embedder) if embedder else None,
+        vectors=_vectors(kept, named, embedder),
         before_call=options.get("before_call"),
         after_call=options.get("after_call"),
         timing=options.get("timing") or Timing(),
@@ -274,7 +271,7 @@ def _toolbox(options: ChatbotOptions) -> Toolbox:
 def _guards(guards: Sequence[Guard | Check] | None) -> tuple[Guard, ...]:
     if not guards:
         return ()
-    from anaphora.guards.guard import chosen_guards
+    from anaphora.guards.base import chosen_guards
 
     return chosen_guards(guards)
 
@@ -303,12 +300,22 @@ def _part(options: ChatbotOptions, name: str, kind: Callable[[], Part]) -> Part 
 def _embedder(recall: Recall | None) -> Embedder | None:
     if recall is None or not recall.embedder:
         return None
+    from anaphora.memory.vectors import Embedder
+
     try:
         return Embedder(recall.embedder)
     except MissingExtra:
         raise
     except (ConfigError, ProviderError) as error:
         raise ConfigError(f"the embedder, {recall.embedder!r}: {error}") from error
+
+
+def _vectors(store: Store, owner: str, embedder: Embedder | None) -> VectorIndex | None:
+    if embedder is None:
+        return None
+    from anaphora.memory.vectors import VectorIndex
+
+    return VectorIndex(store, owner, embedder)
 
 
 def _other_model(part: Summary | Facts | None, options: ChatbotOptions, cards: Mapping[str, ModelCard]) -> Model | None:

@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Any, Generic, Self
 
 import anyio
 
-from anaphora.schema.partial import partial_json
 from anaphora.turn.events import END, Reader
 from anaphora.turn.turn import Turn
 from anaphora.values.answer import Answer
@@ -147,6 +146,8 @@ class AsyncValues(AsyncIterator[Any]):
         self._last: Any = None
 
     async def __anext__(self) -> Any:
+        from anaphora.schema.partial import partial_json
+
         while True:
             self._text += await self._texts.__anext__()
             value = partial_json(self._text)

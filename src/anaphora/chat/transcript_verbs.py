@@ -5,24 +5,23 @@ from __future__ import annotations
 import os
 import time
 from contextlib import suppress
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from anaphora.chat.open_conversation import OpenConversation, OpenConversations
 from anaphora.chat.options import Messages, Tools
 from anaphora.concurrency import run_in_thread
 from anaphora.context.plan import Context
-from anaphora.documents.store import Document, DocumentStore
 from anaphora.errors import AnaphoraError, InvalidMessage
 from anaphora.memory.facts import AsyncFactList
 from anaphora.providers.base import Provider
 from anaphora.stores.base import Store
-from anaphora.transfer.full import full_text
-from anaphora.transfer.markdown import markdown_text
-from anaphora.transfer.plain import PlainMessage, plain_list, read_messages, write_plain
 from anaphora.turn.unanswered import is_pending, last_user_message, unanswered
-from anaphora.values.memory import BlockSummary
 from anaphora.values.message import Message, Role, checked_text, text_message, valid_text
 from anaphora.values.transcript import ConversationInfo, Entry, Transcript
+
+if TYPE_CHECKING:
+    from anaphora.documents.store import Document, DocumentStore
+    from anaphora.values.memory import BlockSummary
 
 Form = Literal["json", "plain", "markdown"]
 
@@ -105,6 +104,8 @@ class AsyncTranscriptVerbs:
 
         Raises InvalidMessage and ConversationBusy.
         """
+        from anaphora.transfer.plain import PlainMessage
+
         if role not in {"user", "assistant", "system"}:
             raise InvalidMessage(f"the role must be user, assistant or system, not {role!r}.")
         item = PlainMessage(Message(role, text_message("user", checked_text(text)).parts))
@@ -118,6 +119,8 @@ class AsyncTranscriptVerbs:
 
         What was here stays as another branch. Raises TranscriptFileError, and then nothing has changed.
         """
+        from anaphora.transfer.plain import read_messages
+
         system, messages = await run_in_thread(read_messages, source)
         await self._open.settled()
         async with self._open.writing():
@@ -128,6 +131,8 @@ class AsyncTranscriptVerbs:
 
     async def save(self, path: str | os.PathLike[str]) -> None:
         """Writes the current branch as the plain JSON list. Raises TranscriptFileError."""
+        from anaphora.transfer.plain import write_plain
+
         system, branch = await self._system_offline(), await self.history()
         await run_in_thread(write_plain, path, system, branch)
 
@@ -137,6 +142,10 @@ class AsyncTranscriptVerbs:
         ``json`` is a text with everything there is, every branch, for ``import_from``. ``plain`` is the current branch as a list
         of ``{"role", "content"}``, ``markdown`` a text for reading.
         """
+        from anaphora.transfer.full import full_text
+        from anaphora.transfer.markdown import markdown_text
+        from anaphora.transfer.plain import plain_list
+
         info = await self.info()
         if form == "json":
             return full_text(Transcript(info, await self._store.transcript(self._open.scope)))
@@ -204,7 +213,11 @@ class AsyncTranscriptVerbs:
         With ``answers`` everything below it goes too: every answer, and what followed. A document is removed. Raises NotFound
         and ConversationBusy.
         """
-        if isinstance(message, Document):
+        if not isinstance(message, Entry | str):
+            from anaphora.documents.store import Document
+
+            if not isinstance(message, Document):
+                raise InvalidMessage(f"a message, a document or the id of a message must be given, not {message!r}.")
             await self._documents.forget(message.id)
             self._forgotten()
             return
@@ -245,6 +258,8 @@ class AsyncTranscriptVerbs:
 
     @property
     def _documents(self) -> DocumentStore:
+        from anaphora.documents.store import DocumentStore
+
         return DocumentStore(self._store, self._open.scope)
 
     async def _system_offline(self) -> str:

@@ -13,7 +13,6 @@ from anaphora.chat.options import TurnOptions, answer_options
 from anaphora.chat.reply import AsyncReply
 from anaphora.chat.signatures import shows_options
 from anaphora.errors import ConfigError, InvalidMessage
-from anaphora.schema.shape import shape_of
 from anaphora.turn.request import AnswerAgain, Continue, Edit, Say, Task
 from anaphora.values.answer import Answer
 from anaphora.values.message import checked_text
@@ -153,7 +152,11 @@ class AsyncAnswerVerbs:
 
     def begin(self, task: Task, options: TurnOptions, output_type: Any = None, *, is_streamed: bool) -> AsyncReply[Any]:
         """Begins a turn in the running event loop and gives its reply. Raises ConfigError."""
-        shape = None if output_type is None or output_type is str else shape_of(output_type)
+        shape = None
+        if output_type is not None and output_type is not str:
+            from anaphora.schema.shape import shape_of
+
+            shape = shape_of(output_type)
         answer = answer_options(self._open.options, options)
         choices = self._open.choices(options.get("model"), options.get("system"), options.get("tools"))
         turn = self._open.begin(task, answer, choices, shape=shape, is_streamed=is_streamed)

@@ -21,9 +21,7 @@ from anaphora.cli.terminal.confirm import CONFIRMATIONS, can_ask
 from anaphora.cli.terminal.download import fetch_with_progress
 from anaphora.cli.terminal.notice import notice
 from anaphora.cli.terminal.progress import Bar
-from anaphora.context.facts import Facts
-from anaphora.context.recall import Recall
-from anaphora.context.summary import Summary
+from anaphora.context.policy import Facts, Recall, Summary
 from anaphora.errors import ConfigError, StoreError, StoreUnusable
 from anaphora.personas.persona import MEMORY, Persona, load_persona
 from anaphora.providers.models.vendors import VENDORS

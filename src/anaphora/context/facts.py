@@ -11,7 +11,6 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from anaphora.context.budget import check_part
 from anaphora.context.fact_checks import importance, is_users, keeps_negation
 from anaphora.context.own_words import unquoted_words
 from anaphora.context.prompts import prompt
@@ -23,7 +22,6 @@ from anaphora.values.memory import Evidence, Fact
 from anaphora.values.message import Message, Options, text_message, valid_text
 from anaphora.values.transcript import Entry
 
-FACTS_SHARE = 0.05
 LONGEST_FACT = 300
 _BYTES_PER_TOKEN = 3
 _LEAST_QUOTE = 3
@@ -32,22 +30,6 @@ _MOST_KNOWN = 60
 _ANSWER_TOKENS = 1_000
 _CONTROLS = re.compile("[\x00-\x08\x0e-\x1f\x7f-\x9f]")
 _JSON = re.compile(r"\{.*\}", re.DOTALL)
-
-
-@dataclass(frozen=True, slots=True)
-class Facts:
-    """Shows the model what is known of the user; ``share`` of the budget may be used.
-
-    With ``learn`` new facts are found in what the user says, in the background, by ``model`` (``"provider:model"``); None is
-    the one that answers, unless that is too small to do it.
-    """
-
-    learn: bool = False
-    share: float = FACTS_SHARE
-    model: str | None = None
-
-    def __post_init__(self) -> None:
-        check_part(self, self.share, self.model)
 
 
 @dataclass(frozen=True, slots=True)

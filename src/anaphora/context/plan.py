@@ -8,54 +8,15 @@ from dataclasses import dataclass, field, replace
 from anaphora.context.asides import with_asides
 from anaphora.context.budget import Budget, Prompt
 from anaphora.context.cache import Sent, unchanged
-from anaphora.context.facts import Facts
-from anaphora.context.recall import Recall
+from anaphora.context.policy import Memory
 from anaphora.context.repair import SentMessage
-from anaphora.context.summary import Summary, chain, gaps
 from anaphora.context.verbatim import Verbatim, nothing_verbatim
-from anaphora.context.window import LEAST_MESSAGES, Cut, FitContext, Limit, Window
+from anaphora.context.window import Cut
 from anaphora.errors import ContextTooLong
 from anaphora.values.message import Message, text_message
 from anaphora.values.report import Asides, Left, Report
 from anaphora.values.tokens import Measure, measure_of
 from anaphora.values.transcript import Entry
-
-
-@dataclass(frozen=True, slots=True)
-class Memory:
-    """The policy that turns a transcript into a context. What is None is not done. ``reserved``: tokens for documents.
-
-    ``chosen`` are the names of the parts that the user asked for, which a tiny model is given whole too.
-    """
-
-    window: Window = field(default_factory=FitContext)
-    summary: Summary | None = None
-    recall: Recall | None = None
-    facts: Facts | None = None
-    reserved: int = 0
-    chosen: frozenset[str] = frozenset()
-
-    def for_tiny(self) -> Memory:
-        """The memory of a tiny model: without summaries, which lead it astray, unless they were asked for by name."""
-        return self if "summary" in self.chosen else replace(self, summary=None)
-
-    def limits(self, room: int) -> tuple[Limit, ...]:
-        """What the window may hold where ``room`` tokens may be sent. The other parts have their shares kept free for them.
-
-        Also while they need them not: the window must not move because something was recalled.
-        """
-        recall = int(self.recall.kept_free * room) if self.recall else 0
-        return self.window.limits(room - self.standing(room) - recall)
-
-    @property
-    def notes(self) -> tuple[str, ...]:
-        """What a window cannot do."""
-        small = any(limit.unit == "messages" and limit.most < LEAST_MESSAGES for limit in self.window.limits(1))
-        return (f"{self.window!r} holds less than a turn: the model does not see the question before",) if small else ()
-
-    def standing(self, room: int) -> int:
-        """The tokens that summaries, facts and documents may take."""
-        return sum(int(part.share * room) for part in (self.summary, self.facts) if part) + self.reserved
 
 
 @dataclass(frozen=True, slots=True)
@@ -186,7 +147,11 @@ def _fitting(remembered: Asides, room: int) -> Asides:
 def _left(first: Entry, beside: Asides) -> Left:
     """What lies before the first message that goes in, and how much of it a summary stands for."""
     messages = first.before.messages
-    unseen = sum(end - start for start, end in gaps(chain(beside.summaries, messages), messages))
+    unseen = messages
+    if beside.summaries:
+        from anaphora.context.summary import chain, gaps
+
+        unseen = sum(end - start for start, end in gaps(chain(beside.summaries, messages), messages))
     return Left(messages, first.before.tokens, last=first.parent, reason="older than the window", summarised=messages - unseen)
 
 

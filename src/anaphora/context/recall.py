@@ -11,7 +11,6 @@ import re
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from anaphora.context.budget import check_number, check_part
 from anaphora.context.quoting import day_of, quoted_block, quoted_line
 from anaphora.search.candidates import Candidate, Candidates
 from anaphora.search.index import weight_of
@@ -22,7 +21,6 @@ from anaphora.search.terms import WordFinder, cue_words, finder
 from anaphora.search.words import searchable, words
 from anaphora.values.report import Need, Passage
 
-RECALL_SHARE = 0.08
 # Fewer tokens cannot hold a passage.
 _LEAST_PASSAGE = 12
 # So many places are looked at for passages, best first.
@@ -47,32 +45,6 @@ _SUBJECT_I = re.compile(r"\b(?:I|i|we|We)\b")
 _OF_OWN_THINGS = re.compile(
     r"\b(?:my|our) ((?:(?:favou?rite|best|new|old|own|first|last|big|little|older|younger) )*[^\W\d_]+)", re.IGNORECASE
 )
-
-
-@dataclass(frozen=True, slots=True)
-class Recall:
-    """Quotes what was said earlier, where the newest message asks for it.
-
-    Half of ``share`` of the budget is kept free always; all that the window leaves may be used. ``floor`` is the share of what a
-    question's words tell that must be found around a message for it to be quoted (0 to 1). With ``conversations`` the owner's
-    other conversations are searched too, where the owner is named. ``embedder`` adds vectors to words:
-    ``"openai:text-embedding-3-small"``, ``"ollama:nomic-embed-text"``, ``"local:/path/to/model.gguf"``, or a function (also
-    an async one) from texts to rows of numbers.
-    """
-
-    share: float = RECALL_SHARE
-    floor: float = 0.45
-    conversations: bool = True
-    embedder: object = None
-
-    @property
-    def kept_free(self) -> float:
-        """The share of the budget that the window never takes."""
-        return self.share / 2
-
-    def __post_init__(self) -> None:
-        check_part(self, self.share)
-        check_number(self, "floor", self.floor, 0, 1)
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,20 +12,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
-from anaphora.context.budget import check_part
 from anaphora.context.own_words import abridged
+from anaphora.context.policy import HEADING_TOKENS
 from anaphora.context.prompts import prompt
 from anaphora.context.quoting import fenced, quoted
 from anaphora.values.memory import BlockSummary
 from anaphora.values.message import Message, Options, text_message
 from anaphora.values.transcript import Entry
 
-SUMMARY_SHARE = 0.15
-# Of more summaries, or of fewer where the room is small, the older ones are made into one.
-_MOST = 4
-# What is said above each of them.
-HEADING_TOKENS = 16
-_SHORTEST, _LONGEST = 40, 500
 _LEAST_MESSAGES = 6
 _LEAST_ANSWER = 300
 _WORDS_PER_TOKEN = 0.7
@@ -35,28 +29,6 @@ _LEAST_PIECE = 80
 _REFUSAL = re.compile(
     r"\A\W*(?:I(?:'m| am) sorry|I can(?:'t|not|’t)|I(?:'m| am) (?:unable|not able)|Sorry|As an AI|I won(?:'t|’t))", re.IGNORECASE
 )
-
-
-@dataclass(frozen=True, slots=True)
-class Summary:
-    """Keeps a summary of what has left the window. ``share`` of the budget may be used.
-
-    ``model`` (``"provider:model"``) writes them; None is the one that answers, unless that is too small to do it.
-    """
-
-    share: float = SUMMARY_SHARE
-    model: str | None = None
-
-    def __post_init__(self) -> None:
-        check_part(self, self.share, self.model)
-
-    def length(self, room: int) -> int:
-        """How long one summary may be where so many tokens may be sent."""
-        return min(max(int(self.share * room / _MOST), _SHORTEST), _LONGEST)
-
-    def most(self, room: int) -> int:
-        """Of how many summaries the older ones are made into one."""
-        return max(min(int(self.share * room) // (self.length(room) + HEADING_TOKENS), _MOST), 1)
 
 
 @dataclass(frozen=True, slots=True)

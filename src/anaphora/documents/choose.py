@@ -44,6 +44,11 @@ class Reading:
             left -= _size(document) if fits else 0
         return cls(kept, tuple(small), tuple(large), room)
 
+    @classmethod
+    def nothing(cls, store: Store, scope: Scope) -> Self:
+        """A conversation without documents."""
+        return cls(DocumentStore(store, scope), (), (), 0)
+
     @property
     def reserved(self) -> int:
         """The tokens that the window leaves free for them."""

@@ -13,7 +13,7 @@ from anaphora.documents.extract import extracted
 from anaphora.documents.pieces import pieces_of
 from anaphora.documents.store import Document, DocumentStore
 from anaphora.errors import DocumentError
-from anaphora.guards.guard import Guard, guarded
+from anaphora.guards.base import Guard, guarded
 from anaphora.providers.model import Model
 
 

@@ -21,7 +21,7 @@ from anaphora.search.terms import cue_words, question_languages
 from anaphora.stores.base import Store
 from anaphora.values.message import Usage
 from anaphora.values.report import Excerpt
-from anaphora.values.scope import Scope
+from anaphora.values.scope import Scope, documents_owner
 from anaphora.values.transcript import ConversationInfo, Entry
 
 
@@ -46,7 +46,7 @@ class DocumentStore:
     @property
     def owner(self) -> str:
         """Under whom they are kept."""
-        return f"{self.scope.owner}\x1fdocuments\x1f{self.scope.conversation}"
+        return documents_owner(self.scope)
 
     async def documents(self) -> Sequence[Document]:
         """All of them, in the order in which they were first read."""

@@ -6,7 +6,7 @@ import json
 import re
 
 from anaphora.errors import ConfigError
-from anaphora.guards.guard import Check, Guard, Refusal, Verdict
+from anaphora.guards.base import Check, Guard, Refusal, Verdict
 from anaphora.schema.values import NotOfType, parsed_json
 from anaphora.search.terms import terms
 

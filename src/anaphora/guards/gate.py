@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Sequence
 
-from anaphora.guards.guard import Guard, Refusal
+from anaphora.guards.base import Guard, Refusal
+from anaphora.values.events import Ended, ProviderEvent, Refused, TextDelta
+from anaphora.values.message import Usage
 
 # The end of a sentence or a line is known once something follows it; possessive, so that it never depends on what came when.
 _END = re.compile(r"""(?:[.!?…]++["'”’)\]]*+\s++|[。！？]++["'”’」』）]*+\s*+|[^\S\n]*+\n\s*+)(?=\S)""")
@@ -61,3 +63,27 @@ async def _checked(one: Guard, text: str) -> str:
     if isinstance(verdict, Refusal):
         raise AnswerRefused(verdict)
     return text if verdict is None else verdict
+
+
+async def guarded_events(
+    events: AsyncIterator[ProviderEvent], guards: Sequence[Guard]
+) -> AsyncGenerator[ProviderEvent | Refused, None]:
+    """Passes on what the guards let through of an answer; after a refusal, the refusal and the end. Raises GuardFailed."""
+    gate = Gate(guards)
+    usage: Usage | None = None
+    try:
+        async for event in events:
+            if not gate or not isinstance(event, TextDelta | Ended):
+                yield event
+                continue
+            usage = event.usage if isinstance(event, Ended) else None
+            await (gate.end() if isinstance(event, Ended) else gate.feed(event.text))
+            if gate.passed:
+                yield TextDelta(gate.passed)
+            if isinstance(event, Ended):
+                yield event
+    except AnswerRefused as refused:
+        if gate.passed:
+            yield TextDelta(gate.passed)
+        yield Refused(refused.refusal.text)
+        yield Ended("content_filter", usage)

@@ -10,23 +10,19 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import partial
+from typing import TYPE_CHECKING
 
 from anaphora.billing import Billing
 from anaphora.concurrency import run_in_thread
 from anaphora.context.budget import Budget
-from anaphora.context.fact_checks import contradicted, same_fact
-from anaphora.context.facts import (
-    facts_request,
-    found_facts,
-    learning_material,
-    worth_showing,
-)
-from anaphora.context.summary import Stretch, accepted, answer_tokens, due, is_worth_it, summary_request
 from anaphora.errors import UnreadableAnswer
 from anaphora.memory.view import View
 from anaphora.providers.model import Model
 from anaphora.values.memory import BlockSummary, Fact, Learned
 from anaphora.values.transcript import Entry, Extent, Size
+
+if TYPE_CHECKING:
+    from anaphora.context.summary import Stretch
 
 _UNLIMITED = 1 << 40
 # More than one batch of messages is told of.
@@ -121,6 +117,11 @@ class Background:
         if writer is None or policy is None:
             return
         end = await view.branch_end(message_id, budget)
+        if not (end.start if end.following is None else end.following):
+            # Every message is in the window, and stays there.
+            return
+        from anaphora.context.summary import due, is_worth_it
+
         length, most = policy.length(end.room), policy.most(end.room)
         for _ in range(_ROUNDS):
             have = await view.store.summaries(view.scope, message_id)
@@ -142,6 +143,9 @@ class Background:
         learner = await view.learner()
         if learner is None:
             return
+        from anaphora.context.fact_checks import contradicted, same_fact
+        from anaphora.context.facts import facts_request, found_facts, learning_material, worth_showing
+
         learned = (await view.store.info(view.scope)).learned
         branch = (await view.branch_end(message_id, budget)).branch
         new = [entry for entry in branch if entry.order > learned]
@@ -207,6 +211,8 @@ async def _entries(view: View, stretch: Stretch, branch: Sequence[Entry]) -> lis
 
 async def _written(view: View, billing: Billing, writer: Model, entries: Sequence[Entry], *, length: int) -> tuple[str, Size]:
     """A summary, and its size for the model that will read it. Raises ProviderError, also if there is none in the answer."""
+    from anaphora.context.summary import accepted, answer_tokens, summary_request
+
     room = (await writer.budget(answer_tokens(length))).prompt
     # A long stretch is long to shorten.
     messages, options = await run_in_thread(partial(summary_request, entries, length=length, room=room))

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 
-from anaphora.context.plan import Memory, verbatim
+from anaphora.context.plan import verbatim
+from anaphora.context.policy import Memory
 from anaphora.context.verbatim import Verbatim
 from anaphora.providers.model import Model
 from anaphora.stores.base import Store

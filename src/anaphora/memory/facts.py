@@ -6,8 +6,6 @@ import time
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import replace
 
-from anaphora.context.fact_checks import contradicted, same_fact
-from anaphora.context.facts import checked_fact
 from anaphora.errors import InvalidMessage, NotFound
 from anaphora.memory.background import new_fact_id
 from anaphora.stores.base import Store
@@ -46,6 +44,9 @@ class AsyncFactList:
         ``message`` is where the user said it, in this ``conversation`` (its id; None is the bot's own): with it the fact is
         forgotten. Raises InvalidMessage, and NotFound if it is not there.
         """
+        from anaphora.context.fact_checks import contradicted, same_fact
+        from anaphora.context.facts import checked_fact
+
         line = checked_fact(text)
         known = same_fact(line, await self.list())
         if known is not None:
@@ -65,6 +66,8 @@ class AsyncFactList:
 
     async def edit(self, fact: Fact | str, text: str) -> Fact:
         """Correct a fact. What it said is not kept: it was wrong. Raises InvalidMessage and NotFound."""
+        from anaphora.context.facts import checked_fact
+
         line, known = checked_fact(text), await self._found(fact)
         await self._store.reword(self._scope.owner, known.id, line)
         return replace(known, text=line, origin="told")

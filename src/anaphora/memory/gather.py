@@ -7,15 +7,15 @@ from dataclasses import dataclass, replace
 
 import anyio
 
-from anaphora.context.asides import plain_tail_text, preamble_text, tail_text
+from anaphora.context.aside_texts import plain_tail_text, preamble_text, tail_text
 from anaphora.context.facts import answering_facts, aside_tokens, evidence_of, lasting, matching, recent
 from anaphora.context.own_words import own_words
-from anaphora.context.plan import Memory
-from anaphora.context.recall import MOST_PLACES, Choice, Recall, answering, passages, sentence_passage, worth_recalling
+from anaphora.context.policy import Memory, Recall
+from anaphora.context.recall import MOST_PLACES, Choice, answering, passages, sentence_passage, worth_recalling
 from anaphora.context.summary import chain, within
-from anaphora.context.verbatim import Verbatim
 from anaphora.documents.choose import Reading
 from anaphora.errors import AnaphoraError, StoreUnusable
+from anaphora.memory.shown import Shown
 from anaphora.memory.vectors import VectorIndex
 from anaphora.providers.model import Model
 from anaphora.search.candidates import Candidate, Candidates, Cue
@@ -25,44 +25,12 @@ from anaphora.search.terms import cue_words, question_languages
 from anaphora.stores.base import Store
 from anaphora.values.memory import Fact
 from anaphora.values.report import Aside, Asides, Excerpt, Need, Recalled
-from anaphora.values.scope import Scope
 from anaphora.values.transcript import Entry
 
 # A question of more words is a story; its beginning and its end say what it is about.
 _MOST_WORDS = 40
 # Nobody waits longer for vectors than for words.
 _VECTOR_SECONDS = 3.0
-
-
-@dataclass(frozen=True, slots=True)
-class Shown:
-    """What a window shows of a branch. ``room`` is what may be sent, in tokens."""
-
-    scope: Scope
-    window: Verbatim
-    room: int
-
-    @property
-    def start(self) -> int:
-        """How many messages of the branch lie before the window."""
-        return self.window.first.before.messages
-
-    @property
-    def last(self) -> Entry:
-        """The last message of the branch."""
-        return self.window.branch[-1]
-
-    @property
-    def newest(self) -> Entry | None:
-        """The message that is to be answered: the last, or the one for which tools were called."""
-        if self.last.role not in {"user", "tool"}:
-            return None
-        return next((entry for entry in reversed(self.window.branch) if entry.role == "user"), None)
-
-    @property
-    def answered(self) -> float:
-        """When the assistant spoke last, in seconds since 1970; 0 if it has not."""
-        return next((entry.created for entry in reversed(self.window.shown) if entry.role == "assistant"), 0.0)
 
 
 @dataclass(frozen=True, slots=True)

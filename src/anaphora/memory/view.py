@@ -4,19 +4,23 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
 
 from anaphora.context.budget import Budget, Prompt
-from anaphora.context.plan import Context, Memory, plan
+from anaphora.context.plan import Context, plan
+from anaphora.context.policy import Memory
 from anaphora.context.window import cut, following, reach
-from anaphora.documents.choose import Reading
 from anaphora.memory.branch_reader import BranchReader, end_of_branch
-from anaphora.memory.gather import Gatherer, Shown
-from anaphora.memory.vectors import VectorIndex
+from anaphora.memory.shown import Shown
 from anaphora.providers.model import Model
 from anaphora.stores.base import Store
-from anaphora.values.report import Asides
-from anaphora.values.scope import Scope
+from anaphora.values.report import Asides, Need, Recalled
+from anaphora.values.scope import Scope, documents_owner
 from anaphora.values.transcript import Entry
+
+if TYPE_CHECKING:
+    from anaphora.documents.choose import Reading
+    from anaphora.memory.vectors import VectorIndex
 
 _TOO_SMALL = "{model} is too small to {do}: name another model for it ({option}; memory_model in the settings)"
 
@@ -41,7 +45,7 @@ class _Frame:
 
     system: Prompt
     memory: Memory
-    documents: Reading
+    documents: Reading | None
     room: int
     about_summaries: tuple[str, ...]
     about_facts: tuple[str, ...]
@@ -128,13 +132,25 @@ class View:
         window = reader.window(branch, memory, room)
         if asides is None:
             shown = Shown(self.scope, window, room)
-            tiny = (await self.model.prepare()).card.is_tiny
-            gatherer = Gatherer(self.store, self.model, memory, frame.documents, self.vectors, is_tiny=tiny)
-            asides = await gatherer.gather(shown)
+            asides = await self._asides(frame, shown)
             # A missing summary is worth a note only where messages stay out.
             about = (*(frame.about_summaries if shown.start else ()), *frame.about_facts, *memory.notes, *notes)
             asides = replace(asides, notes=asides.notes + about)
         return plan(branch, system=frame.system, memory=memory, budget=budget, asides=asides, window=window)
+
+    async def _asides(self, frame: _Frame, shown: Shown) -> Asides:
+        """Gathers what goes in beside the window. Where there is nothing to gather, the code for it is not even loaded."""
+        memory, known = frame.memory, await self.store.facts(self.scope.owner) if frame.memory.facts else ()
+        has_past = shown.start > 0 or (memory.recall is not None and memory.recall.conversations and self.scope.is_named)
+        if not (has_past or known or frame.documents):
+            reason = "recall is off" if memory.recall is None else "there is no past to search"
+            return Asides(recalled=Recalled(Need("none", reason)))
+        from anaphora.documents.choose import Reading
+        from anaphora.memory.gather import Gatherer
+
+        documents = frame.documents or Reading.nothing(self.store, self.scope)
+        tiny = (await self.model.prepare()).card.is_tiny
+        return await Gatherer(self.store, self.model, memory, documents, self.vectors, is_tiny=tiny).gather(shown)
 
     async def branch_end(self, message_id: str, budget: Budget) -> BranchEnd:
         """Reads the end of a branch for background work."""
@@ -160,6 +176,15 @@ class View:
                 memory = replace(memory, summary=None)
         if memory.facts is not None and memory.facts.learn and await self.learner() is None:
             about_facts.append(_TOO_SMALL.format(model=self.model, do="learn facts", option="Facts(learn=True, model=…)"))
-        documents = await Reading.of(self.store, self.scope, room)
-        memory = replace(memory, reserved=documents.reserved)
+        documents = await self._read_documents(room)
+        if documents is not None:
+            memory = replace(memory, reserved=documents.reserved)
         return _Frame(system, memory, documents, room, tuple(about_summaries), tuple(about_facts))
+
+    async def _read_documents(self, room: int) -> Reading | None:
+        """Gives the documents of the conversation; None if there are none."""
+        if not await self.store.conversations(documents_owner(self.scope), limit=1):
+            return None
+        from anaphora.documents.choose import Reading
+
+        return await Reading.of(self.store, self.scope, room)

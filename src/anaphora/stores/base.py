@@ -7,16 +7,17 @@ A store of one's own may begin with Transcripts: its conversations have a window
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Protocol, runtime_checkable
+from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
-from anaphora.search.candidates import Candidate, Candidates, Cue
-from anaphora.search.vectors import Unembedded, VectorRow
-from anaphora.stores.records import Begun, Change, Draft, Lease, Query
-from anaphora.values.memory import BlockSummary, Fact, Learned
-from anaphora.values.scope import Scope
-from anaphora.values.tokens import Estimate
-from anaphora.values.transcript import ConversationInfo, Entry, Extent, Hit, Size
-from anaphora.values.usage import Call, Spent
+if TYPE_CHECKING:
+    from anaphora.search.candidates import Candidate, Candidates, Cue
+    from anaphora.search.vectors import Unembedded, VectorRow
+    from anaphora.stores.records import Begun, Change, Draft, Lease, Query
+    from anaphora.values.memory import BlockSummary, Fact, Learned
+    from anaphora.values.scope import Scope
+    from anaphora.values.tokens import Estimate
+    from anaphora.values.transcript import ConversationInfo, Entry, Extent, Hit, Size
+    from anaphora.values.usage import Call, Spent
 
 
 @runtime_checkable
@@ -124,8 +125,8 @@ class Transcripts(Protocol):
         """Set the title, the system prompt or the model; None leaves it as it is."""
         ...
 
-    async def conversations(self, owner: str, /) -> Sequence[ConversationInfo]:
-        """The owner's conversations that have messages, most recently changed first."""
+    async def conversations(self, owner: str, /, *, limit: int | None = None) -> Sequence[ConversationInfo]:
+        """Gives the owner's conversations that have messages, the one that changed last first; at most ``limit``."""
         ...
 
     async def aclose(self) -> None:

@@ -8,7 +8,6 @@ import unicodedata
 from dataclasses import dataclass, replace
 
 from anaphora.errors import ConfigError, ConversationBusy, InvalidMessage
-from anaphora.search.words import excerpt, searchable
 from anaphora.values.message import Message, Status, Usage, valid_text
 from anaphora.values.scope import Scope
 from anaphora.values.transcript import UNMEASURED, UNNAMED, ConversationInfo, Entry, Extent, Hit, Size
@@ -121,6 +120,8 @@ def restored(entry: Entry, before: Extent, *, order: int) -> Entry:
 
 def hit(conversation: ConversationInfo, entry: Entry, query: Query) -> Hit:
     """A message that a query found."""
+    from anaphora.search.words import excerpt, searchable
+
     return Hit(conversation.id, conversation.title, entry, *excerpt(searchable(entry.message), query.text))
 
 

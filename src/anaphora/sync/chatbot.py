@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Sequence
 from types import TracebackType
-from typing import Self, Unpack
+from typing import TYPE_CHECKING, Self, Unpack
 
 from anaphora.chat.chatbot import AsyncChatbot
 from anaphora.chat.options import ChatbotOptions
@@ -16,10 +16,12 @@ from anaphora.sync.parity import same_as
 from anaphora.sync.portal import portal
 from anaphora.sync.verbs import AnswerVerbs, TranscriptVerbs
 from anaphora.tools.base import Tool
-from anaphora.transfer.reading import Imported, Progress
 from anaphora.values.message import Usage
 from anaphora.values.transcript import ConversationInfo, Entry, Hit
 from anaphora.values.usage import Spent
+
+if TYPE_CHECKING:
+    from anaphora.transfer.reading import Imported, Progress
 
 
 class Chatbot(AnswerVerbs, TranscriptVerbs):

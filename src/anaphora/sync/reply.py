@@ -10,7 +10,6 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any, Generic, Self
 
 from anaphora.chat.reply import AsyncReply
-from anaphora.schema.partial import partial_json
 from anaphora.sync.portal import portal
 from anaphora.turn.events import END, Reader
 from anaphora.values.answer import Answer
@@ -126,6 +125,8 @@ class _Values(Iterator[Any]):
         self._last: Any = None
 
     def __next__(self) -> Any:
+        from anaphora.schema.partial import partial_json
+
         while True:
             self._text += next(self._texts)
             value = partial_json(self._text)

@@ -3,23 +3,25 @@
 from __future__ import annotations
 
 import os
-from typing import Any, TypeVar, Unpack, overload
+from typing import TYPE_CHECKING, Any, TypeVar, Unpack, overload
 
 from anaphora.chat.options import Messages, Tools, TurnOptions
 from anaphora.chat.reply import AsyncReply
 from anaphora.chat.transcript_verbs import AsyncTranscriptVerbs, Form
 from anaphora.chat.verbs import AsyncAnswerVerbs, Images, edit_task, say_task
-from anaphora.context.plan import Context
-from anaphora.documents.store import Document
 from anaphora.providers.base import Provider
 from anaphora.sync.parity import same_as
 from anaphora.sync.portal import portal
 from anaphora.sync.reply import Reply
 from anaphora.turn.request import AnswerAgain, Continue, Task
 from anaphora.values.answer import Answer
-from anaphora.values.memory import BlockSummary
 from anaphora.values.message import Role
 from anaphora.values.transcript import ConversationInfo, Entry
+
+if TYPE_CHECKING:
+    from anaphora.context.plan import Context
+    from anaphora.documents.store import Document
+    from anaphora.values.memory import BlockSummary
 
 V = TypeVar("V")
 

@@ -5,28 +5,27 @@ from __future__ import annotations
 import inspect
 import random
 import time
-from collections.abc import AsyncGenerator, AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import anyio
 
 from anaphora.errors import InvalidAnswer, PromptTooLong, ProviderError, RequestRejected, StreamInterrupted
-from anaphora.guards.gate import AnswerRefused, Gate
 from anaphora.providers.base import Request
 from anaphora.providers.retry import next_delay
-from anaphora.schema.shape import Shape
-from anaphora.schema.values import NotOfType
 from anaphora.tools.base import schemas_text
-from anaphora.tools.run import shortened
 from anaphora.turn.prepare import Prepared, Step, prepare_next, prepare_shorter
 from anaphora.turn.record import Record
 from anaphora.turn.request import TurnParts
 from anaphora.values.codec import Json
-from anaphora.values.events import Ended, ProviderEvent, Retrying, TextDelta, Warned
+from anaphora.values.events import Ended, ProviderEvent, Refused, Retrying, TextDelta, Warned
 from anaphora.values.message import Message, Text, Usage, text_message
 from anaphora.values.tokens import measure_of
+
+if TYPE_CHECKING:
+    from anaphora.schema.shape import Shape
 
 # The characters of a wrong answer that are shown to the model again.
 _WRONG = 1_000
@@ -122,6 +121,9 @@ class _Asking:
 
     async def read(self, answer: ModelAnswer, shape: Shape) -> ModelAnswer:
         """Reads the answer as the type that was asked for; if it is not of it, asks once more. Raises InvalidAnswer."""
+        from anaphora.schema.values import NotOfType
+        from anaphora.tools.run import shortened
+
         try:
             return replace(answer, value=shape.read(answer.message.text))
         except NotOfType as error:
@@ -180,11 +182,10 @@ class _Asking:
         sent = replace(prepared.context.sent, model=str(model), tools=schemas_text(prepared.tools))
         before, at = last_call.replace(sent), time.monotonic()
         ended, refusal, follows = None, None, self.follows
-        gate = Gate(turn.bot.guards)
         async with aclosing(model.provider.stream(request)) as events:
-            async for event in _guarded(events, gate):
-                if isinstance(event, AnswerRefused):
-                    refusal = event.refusal.text
+            async for event in self._guarded(events):
+                if isinstance(event, Refused):
+                    refusal = event.text
                 elif isinstance(event, Ended):
                     ended = event
                 else:
@@ -200,6 +201,15 @@ class _Asking:
         await _called(turn.bot.after_call, request, ended)
         loss = last_call.ended(before, at=at, cached=ended.usage.cached_tokens if ended.usage else 0)
         return ModelAnswer(prepared, self.record.message, ended, refusal, cache_loss=loss)
+
+    def _guarded(self, events: AsyncIterator[ProviderEvent]) -> AsyncIterator[ProviderEvent | Refused]:
+        """Lets the guards on answers look at what the model says."""
+        guards = self.turn.bot.guards
+        if not guards:
+            return events
+        from anaphora.guards.gate import guarded_events
+
+        return guarded_events(events, guards)
 
     async def _request(self, prepared: Prepared) -> Request:
         options, report = self.step.options, prepared.context.report
@@ -234,27 +244,6 @@ class _Asking:
         return messages
 
 
-async def _guarded(events: AsyncIterator[ProviderEvent], gate: Gate) -> AsyncGenerator[ProviderEvent | AnswerRefused, None]:
-    """Passes on what the guards let through of an answer; after a refusal, the refusal and the end."""
-    usage: Usage | None = None
-    try:
-        async for event in events:
-            if not gate or not isinstance(event, TextDelta | Ended):
-                yield event
-                continue
-            usage = event.usage if isinstance(event, Ended) else None
-            await (gate.end() if isinstance(event, Ended) else gate.feed(event.text))
-            if gate.passed:
-                yield TextDelta(gate.passed)
-            if isinstance(event, Ended):
-                yield event
-    except AnswerRefused as refused:
-        if gate.passed:
-            yield TextDelta(gate.passed)
-        yield refused
-        yield Ended("content_filter", usage)
-
-
 async def _called(hook: Any, *arguments: Any) -> Any:
     """Calls a function of the user's, if there is one, and waits for it if it is asynchronous."""
     if hook is None:
@@ -263,5 +252,5 @@ async def _called(hook: Any, *arguments: Any) -> Any:
     return await given if inspect.isawaitable(given) else given
 
 
-def _wrong_reason(answer: ModelAnswer, error: NotOfType) -> str:
+def _wrong_reason(answer: ModelAnswer, error: Exception) -> str:
     return "it was cut at the longest answer allowed" if answer.ended.finish == "length" else str(error)

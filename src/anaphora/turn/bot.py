@@ -4,21 +4,24 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING
 
 from anaphora.billing import Billing
 from anaphora.context.budget import Budget
-from anaphora.context.plan import Memory
-from anaphora.guards.guard import Guard
-from anaphora.memory.vectors import Embedder, VectorIndex
+from anaphora.context.policy import Memory
 from anaphora.memory.view import View
 from anaphora.providers.base import Request
 from anaphora.providers.model import Model
 from anaphora.providers.retry import Retries
-from anaphora.schema.shape import Shape
 from anaphora.stores.base import Store
 from anaphora.tools.toolbox import Toolbox
 from anaphora.values.events import Ended
 from anaphora.values.scope import Scope
+
+if TYPE_CHECKING:
+    from anaphora.guards.base import Guard
+    from anaphora.memory.vectors import Embedder, VectorIndex
+    from anaphora.schema.shape import Shape
 
 BeforeCall = Callable[[Request], Request | Awaitable[Request | None] | None]
 AfterCall = Callable[[Request, Ended], object | Awaitable[object]]

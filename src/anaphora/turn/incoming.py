@@ -5,19 +5,20 @@ from __future__ import annotations
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import anyio
 
 from anaphora.errors import ConversationBusy, InvalidAnswer, InvalidMessage
-from anaphora.guards.guard import Guard, Refusal, guarded
-from anaphora.schema.values import NotOfType
 from anaphora.stores.records import Begun, Change, Draft
 from anaphora.turn.request import AnswerAgain, Continue, Edit, Say, Task, TurnParts
 from anaphora.turn.unanswered import answers_below, is_answer, message_to_answer, unanswered
 from anaphora.values.answer import Answer
 from anaphora.values.message import Image, Message, Text, text_message
 from anaphora.values.transcript import Entry, Size, first_title
+
+if TYPE_CHECKING:
+    from anaphora.guards.base import Guard, Refusal
 
 # Sent for the user, where a provider cannot be given the beginning of its answer.
 CONTINUE = "Please go on exactly where you stopped."
@@ -115,6 +116,10 @@ async def _again(turn: TurnParts, opened: Opened, message: Entry, results: Entry
 async def _hidden(turn: TurnParts, text: str) -> tuple[str, Refusal | None, tuple[Guard, ...]]:
     """Lets the guards look that hide secrets; gives the text, a refusal, and the guards that look later."""
     guards = turn.bot.guards
+    if not guards:
+        return text, None, ()
+    from anaphora.guards.base import guarded
+
     text, refusal = await guarded([guard for guard in guards if guard.hides], "message", text)
     return text, refusal, tuple(guard for guard in guards if not guard.hides and "message" in guard.on)
 
@@ -160,6 +165,8 @@ async def _checked(turn: TurnParts, opened: Opened) -> Incoming | Answer[Any]:
     if opened.key is None:
         return Incoming(user)
     if opened.guards:
+        from anaphora.guards.base import guarded
+
         # The guards changed the message that is stored under the key.
         text, refusal = await guarded(opened.guards, "message", text)
     if user.message.parts != (*opened.images, Text(text if refusal is None else user.text)):
@@ -172,6 +179,8 @@ async def _checked(turn: TurnParts, opened: Opened) -> Incoming | Answer[Any]:
 
 
 async def _pass_guards(turn: TurnParts, opened: Opened, user: Entry) -> Incoming | Answer[Any]:
+    from anaphora.guards.base import Refusal, guarded
+
     text, refusal = opened.text, opened.refusal
     if refusal is None:
         text, refusal = await guarded(opened.guards, "message", text)
@@ -191,6 +200,8 @@ async def _pass_guards(turn: TurnParts, opened: Opened, user: Entry) -> Incoming
 
 
 def _answered_before(turn: TurnParts, answer: Entry) -> Answer[Any]:
+    from anaphora.schema.values import NotOfType
+
     shape = turn.request.shape
     try:
         value = shape.read(answer.text) if shape else None

@@ -11,15 +11,13 @@ import secrets
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import anyio
 
 from anaphora.errors import UnreadableAnswer
-from anaphora.guards.guard import guarded
 from anaphora.stores.records import checked_query
 from anaphora.tools.base import Caller
-from anaphora.tools.run import NOBODY_TO_ASK, ToolHooks, ToolRun, shortened
 from anaphora.turn.ask_model import ModelAnswer, ask_model, estimated_usage
 from anaphora.turn.incoming import Incoming
 from anaphora.turn.prepare import Prepared, Step, prepare
@@ -30,6 +28,9 @@ from anaphora.values.events import Event, Finished, Planned, Refused, Retrying, 
 from anaphora.values.message import Message, Part, Status, Text, ToolCall, ToolResult, Usage
 from anaphora.values.transcript import START, Entry, Hit, Size
 from anaphora.values.usage import Call
+
+if TYPE_CHECKING:
+    from anaphora.tools.run import ToolHooks
 
 # An id that a decoder or a server made up by counting: the next answer has it again.
 _COUNTED = re.compile(r"(?:call_?|functions?\.\w+:)?\d{1,4}|")
@@ -251,6 +252,8 @@ def with_story(turn: TurnParts, told: Answer[Any]) -> Answer[Any]:
 
 async def _run_tools(turn: TurnParts, answered: _Answered, record: Record) -> Progress:
     """Runs the tools that an answer calls, and stores their results."""
+    from anaphora.tools.run import ToolRun
+
     prepared, entry, progress = answered.given.prepared, answered.entry, answered.progress
     calls, tools = entry.message.tool_calls, {tool.name: tool for tool in prepared.tools}
     is_wanted = any(tools[call.name].takes_caller for call in calls if call.name in tools)
@@ -276,6 +279,8 @@ async def _run_tools(turn: TurnParts, answered: _Answered, record: Record) -> Pr
 
 
 def _hooks(turn: TurnParts, record: Record) -> ToolHooks:
+    from anaphora.tools.run import NOBODY_TO_ASK, ToolHooks
+
     async def changed(results: Sequence[ToolResult]) -> None:
         # Stored at once: a program that dies knows afterwards what it did.
         record.set_results(Message("tool", tuple(results)))
@@ -291,6 +296,8 @@ def _hooks(turn: TurnParts, record: Record) -> ToolHooks:
         turn.events.put(ToolEnded(result))
 
     async def checked(text: str) -> str:
+        from anaphora.guards.base import guarded
+
         text, refusal = await guarded(turn.bot.guards, "result", text)
         return text if refusal is None else f"(not shown: {refusal.text})"
 
@@ -299,6 +306,8 @@ def _hooks(turn: TurnParts, record: Record) -> ToolHooks:
 
 async def _fitting(prepared: Prepared, progress: Progress, results: Sequence[ToolResult]) -> tuple[Message, Size]:
     """Shortens results until half of the room there is holds them: the next step needs some too."""
+    from anaphora.tools.run import shortened
+
     model, most = prepared.model, max(_room(prepared, progress) // 2, 1)
     message = Message("tool", tuple(results))
     size = await model.size(message)

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 from anaphora.memory.state import MemoryState
-from anaphora.schema.shape import Shape
 from anaphora.turn.bot import Bot
 from anaphora.turn.events import EventLog
 from anaphora.values.message import Image, Options
 from anaphora.values.scope import Scope
 from anaphora.values.transcript import Entry
+
+if TYPE_CHECKING:
+    from anaphora.schema.shape import Shape
 
 
 @dataclass(frozen=True, slots=True)

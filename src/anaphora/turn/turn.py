@@ -13,7 +13,6 @@ import anyio
 
 from anaphora.concurrency import Post, alongside, spawn
 from anaphora.errors import ConfigError, ConversationBusy, MessageEnded, ProviderError, StoreError
-from anaphora.memory.titles import retitle
 from anaphora.stores.records import Lease, busy
 from anaphora.turn.bot import Bot
 from anaphora.turn.events import EventLog
@@ -182,6 +181,8 @@ class Turn:
             view = bot.view(parts.scope, prepared.model)
             await parts.state.background.run(view, bot.billing, outcome.last.id, prepared.budget)
             if bot.titles and given.status == "complete":
+                from anaphora.memory.titles import retitle
+
                 with self._title:
                     said = (*prepared.context.messages, given.message)
                     await retitle(bot.billing, prepared.model, parts.scope, said, quiet=bot.timing.title)

@@ -27,3 +27,8 @@ class Scope:
     def shows(self, fact: Fact) -> bool:
         """Tells whether a fact of the owner may be shown here: those of all conversations only where the owner is named."""
         return fact.conversation == self.conversation or (self.is_named and not fact.conversation)
+
+
+def documents_owner(scope: Scope) -> str:
+    """Gives the owner under whom a conversation's documents are stored, where no search of the real owner meets them."""
+    return f"{scope.owner}\x1fdocuments\x1f{scope.conversation}"

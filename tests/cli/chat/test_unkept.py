@@ -8,7 +8,7 @@ from contextlib import closing
 from pathlib import Path
 
 import pytest
-from tests.doubles.program import Terminal, run
+from tests.doubles.program import Terminal, run_process
 
 from anaphora.cli.open import data_file
 from anaphora.errors import StoreUnusable
@@ -28,12 +28,12 @@ def test_the_answer_is_given_and_why_it_is_not_kept(tmp_path: Path, kind: str, f
                 database.execute(f"PRAGMA application_id = {0x616E6170}")
                 database.execute("PRAGMA user_version = 999")
             database.execute("CREATE TABLE theirs (x)")
-    done = run("-m", "scripted:", "--store", str(path), *flags, "hi")
+    done = run_process("-m", "scripted:", "--store", str(path), *flags, "hi")
     assert done.returncode == 0
     assert "You said: hi" in done.stdout
     assert "--store" in done.stderr
     assert "Traceback" not in done.stderr
-    assert run("--store", str(path), "list").returncode == 1
+    assert run_process("--store", str(path), "list").returncode == 1
 
 
 # Root may write everywhere, until it gives up the capabilities to (1, 2 and 3 of capability.h).
@@ -68,7 +68,7 @@ def limited(*arguments: str, environment: dict[str, str] | None = None) -> tuple
 @pytest.mark.skipif(sys.platform != "linux", reason="root gives up its rights by Linux's means")
 def test_in_a_folder_that_cannot_be_written_the_past_is_readable(tmp_path: Path):
     path = tmp_path / "kept" / "x.db"
-    run("-m", "scripted:", "--store", str(path), "an earlier question")
+    run_process("-m", "scripted:", "--store", str(path), "an earlier question")
     path.chmod(0o444)
     path.parent.chmod(0o555)
     try:
@@ -98,15 +98,15 @@ def test_without_a_home_the_answer_is_given(tmp_path: Path):
 @pytest.mark.parametrize("more", [0, 5_000, 33_000, 60_000, 90_000])
 def test_on_a_full_disk_the_answer_is_given_and_the_past_is_whole(tmp_path: Path, more: int):
     path = tmp_path / "x.db"
-    assert run("-m", "scripted:", "--store", str(path), "an earlier question").returncode == 0
+    assert run_process("-m", "scripted:", "--store", str(path), "an earlier question").returncode == 0
     code, out, error = limited("full", str(more), "-m", "scripted:", "--store", str(path), "hello " * 3_000)
     assert code == 0, error
     assert out.startswith("You said: hello")
     assert "Traceback" not in error
     with closing(sqlite3.connect(path)) as database:
         assert database.execute("PRAGMA integrity_check").fetchone() == ("ok",)
-    assert "an earlier question" in run("--store", str(path), "list").stdout
-    assert run("-m", "scripted:", "--store", str(path), "-c", "go on").stdout == "You said: go on\n"
+    assert "an earlier question" in run_process("--store", str(path), "list").stdout
+    assert run_process("-m", "scripted:", "--store", str(path), "-c", "go on").stdout == "You said: go on\n"
 
 
 def test_a_chat_goes_on_in_memory(tmp_path: Path):

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 from tests.doubles.exports import chatgpt_conversation, claude_conversation
-from tests.doubles.program import Terminal, run
+from tests.doubles.program import Terminal, run, run_process
 
 
 @pytest.fixture
@@ -224,5 +224,5 @@ def test_one_missing_file_does_not_keep_the_others_out(tmp_path: Path):
 @pytest.mark.usefixtures("two")
 def test_pipes_lead_from_one_store_to_another(tmp_path: Path):
     text = run("export", "kyoto", "-o", "-").stdout
-    done = run("import", "-", "--store", str(tmp_path / "other.db"), stdin=text.encode())
+    done = run_process("import", "-", "--store", str(tmp_path / "other.db"), stdin=text.encode())
     assert "2 new messages in 1 of 1 conversations." in done.stderr

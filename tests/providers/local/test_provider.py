@@ -79,6 +79,7 @@ def test_the_prefix_is_read_once(weights: Path):
         assert second.usage.cached_tokens >= first.usage.input_tokens - 10
 
 
+@pytest.mark.slow
 def test_a_long_conversation_never_hits_a_wall(weights: Path):
     with Chatbot("local", context_window=512, max_tokens=8) as bot:
         for number in range(25):

@@ -24,13 +24,12 @@ import anyio
 
 from anaphora import AsyncChatbot, ScriptedProvider
 from anaphora.providers.scripted import Delay, ScriptedReply
-from anaphora.stores.records import Draft
+from anaphora.stores.records import Begun, Draft
 from anaphora.stores.sqlite.connection import SQLiteDatabase
 from anaphora.stores.sqlite.store import SQLiteStore
 from anaphora.turn.bot import Timing
 from anaphora.values.events import TextDelta
 from anaphora.values.scope import Scope
-from anaphora.values.transcript import Entry
 
 T = TypeVar("T")
 TURNS = 2
@@ -56,14 +55,14 @@ class DyingStore(SQLiteStore):
             os.kill(os.getpid(), signal.SIGKILL)
         return result
 
-    async def append(self, scope: Scope, draft: Draft, /) -> Entry:
-        entry = await super().append(scope, draft)
-        if entry.role == "user":
+    async def begin(self, scope: Scope, draft: Draft | None, /, *, seconds: float) -> Begun:
+        begun = await super().begin(scope, draft, seconds=seconds)
+        if begun.entry is not None:
             with self._log.open("a", encoding="utf-8") as log:
-                log.write(entry.id + "\n")
+                log.write(begun.entry.id + "\n")
                 log.flush()
                 os.fsync(log.fileno())
-        return entry
+        return begun
 
 
 async def chat(store: SQLiteStore, turns: int) -> None:

@@ -1,5 +1,4 @@
 import asyncio
-import json
 import os
 import sqlite3
 import stat
@@ -220,42 +219,6 @@ async def test_no_byte_of_what_is_forgotten_stays_in_any_file(path: Path, verb: 
     assert files
     assert not any(b"CANARY" in file.read_bytes() for file in files)
     await store.aclose()
-
-
-def test_eight_processes_talk_at_once_and_no_turn_is_lost_or_doubled(path: Path):
-    program = f"""
-import os
-import anyio
-from anaphora import AsyncChatbot, ScriptedProvider
-
-async def main():
-    async with AsyncChatbot(ScriptedProvider(echo=True), store={str(path)!r}, wait=300) as bot:
-        for number in range(100):
-            await bot.conversation("shared").say(f"{{os.getpid()}} {{number}}")
-            await bot.conversation(f"own {{os.getpid()}}").say(str(number))
-
-anyio.run(main)
-"""
-    talkers = [subprocess.Popen([sys.executable, "-c", program], stderr=subprocess.PIPE) for _ in range(8)]
-    assert [talker.communicate(timeout=300)[1] for talker in talkers] == [b""] * 8
-    with Chatbot(ScriptedProvider(), store=path) as bot:
-        history = bot.conversation("shared").history()
-        asked = [entry.text for entry in history if entry.role == "user"]
-        assert sorted(asked) == sorted(f"{talker.pid} {number}" for talker in talkers for number in range(100))
-        assert [entry.text for entry in history if entry.role == "assistant"] == [f"You said: {text}" for text in asked]
-        assert [entry.order for entry in history] == list(range(1, 1_601))
-        assert all(len(bot.conversation(f"own {talker.pid}").history()) == 200 for talker in talkers)
-
-
-@pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
-def test_no_kill_at_any_moment_loses_an_acknowledged_word(tmp_path: Path):
-    program = Path(__file__).parent / "crash.py"
-    done = subprocess.run([sys.executable, program, tmp_path, "180"], capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stderr
-    result = json.loads(done.stdout)
-    assert result["wrong"] == []
-    assert result["killed_at_writes"] >= 30
-    assert result["killed"] >= 100
 
 
 async def test_what_was_written_without_the_index_is_found_once_it_is_there(path: Path, monkeypatch: pytest.MonkeyPatch):

@@ -24,15 +24,10 @@ from anaphora.providers.base import Deadlines, ModelInfo, ModelRef, ProviderOpti
 from anaphora.providers.http.transport import HTTPTransport
 from anaphora.providers.models.card import FREE, Counter, ModelCard, parameters_in
 from anaphora.providers.models.catalog import known_card
-from anaphora.providers.models.openai_tokens import exact_counter
 from anaphora.providers.models.vendors import VENDORS, Vendor
-from anaphora.providers.wires.anthropic import AnthropicWire
 from anaphora.providers.wires.base import Question, Wire
 from anaphora.providers.wires.failures import Answerer, unreadable
-from anaphora.providers.wires.gemini import GeminiWire
 from anaphora.providers.wires.json_lines import LineParser
-from anaphora.providers.wires.ollama import OllamaWire, native_url
-from anaphora.providers.wires.openai import OpenAIWire
 from anaphora.providers.wires.sse import SSEParser
 from anaphora.values.codec import Json
 from anaphora.values.events import ProviderEvent
@@ -51,6 +46,8 @@ def open_provider(ref: ModelRef, options: ProviderOptions) -> Service:
             f"{ref.provider} needs a base URL, for example --base-url http://127.0.0.1:8080/v1 (base_url= in Python)."
         )
     if vendor.dialect == "ollama":
+        from anaphora.providers.wires.ollama import native_url
+
         base_url = native_url(base_url)
     return Service(replace(vendor, base_url=base_url), _key(vendor, options), options)
 
@@ -89,6 +86,8 @@ class Service:
             if reached:
                 self._cards[model] = card
         if self._vendor.exact_tokens and model not in self._counters:
+            from anaphora.providers.models.openai_tokens import exact_counter
+
             self._counters[model] = await exact_counter(model)
         window = self._options.context_window or card.context_window
         return ModelInfo(context_window=window, count=self._counters.get(model), card=card)
@@ -171,12 +170,20 @@ class Service:
         who, card = self._who(model), self._cards.get(model, ModelCard())
         match self._vendor.dialect:
             case "anthropic":
+                from anaphora.providers.wires.anthropic import AnthropicWire
+
                 return AnthropicWire(who, card)
             case "gemini":
+                from anaphora.providers.wires.gemini import GeminiWire
+
                 return GeminiWire(who, card)
             case "ollama":
+                from anaphora.providers.wires.ollama import OllamaWire
+
                 return OllamaWire(who, self._options.context_window or card.context_window)
             case "openai":
+                from anaphora.providers.wires.openai import OpenAIWire
+
                 return OpenAIWire(who, self._vendor)
 
     async def _asked(self, question: Question) -> Json:

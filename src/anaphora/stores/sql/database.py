@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
-from anaphora.search.candidates import Cue
-from anaphora.stores.records import Query
-from anaphora.values.message import Message
+if TYPE_CHECKING:
+    from anaphora.search.candidates import Cue
+    from anaphora.stores.records import Query
+    from anaphora.values.message import Message
 
 
 class Rows(Protocol):
@@ -50,8 +51,8 @@ class FullText(Protocol):
     """The full-text index of a database."""
 
     @property
-    def exists(self) -> bool:
-        """False where this database cannot have one: then messages are searched by reading them."""
+    def adds_at_once(self) -> bool:
+        """True if an ended message is added as it is written; else before the next search, or never."""
         ...
 
     def add(self, number: int, owner: str, message: Message) -> None:

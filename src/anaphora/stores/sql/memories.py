@@ -9,7 +9,6 @@ from typing import Any
 
 from anaphora.errors import NotFound
 from anaphora.search.vectors import Unembedded, VectorRow
-from anaphora.search.words import searchable
 from anaphora.stores.sql.branches import Branch
 from anaphora.stores.sql.database import Database
 from anaphora.stores.sql.rows import ITS_MESSAGES, THIS_CONVERSATION, key
@@ -152,6 +151,8 @@ def unembedded(database: Database, owner: str, model: str, after: int, limit: in
 
 
 def _text(parts: str) -> str:
+    from anaphora.search.words import searchable
+
     return searchable(Message("user", parts_from_json(json.loads(parts))))
 
 

@@ -7,7 +7,6 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from anaphora.errors import MessageEnded, NotFound
-from anaphora.search.words import searchable, tells_of
 from anaphora.stores.records import Begun, Change, Draft, Query, changed, hit, new_entry, restored
 from anaphora.stores.sql.branches import line_of_new
 from anaphora.stores.sql.database import Database
@@ -83,7 +82,7 @@ def change(database: Database, scope: Scope, message_id: str, change: Change) ->
     number, entry = row[0], entry_of(row[1:])
     if entry.status != "pending":
         raise MessageEnded(f"message {message_id} has ended ({entry.status}) and cannot be changed.")
-    is_indexed = change.status != "pending" and database.fulltext.exists
+    is_indexed = change.status != "pending" and database.fulltext.adds_at_once
     if is_indexed:
         database.fulltext.add(number, scope.owner, change.message)
     after = changed(entry, change)
@@ -150,6 +149,8 @@ def leaves(database: Database, scope: Scope) -> list[Entry]:
 
 
 def forget(database: Database, scope: Scope, message_id: str) -> None:
+    from anaphora.search.words import searchable, tells_of
+
     text = searchable(_found(database, scope, message_id).message)
     everywhere = "owner = ? AND id = ?"
     titles = database.execute(
@@ -237,15 +238,14 @@ def describe(database: Database, scope: Scope, title: str | None, system: str | 
     )
 
 
-def conversations(database: Database, owner: str) -> list[ConversationInfo]:
-    rows = database.execute(
-        f"SELECT {CONVERSATION} FROM conversations WHERE owner = ? AND messages > 0 ORDER BY updated DESC", (owner,)
-    )
+def conversations(database: Database, owner: str, limit: int | None) -> list[ConversationInfo]:
+    newest = f"SELECT {CONVERSATION} FROM conversations WHERE owner = ? AND messages > 0 ORDER BY updated DESC"
+    rows = database.execute(f"{newest} LIMIT {int(limit)}" if limit is not None else newest, (owner,))
     return [conversation_of(row) for row in rows]
 
 
 def _insert(database: Database, scope: Scope, entry: Entry) -> None:
-    is_indexed = entry.status != "pending" and database.fulltext.exists
+    is_indexed = entry.status != "pending" and database.fulltext.adds_at_once
     row = (*key(scope), *entry_row(entry), int(is_indexed), line_of_new(database, scope, entry))
     insert = f"INSERT INTO messages (owner, conversation, {ENTRY}, indexed, line) VALUES ({', '.join('?' * len(row))})"
     number = database.execute(f"{insert} RETURNING number", row).fetchone()[0]

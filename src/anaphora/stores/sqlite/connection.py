@@ -8,15 +8,17 @@ import time
 from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from anaphora.errors import StoreError, StoreUnusable
-from anaphora.search.candidates import Cue
-from anaphora.stores.records import Query
-from anaphora.stores.sql.database import Ranking
 from anaphora.stores.sqlite import fulltext
 from anaphora.stores.sqlite.migrate import check_version, make_tables, migrate
-from anaphora.stores.sqlite.ranking import ScanRanking, WordRanking
-from anaphora.values.message import Message
+
+if TYPE_CHECKING:
+    from anaphora.search.candidates import Cue
+    from anaphora.stores.records import Query
+    from anaphora.stores.sql.database import Ranking
+    from anaphora.values.message import Message
 
 APPLICATION_ID = 0x616E6170
 _BUSY_SECONDS = 30.0
@@ -29,9 +31,9 @@ class SQLiteFullText:
         self._database = database
 
     @property
-    def exists(self) -> bool:
-        """False where this Python's SQLite lacks FTS5."""
-        return fulltext.has_fts5()
+    def adds_at_once(self) -> bool:
+        """False where this Python's SQLite lacks FTS5, and in memory."""
+        return self._database.adds_at_once and fulltext.has_fts5()
 
     def add(self, number: int, owner: str, message: Message) -> None:
         """Adds an ended message."""
@@ -47,7 +49,9 @@ class SQLiteFullText:
 
     def ranking(self, owner: str, cue: Cue, everything: int) -> Ranking:
         """Ranks the owner's messages for a question."""
-        kind = WordRanking if self.exists else ScanRanking
+        from anaphora.stores.sqlite.ranking import ScanRanking, WordRanking
+
+        kind = WordRanking if fulltext.has_fts5() else ScanRanking
         return kind(self._database, owner, cue, everything)
 
 
@@ -55,6 +59,7 @@ class SQLiteDatabase(sqlite3.Connection):
     """A connection as the rules of a store need it."""
 
     ordered_join = "CROSS JOIN"
+    adds_at_once = True
 
     @property
     def fulltext(self) -> SQLiteFullText:
@@ -91,6 +96,8 @@ def open_in_memory() -> SQLiteDatabase:
     database.execute("PRAGMA foreign_keys = ON")
     make_tables(database)
     fulltext.create_index(database)
+    # A plain question needs no index, and loading a stemmer for it takes a while.
+    database.adds_at_once = False
     return database
 
 

@@ -20,10 +20,6 @@ from hashlib import blake2b
 from itertools import islice
 
 from anaphora.errors import StoreError
-from anaphora.search.languages import languages_of
-from anaphora.search.rules import is_rule
-from anaphora.search.terms import forms, terms
-from anaphora.search.words import has_all, patterns, phrases, searchable
 from anaphora.stores.records import Query
 from anaphora.stores.sql.database import Database
 from anaphora.values.codec import parts_from_json
@@ -95,6 +91,10 @@ def _hashed(key: bytes, owner: str, term: str) -> str:
 
 
 def _hashed_text(key: bytes, owner: str, message: Message) -> str:
+    from anaphora.search.rules import is_rule
+    from anaphora.search.terms import terms
+    from anaphora.search.words import searchable
+
     said = [_hashed(key, owner, term) for term in terms(searchable(message))]
     return " ".join([*said, _hashed(key, owner, RULE)] if is_rule(message) else said)
 
@@ -127,6 +127,8 @@ def find(database: Database, owner: str, query: Query) -> list[int]:
 
     First those with its words, in any form; if there are none, with its letters anywhere, in the newest messages.
     """
+    from anaphora.search.words import phrases
+
     wanted = phrases(query.text)
     rows: list[int] = []
     scanned = _ALL
@@ -165,12 +167,16 @@ def _newest(database: Database, numbers: Sequence[int], query: Query) -> list[in
 
 def _expression(database: Database, wanted: Sequence[Sequence[str]], owner: str) -> str:
     """What FTS5 is asked for: every phrase, in one of the languages it may be in."""
+    from anaphora.search.languages import languages_of
+
     key = index_key(database)
     languages = languages_of([word for phrase in wanted for word in phrase])
     return " AND ".join(_phrase(key, owner, phrase, languages) for phrase in wanted)
 
 
 def _phrase(key: bytes, owner: str, phrase: Sequence[str], languages: Sequence[str]) -> str:
+    from anaphora.search.terms import forms
+
     rows = dict.fromkeys(tuple(form for word in phrase for form in forms(word, (language,))[0]) for language in languages)
     return f"({' OR '.join(quoted_terms(key, owner, row) for row in rows)})"
 
@@ -182,6 +188,8 @@ def quoted_terms(key: bytes, owner: str, row: Iterable[str]) -> str:
 
 def _scan_words(database: Database, owner: str, query: Query, *, unindexed_only: bool = False) -> list[int]:
     """Without the index: the messages that have the words, by reading them."""
+    from anaphora.search.words import has_all, patterns, searchable
+
     wanted = patterns(query.text)
     if unindexed_only:
         rows = database.execute(
@@ -203,6 +211,8 @@ def _scan(
     newest: int = _ALL,
 ) -> list[int]:
     """Without the index: the messages whose text fits. Those with ``chunks`` somewhere in their JSON are looked at."""
+    from anaphora.search.words import searchable
+
     likes = "".join(" AND parts LIKE ? ESCAPE '\\'" for _ in chunks)
     rows = database.execute(
         # By the number of the row: an index would be read for all that the owner ever said.

@@ -14,15 +14,13 @@ from collections.abc import Callable, Sequence
 from contextlib import suppress
 from pathlib import Path
 from threading import Lock
-from typing import TypeVar, TypeVarTuple
+from typing import TYPE_CHECKING, TypeVar, TypeVarTuple
 from urllib.parse import unquote
 from weakref import WeakSet
 
 from anaphora.errors import ConfigError, StoreUnusable
-from anaphora.search.candidates import Candidate, Candidates, Cue
-from anaphora.search.vectors import Unembedded, VectorRow
 from anaphora.stores.records import Begun, Change, Draft, Lease, Query
-from anaphora.stores.sql import leases, ledger, memories, recall, transcripts
+from anaphora.stores.sql import leases, ledger, memories, transcripts
 from anaphora.stores.sqlite.connection import SQLiteDatabase, open_database, store_failure, write_back
 from anaphora.stores.sqlite.fulltext import catch_up, is_behind, unindexed
 from anaphora.stores.sqlite.worker import Worker
@@ -31,6 +29,10 @@ from anaphora.values.scope import Scope
 from anaphora.values.tokens import Estimate
 from anaphora.values.transcript import ConversationInfo, Entry, Extent, Hit, Size
 from anaphora.values.usage import Call, Spent
+
+if TYPE_CHECKING:
+    from anaphora.search.candidates import Candidate, Candidates, Cue
+    from anaphora.search.vectors import Unembedded, VectorRow
 
 T = TypeVar("T")
 Values = TypeVarTuple("Values")
@@ -118,14 +120,19 @@ class SQLiteStore:
     ) -> None:
         await self._write(transcripts.describe, scope, title, system, model)
 
-    async def conversations(self, owner: str, /) -> Sequence[ConversationInfo]:
-        return await self._read(transcripts.conversations, owner)
+    async def conversations(self, owner: str, /, *, limit: int | None = None) -> Sequence[ConversationInfo]:
+        read = self._read if limit is None else self._glance
+        return await read(transcripts.conversations, owner, limit)
 
     async def candidates(self, owner: str, cue: Cue, /) -> Candidates:
+        from anaphora.stores.sql import recall
+
         await self._index_some()
         return await self._read(recall.candidates, owner, cue)
 
     async def neighbours(self, owner: str, cue: Cue, anchors: Sequence[Candidate], /, *, steps: int) -> Sequence[Candidate]:
+        from anaphora.stores.sql import recall
+
         return await self._glance(recall.neighbours, owner, cue, anchors, steps)
 
     async def summaries(self, scope: Scope, message_id: str | None, /) -> Sequence[BlockSummary]:
