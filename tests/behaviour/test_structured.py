@@ -186,6 +186,7 @@ def test_what_was_said_with_a_key_gives_the_value_again():
     assert len(provider.requests) == 1
 
 
+@pytest.mark.slow
 @pytest.mark.local
 def test_the_local_model_fills_a_schema_under_its_grammar():
     with Chatbot("local", temperature=0) as bot:
@@ -194,6 +195,7 @@ def test_the_local_model_fills_a_schema_under_its_grammar():
     assert value.number == 7
 
 
+@pytest.mark.slow
 @pytest.mark.local
 def test_the_local_model_calls_a_tool_that_is_demanded():
     def get_weather(city: str) -> str:

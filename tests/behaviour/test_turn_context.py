@@ -95,17 +95,17 @@ async def test_of_a_long_conversation_only_the_end_is_read(tmp_path: Path):
             return branch
 
     entries: list[Entry] = []
-    for number in range(20_000):
+    for number in range(4_000):
         message = text_message("assistant" if number % 2 else "user", f"message {number}")
         parent = entries[-1].id if entries else None
         entries.append(Entry(f"m{number}", parent, 0, message, "complete", Size(10), 1.0))
     store = Watched(tmp_path / "x.db")
-    await store.restore("me", ConversationInfo("c", "long", entries[-1].id, None, 1.0, 1.0, 20_000), entries)
+    await store.restore("me", ConversationInfo("c", "long", entries[-1].id, None, 1.0, 1.0, 4_000), entries)
     async with AsyncChatbot(ScriptedProvider(echo=True, context_window=2_000), store=store) as bot:
         answer = await bot.conversation("c").say("and now?")
         assert answer.context is not None
         assert answer.context.left is not None
-        assert answer.context.left.messages + answer.context.window_messages == 20_001
+        assert answer.context.left.messages + answer.context.window_messages == 4_001
         await bot.conversation("c").undo()
         await bot.conversation("c").retry()
         assert (await bot.conversation("c").context()).report.left is not None

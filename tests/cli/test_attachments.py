@@ -62,6 +62,7 @@ def test_in_the_chat_a_picture_goes_with_the_next_message(tmp_path: Path):
         assert terminal.exit_code() == 0
 
 
+@pytest.mark.slow
 def test_a_document_stays_with_its_conversation(tmp_path: Path):
     note = tmp_path / "note.md"
     note.write_text("# Paint\n\nBuy paint.", encoding="utf-8")
@@ -83,6 +84,7 @@ def test_a_document_stays_with_its_conversation(tmp_path: Path):
         assert terminal.exit_code() == 0
 
 
+@pytest.mark.slow
 def test_files_without_a_question_open_a_chat_where_there_is_a_person(tmp_path: Path):
     note = tmp_path / "note.txt"
     note.write_text("Say hello.\n", encoding="utf-8")

@@ -132,6 +132,7 @@ def test_the_python_of_a_page_runs_from_its_top_to_its_end(page: Path, tmp_path:
         check(output, expected(block), exactly=block.needs != "local")
 
 
+@pytest.mark.slow
 @pytest.mark.local
 @pytest.mark.parametrize("block", of("sh"), ids=str)
 def test_every_command_does_its_work(block: Block, tmp_path: Path, environment: dict[str, str]):
@@ -143,6 +144,7 @@ def test_every_command_does_its_work(block: Block, tmp_path: Path, environment: 
     assert ran(["bash", "-eo", "pipefail", "-c", commands], tmp_path, environment).strip()
 
 
+@pytest.mark.slow
 @pytest.mark.local
 @pytest.mark.parametrize("block", of("console"), ids=str)
 def test_every_chat_goes_as_it_is_shown(block: Block, environment: dict[str, str]):

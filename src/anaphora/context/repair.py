@@ -58,7 +58,9 @@ def repair(branch: Sequence[Entry], before: Repaired | None = None) -> Repaired:
             notes.append(Note(entry.id, f"left out: {message.role} message before the first user message"))
             open_calls.clear()
             continue
-        if _add(pieces, SentMessage(message, entry.tokens, (entry.id,))):
+        # A system message gets a mark, which takes tokens too.
+        tokens = max(entry.tokens, Estimate().count(message)) if entry.role == "system" else entry.tokens
+        if _add(pieces, SentMessage(message, tokens, (entry.id,))):
             notes.append(Note(entry.id, f"joined with the {message.role} message before it"))
     return Repaired(pieces, notes, open_calls)
 

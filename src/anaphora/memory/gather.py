@@ -130,7 +130,9 @@ class Gatherer:
             languages=question_languages(question),
         )
         candidates = await self.store.candidates(scope.owner, cue)
-        ranked = rank(question, candidates, alike)
+        # Words that the window shows may have been said in another conversation too.
+        in_window = {entry.text for entry in shown.window.shown}
+        ranked = [place for place in rank(question, candidates, alike) if place.anchor.entry.text not in in_window]
         choice = worth_recalling(ranked, need, candidates, floor=recall.floor, alike=similar)
         if not choice.places:
             return Recalled(choice.need, ranked=choice.ranked), notes

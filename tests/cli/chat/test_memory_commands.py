@@ -58,6 +58,7 @@ def test_facts_are_remembered_shown_and_forgotten(tmp_path: Path):
         assert "vegan" not in terminal.text
 
 
+@pytest.mark.slow
 def test_the_last_question_can_be_forgotten_with_its_answer():
     with Terminal("-m", "scripted:") as terminal:
         terminal.wait_for("\n>")
@@ -83,6 +84,7 @@ def test_the_last_question_can_be_forgotten_with_its_answer():
     assert "swordfish" not in run("export").stdout
 
 
+@pytest.mark.slow
 def test_what_was_said_in_another_chat_is_recalled_and_the_line_below_says_so():
     assert run("-m", "scripted:", "My dog is called Rex").returncode == 0
     with Terminal("-m", "scripted:") as terminal:
@@ -101,6 +103,7 @@ def test_a_single_question_does_not_depend_on_the_past_unless_it_is_to(tmp_path:
     assert tokens[1] < 20 < tokens[2]
 
 
+@pytest.mark.slow
 def test_when_the_window_first_moves_it_is_said():
     with Terminal("-m", "scripted:", "--context-window", "400") as terminal:
         terminal.wait_for("\n>")

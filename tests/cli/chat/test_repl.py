@@ -25,6 +25,7 @@ def test_a_conversation(tmp_path: Path):
         assert terminal.exit_code() == 0
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("word", ["quit", "exit", "/quit", "QUIT"])
 def test_words_that_leave(word: str):
     with Terminal("-m", "scripted:") as terminal:
@@ -52,6 +53,7 @@ def test_ctrl_c_stops_an_answer_keeps_it_and_the_chat_goes_on(tmp_path: Path):
         assert terminal.exit_code() == 0
 
 
+@pytest.mark.slow
 def test_ctrl_c_twice_leaves():
     with Terminal("-m", "scripted:") as terminal:
         terminal.wait_for("\n>")
@@ -61,6 +63,7 @@ def test_ctrl_c_twice_leaves():
         assert terminal.exit_code() == 130
 
 
+@pytest.mark.slow
 def test_ctrl_c_twice_while_an_answer_comes_leaves_too(tmp_path: Path):
     with Terminal("-m", scripted(tmp_path, ["text: Once", "delay: 60"])) as terminal:
         terminal.wait_for("\n>")
@@ -111,6 +114,7 @@ def test_every_command_says_what_it_did(tmp_path: Path):
         assert "Traceback" not in terminal.text
 
 
+@pytest.mark.slow
 def test_a_saved_conversation_is_loaded_and_goes_on(tmp_path: Path):
     path = tmp_path / "chat.json"
     path.write_text('[{"role": "user", "content": "Capital?"}, {"role": "assistant", "content": "Paris."}]', encoding="utf-8")
@@ -136,6 +140,7 @@ def test_pasted_lines_stay_one_message():
         terminal.wait_for("2 messages")
 
 
+@pytest.mark.slow
 def test_alt_enter_begins_a_new_line():
     with Terminal("-m", "scripted:") as terminal:
         terminal.wait_for("\n>")
@@ -146,6 +151,7 @@ def test_alt_enter_begins_a_new_line():
         terminal.wait_for("2 messages")
 
 
+@pytest.mark.slow
 def test_what_was_typed_is_there_the_next_time_and_nobody_else_can_read_it():
     with Terminal("-m", "scripted:") as terminal:
         terminal.wait_for("\n>")
@@ -161,6 +167,7 @@ def test_what_was_typed_is_there_the_next_time_and_nobody_else_can_read_it():
         terminal.wait_for("remember this")
 
 
+@pytest.mark.slow
 def test_without_a_place_for_the_history_the_chat_works(tmp_path: Path):
     blocked = tmp_path / "file"
     blocked.write_text("")
@@ -170,6 +177,7 @@ def test_without_a_place_for_the_history_the_chat_works(tmp_path: Path):
         terminal.wait_for("You said: hello")
 
 
+@pytest.mark.slow
 def test_the_screen_is_the_same_as_for_the_harmless_text(tmp_path: Path):
     evil = "before\x1b]0;owned\x07\x1b[2J\x1b[31mred\u202eabc after"
     with Terminal("-m", scripted(tmp_path, [f"text: {evil}"])) as terminal:
@@ -181,6 +189,7 @@ def test_the_screen_is_the_same_as_for_the_harmless_text(tmp_path: Path):
         assert b"\x1b]0;owned" not in terminal.raw
 
 
+@pytest.mark.slow
 def test_a_model_that_cannot_be_loaded_is_said_with_the_first_question_and_the_chat_stays(tmp_path: Path):
     path = tmp_path / "broken.gguf"
     path.write_bytes(b"GGUF" + os.urandom(1_000))
@@ -194,6 +203,7 @@ def test_a_model_that_cannot_be_loaded_is_said_with_the_first_question_and_the_c
         terminal.wait_for("You said: hello")
 
 
+@pytest.mark.slow
 def test_another_model_gets_neither_the_address_nor_the_window_of_the_one_before(loopback: Loopback):
     loopback.answer(stream("from here"))
     with Terminal("-m", "x", "--base-url", loopback.url, environment={"GROQ_API_KEY": "gsk-secret"}) as terminal:
@@ -209,6 +219,7 @@ def test_another_model_gets_neither_the_address_nor_the_window_of_the_one_before
     assert loopback.seen == []
 
 
+@pytest.mark.slow
 def test_the_name_a_server_gives_its_model_cannot_command_the_terminal(loopback: Loopback):
     loopback.answer(head() + delta("hi", "stop", model="m\x1b]0;pwned\x07\x1b[2J") + b"data: [DONE]\n\n")
     with Terminal("-m", "x", "--base-url", loopback.url) as terminal:

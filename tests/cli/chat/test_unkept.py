@@ -65,6 +65,7 @@ def limited(*arguments: str, environment: dict[str, str] | None = None) -> tuple
     return done.returncode, done.stdout.decode(), done.stderr.decode()
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(sys.platform != "linux", reason="root gives up its rights by Linux's means")
 def test_in_a_folder_that_cannot_be_written_the_past_is_readable(tmp_path: Path):
     path = tmp_path / "kept" / "x.db"
@@ -94,6 +95,7 @@ def test_without_a_home_the_answer_is_given(tmp_path: Path):
     assert "--no-store" in error
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(sys.platform == "win32", reason="has no such limit")
 @pytest.mark.parametrize("more", [0, 5_000, 33_000, 60_000, 90_000])
 def test_on_a_full_disk_the_answer_is_given_and_the_past_is_whole(tmp_path: Path, more: int):

@@ -17,6 +17,7 @@ def test_a_long_answer_stands_in_the_scrollback_once(tmp_path: Path):
             assert terminal.text.count(block) == 1
 
 
+@pytest.mark.slow
 def test_a_block_higher_than_the_screen_stands_there_once_too(tmp_path: Path):
     items = "\\n".join(f"- item {number}." for number in range(60))
     with Terminal("-m", scripted(tmp_path, [f"text: {items}", "delay: 0.2", "text: \\n\\nEnd."]), "-q", "hi") as terminal:
@@ -34,6 +35,7 @@ def test_code_and_tables_are_rendered_when_they_are_whole(tmp_path: Path):
         assert "|---|" not in terminal.text
 
 
+@pytest.mark.slow
 def test_a_link_shows_where_it_leads(tmp_path: Path):
     with Terminal("-m", scripted(tmp_path, ["text: [your bank](http://evil.example/)"]), "-q", "hi") as terminal:
         assert terminal.exit_code() == 0
@@ -41,6 +43,7 @@ def test_a_link_shows_where_it_leads(tmp_path: Path):
         assert b"\x1b]8;" not in terminal.raw
 
 
+@pytest.mark.slow
 def test_thinking_is_folded_into_a_line_when_the_answer_begins(tmp_path: Path):
     with Terminal("-m", scripted(tmp_path, ["thinking: They mean the city.", "text: Paris."]), "-q", "hi") as terminal:
         assert terminal.exit_code() == 0
@@ -48,6 +51,7 @@ def test_thinking_is_folded_into_a_line_when_the_answer_begins(tmp_path: Path):
         assert lines == ["(thought in 4 words)", "Paris."]
 
 
+@pytest.mark.slow
 def test_while_it_goes_on_the_last_lines_of_the_thinking_are_shown(tmp_path: Path):
     thoughts = [f'thinking: "step {number}\\n"' for number in range(8)]
     with Terminal("-m", scripted(tmp_path, [*thoughts, "delay: 60"]), "-q", "hi") as terminal:
@@ -58,6 +62,7 @@ def test_while_it_goes_on_the_last_lines_of_the_thinking_are_shown(tmp_path: Pat
         terminal.wait_for("(thought in 16 words)")
 
 
+@pytest.mark.slow
 def test_what_was_thought_can_be_unfolded(tmp_path: Path):
     with Terminal("-m", scripted(tmp_path, ["thinking: They mean the city.", "text: Paris."])) as terminal:
         terminal.wait_for("\n>")
@@ -74,6 +79,7 @@ def in_the_middle(tmp_path: Path, *steps: str) -> Terminal:
     return Terminal("-m", scripted(tmp_path, [*steps, "delay: 60"]), "-q", "hi")
 
 
+@pytest.mark.slow
 def test_every_line_of_a_growing_block_is_on_the_screen(tmp_path: Path):
     items = "\\n".join(f"- item {number}." for number in range(10))
     with in_the_middle(tmp_path, f"text: {items}") as terminal:
@@ -85,11 +91,13 @@ def test_every_line_of_a_growing_block_is_on_the_screen(tmp_path: Path):
         assert terminal.text.count("This paragraph") == 10
 
 
+@pytest.mark.slow
 def test_something_is_shown_while_the_first_word_is_waited_for(tmp_path: Path):
     with in_the_middle(tmp_path) as terminal:
         terminal.wait_for("…")
 
 
+@pytest.mark.slow
 def test_a_stopped_answer_of_many_lines_stands_there_once(tmp_path: Path):
     words = " ".join(f"word{number}" for number in range(60))
     with in_the_middle(tmp_path, f"text: {words}") as terminal:
@@ -114,11 +122,13 @@ def test_nothing_that_was_said_is_drawn_as_nothing(tmp_path: Path, source: str):
     assert shown(tmp_path, source) == source
 
 
+@pytest.mark.slow
 def test_html_is_text_and_a_line_break_is_one(tmp_path: Path):
     assert shown(tmp_path, "Use <stdio.h> and List<String>.") == "Use <stdio.h> and List<String>."
     assert shown(tmp_path, "Roses are red\nViolets are blue").splitlines() == ["Roses are red", "Violets are blue"]
 
 
+@pytest.mark.slow
 def test_blocks_are_one_line_apart_however_they_come(tmp_path: Path):
     source = "# One\n\ntext\n- a\n- b\n\n```\ncode\n```\n\n| a |\n|---|\n| 1 |\n\nend"
     lines = shown(tmp_path, source).splitlines()
@@ -126,10 +136,12 @@ def test_blocks_are_one_line_apart_however_they_come(tmp_path: Path):
     assert "code" in lines
 
 
+@pytest.mark.slow
 def test_characters_that_reorder_text_cannot_hide_in_entities(tmp_path: Path):
     assert "\u202e" not in shown(tmp_path, "x &#x202e;evil&#x202c; `&#x202e;`")
 
 
+@pytest.mark.slow
 def test_what_is_typed_during_an_answer_waits_for_the_next_prompt(tmp_path: Path):
     with Terminal("-m", scripted(tmp_path, ["text: Once", "delay: 1", "text: \\n\\nDone."], ["text: heard"])) as terminal:
         terminal.wait_for("\n>")
@@ -143,6 +155,7 @@ def test_what_is_typed_during_an_answer_waits_for_the_next_prompt(tmp_path: Path
         terminal.wait_for("heard")
 
 
+@pytest.mark.slow
 def test_an_answer_shown_whole_is_rendered_too(tmp_path: Path):
     with Terminal("-m", scripted(tmp_path, ["text: **bold** words"]), "-q", "--no-stream", "hi") as terminal:
         assert terminal.exit_code() == 0

@@ -8,6 +8,7 @@ import time
 from contextlib import closing
 from pathlib import Path
 
+import pytest
 from platformdirs import user_data_path, user_state_path
 from tests.doubles.loopback import Loopback, stream
 from tests.doubles.program import Terminal, run, scripted
@@ -51,6 +52,7 @@ def test_what_is_not_to_be_kept_is_not(tmp_path: Path):
     assert not list(tmp_path.glob("other.db-*"))
 
 
+@pytest.mark.slow
 def test_after_a_kill_the_words_are_there_and_the_next_run_says_what_happened(tmp_path: Path):
     model = scripted(tmp_path, ["text: It was a dark and", "delay: 60"])
     with Terminal("-m", model) as terminal:
@@ -74,6 +76,7 @@ def test_after_a_kill_the_words_are_there_and_the_next_run_says_what_happened(tm
         assert kept == [("user", "complete"), ("assistant", "interrupted"), ("assistant", "complete")]
 
 
+@pytest.mark.slow
 def test_an_edit_is_a_branch_that_can_be_left_again():
     with Terminal("-m", "scripted:") as terminal:
         terminal.wait_for("\n>")
@@ -93,6 +96,7 @@ def test_an_edit_is_a_branch_that_can_be_left_again():
         assert terminal.exit_code() == 0
 
 
+@pytest.mark.slow
 def test_an_interrupted_answer_is_gone_on_with(tmp_path: Path):
     model = scripted(tmp_path, ["text: It was a dark and", "cut"], ["text: stormy night."])
     with Terminal("-m", model) as terminal:
@@ -109,6 +113,7 @@ def test_an_interrupted_answer_is_gone_on_with(tmp_path: Path):
     assert shown.index("It was a dark and") < shown.index("Please go on") < shown.index("stormy night.")
 
 
+@pytest.mark.slow
 def test_what_was_said_is_found_and_gone_on_with():
     run("-m", "scripted:", "We like C++ in Kyoto.")
     run("-m", "scripted:", "Lisbon is sunny.")
@@ -133,6 +138,7 @@ def test_what_was_said_is_found_and_gone_on_with():
     assert len(run("list").stdout.splitlines()) == 3
 
 
+@pytest.mark.slow
 def test_a_conversation_is_exported_from_the_chat(tmp_path: Path):
     with Terminal("-m", "scripted:") as terminal:
         terminal.wait_for("\n>")
@@ -150,6 +156,7 @@ def test_a_conversation_is_exported_from_the_chat(tmp_path: Path):
     assert json.loads((tmp_path / "chat.json").read_text())["anaphora"] == 1
 
 
+@pytest.mark.slow
 def test_the_tab_key_completes_commands_and_what_they_take(tmp_path: Path):
     run("-m", "scripted:", "Trip to Kyoto")
     (tmp_path / "some-file.json").write_text("[]")
@@ -169,6 +176,7 @@ def test_the_tab_key_completes_commands_and_what_they_take(tmp_path: Path):
         assert terminal.exit_code() == 0
 
 
+@pytest.mark.slow
 def test_the_model_gives_a_better_title_while_one_reads(loopback: Loopback):
     loopback.answer(stream("Paris."))
     loopback.answer(stream("Capital of France"))
@@ -184,6 +192,7 @@ def test_the_model_gives_a_better_title_while_one_reads(loopback: Loopback):
     assert [len(seen.json["messages"]) for seen in loopback.seen if "chat/completions" in seen.line] == [1, 3]
 
 
+@pytest.mark.slow
 def test_what_is_typed_where_nothing_is_kept_is_not_kept_in_the_history_either():
     with Terminal("-m", "scripted:", "--no-store") as terminal:
         terminal.wait_for("\n>")
@@ -195,6 +204,7 @@ def test_what_is_typed_where_nothing_is_kept_is_not_kept_in_the_history_either()
     assert not any(b"secret" in path.read_bytes() for path in files)
 
 
+@pytest.mark.slow
 def test_going_on_shows_where_it_was():
     run("-m", "scripted:", "My name is Ada.")
     with Terminal("-m", "scripted:", "-c") as terminal:

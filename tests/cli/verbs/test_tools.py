@@ -40,6 +40,7 @@ def test_a_wrong_try_is_said(arguments: tuple[str, ...], code: int, words: str):
     assert words in result.stdout + result.stderr
 
 
+@pytest.mark.slow
 def test_a_tool_of_a_server_that_acts_is_tried_only_with_a_yes(tmp_path: Path):
     file = servers(tmp_path)
     listed = run("tools", "--mcp", file).stdout
@@ -66,6 +67,7 @@ def test_calls_and_results_are_shown_as_they_happen(tmp_path: Path):
         assert terminal.exit_code() == 0
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("key", "said", "acted"), [("y", "Allowed.", True), ("n", "Not allowed.", False), ("\r", "Not allowed.", False)]
 )
@@ -83,6 +85,7 @@ def test_the_person_is_asked_before_a_tool_acts(tmp_path: Path, key: str, said: 
     assert (tmp_path / "written").exists() is acted
 
 
+@pytest.mark.slow
 def test_ctrl_c_at_the_question_is_no_yes(tmp_path: Path):
     model = scripted(tmp_path, ['tool: demo__write {"text": "hello"}'], ["text: Fine."])
     with Terminal("-m", model, "--mcp", servers(tmp_path), seconds=30) as terminal:
@@ -107,6 +110,7 @@ def test_where_nobody_can_be_asked_nothing_acts(tmp_path: Path):
     assert not (tmp_path / "written").exists()
 
 
+@pytest.mark.slow
 def test_a_persona_is_chosen_in_the_chat(tmp_path: Path):
     model = scripted(tmp_path, ['tool: stock {"words": "Dune"}'], ["text: Yes, one moment."])
     with Terminal("-m", model) as terminal:
@@ -137,6 +141,7 @@ def test_what_is_said_before_a_tool_is_shown_before_it(tmp_path: Path):
         assert terminal.exit_code() == 0
 
 
+@pytest.mark.slow
 @pytest.mark.local
 def test_a_model_that_calls_no_tools_says_so():
     result = run("-m", "local", "--no-store", "--tools", "calculate", "--max-tokens", "3", "Hi")

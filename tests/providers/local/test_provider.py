@@ -34,12 +34,14 @@ def test_it_answers_and_remembers(weights: Path):
         assert "Rome" in bot.say("What is it famous for?").text
 
 
+@pytest.mark.slow
 def test_the_same_engine_serves_several_bots(weights: Path):
     with Chatbot("local") as one, Chatbot("local") as two:
         assert one.say("What is the capital of France?").text == two.say("What is the capital of France?").text
         assert one._inner._bot.model.provider._engine is two._inner._bot.model.provider._engine  # type: ignore[attr-defined]
 
 
+@pytest.mark.slow
 def test_another_file_works_by_its_path(weights: Path):
     with Chatbot(f"local:{weights}", system="Answer in one word.", max_tokens=5, temperature=0, context_window=512) as bot:
         assert bot.say("What is the capital of France?").text
@@ -61,6 +63,7 @@ async def test_tokens_are_counted_exactly(weights: Path):
             assert 0 <= reported.input_tokens - counted <= 8
 
 
+@pytest.mark.slow
 @pytest.mark.anyio
 async def test_the_templates_own_system_prompt_is_counted(weights: Path):
     async with AsyncChatbot(f"local:{weights}", context_window=512) as bot:
@@ -70,6 +73,7 @@ async def test_the_templates_own_system_prompt_is_counted(weights: Path):
         assert await info.count(Message("system", ())) > await info.count(text_message("system", "x"))
 
 
+@pytest.mark.slow
 def test_the_prefix_is_read_once(weights: Path):
     with Chatbot("local") as bot:
         first = bot.say("What is the capital of France? " * 10, max_tokens=5)
@@ -90,6 +94,7 @@ def test_a_long_conversation_never_hits_a_wall(weights: Path):
         assert len(bot.history()) == 50
 
 
+@pytest.mark.slow
 def test_a_loop_is_stopped(weights: Path):
     with Chatbot("local", max_tokens=2_000) as bot:
         extra = {"dry_multiplier": 0, "repeat_penalty": 1.0}
@@ -106,6 +111,7 @@ def test_what_the_user_sets_wins_over_the_default_models_own_sampling():
     assert _default_options(Options()).extra == DEFAULT_SAMPLING
 
 
+@pytest.mark.slow
 def test_the_default_prompt_belongs_to_the_default_model_only(weights: Path):
     with Chatbot("local") as bot:
         assert bot.system() == DEFAULT_SYSTEM
@@ -131,6 +137,7 @@ def test_the_server_wants_its_key_and_tells_browsers_nothing(weights: Path):
             assert str(weights) not in json.dumps(json.load(response))
 
 
+@pytest.mark.slow
 def test_it_writes_nothing_to_the_terminal_of_its_own(weights: Path):
     code = "from anaphora import Chatbot\nwith Chatbot('local') as bot: bot.say('Hi', max_tokens=3)"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, env=os.environ.copy())
