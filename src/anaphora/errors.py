@@ -189,6 +189,11 @@ class PromptTooLong(RequestRejected):
     prompt_tokens: int | None = None
     context_window: int | None = None
 
+    def numbers(self, prompt_tokens: int, context_window: int) -> None:
+        """Takes the provider's numbers."""
+        self.prompt_tokens = prompt_tokens
+        self.context_window = context_window
+
 
 class ServerFailed(ProviderError):
     """The provider failed."""

@@ -194,7 +194,7 @@ def test_a_newer_format_of_ours_is_refused(tmp_path: Path):
 def test_a_large_file_is_read_piece_by_piece(monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr(json_items, "_PIECE", 7)
     value = [1, 2.5, 'text with \\ and " and \u00e9', {"a": [None, True, {"b": "c" * 100}]}, [], {}, -17]
-    reader = json_items.Reader(io.BytesIO(json.dumps(value).encode()))
+    reader = json_items.JSONReader(io.BytesIO(json.dumps(value).encode()))
     assert list(json_items.array_items(reader)) == value
 
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Generic, Self
 
 import anyio
 
-from anaphora.turn.events import END, Reader
+from anaphora.turn.events import END, EventReader
 from anaphora.turn.turn import Turn
 from anaphora.values.answer import Answer
 from anaphora.values.events import Event, Refused, TextDelta
@@ -51,7 +51,7 @@ class AsyncReply(Generic[T]):
         self.turn = turn
         self._is_text = is_text
         self._bell = _Bell()
-        self._reader = Reader(turn.events, self._bell.ring)
+        self._reader = EventReader(turn.events, self._bell.ring)
 
     @property
     def events(self) -> AsyncEvents:

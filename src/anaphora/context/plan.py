@@ -11,7 +11,7 @@ from anaphora.context.cache import Sent, unchanged
 from anaphora.context.policy import Memory
 from anaphora.context.repair import SentMessage
 from anaphora.context.verbatim import Verbatim, nothing_verbatim
-from anaphora.context.window import Cut
+from anaphora.context.window import WindowCut
 from anaphora.errors import ContextTooLong
 from anaphora.values.message import Message, text_message
 from anaphora.values.report import Asides, Left, Report
@@ -116,7 +116,7 @@ def verbatim(branch: Sequence[Entry], memory: Memory, room: int, before: Verbati
 def _within(window: Verbatim, room: int) -> Verbatim:
     """What the repair adds (results of tools that never ran) may need the room of an older turn."""
     while window.limits and window.tokens > room and (later := _next_turn(window.branch, window.cut.index)):
-        window = Verbatim.at(window.branch, window.limits, Cut(later, stays=False))
+        window = Verbatim.at(window.branch, window.limits, WindowCut(later, stays=False))
     return window
 
 

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Self
 
 from anaphora.context.repair import Repaired, repair
-from anaphora.context.window import Cut, Limit, find_cut
+from anaphora.context.window import Limit, WindowCut, find_cut
 from anaphora.values.tokens import Measure, measure_of
 from anaphora.values.transcript import START, Entry, Extent
 
@@ -22,7 +22,7 @@ class Verbatim:
 
     branch: Sequence[Entry]
     limits: tuple[Limit, ...]
-    cut: Cut
+    cut: WindowCut
     repaired: Repaired
     held: Extent
     tokens: int
@@ -34,7 +34,7 @@ class Verbatim:
         return cls.at(branch, limits, find_cut(branch, limits))
 
     @classmethod
-    def at(cls, branch: Sequence[Entry], limits: Sequence[Limit], cut: Cut) -> Self:
+    def at(cls, branch: Sequence[Entry], limits: Sequence[Limit], cut: WindowCut) -> Self:
         """The window that begins at a given place."""
         shown = branch[cut.index :]
         repaired = repair(shown)
@@ -73,4 +73,4 @@ class Verbatim:
 
 def nothing_verbatim(limits: Sequence[Limit]) -> Verbatim:
     """The window of an empty branch."""
-    return Verbatim((), tuple(limits), Cut(0, stays=False), Repaired(), START, 0, Measure())
+    return Verbatim((), tuple(limits), WindowCut(0, stays=False), Repaired(), START, 0, Measure())

@@ -65,7 +65,7 @@ def reach(limits: Sequence[Limit]) -> Extent:
 
 
 @dataclass(frozen=True, slots=True)
-class Cut:
+class WindowCut:
     """The index of a window's first message.
 
     While it ``stays``, it is where a block begins, or everything fits: a branch that grows within the limits keeps it.
@@ -80,7 +80,7 @@ def cut(branch: Sequence[Entry], limits: Sequence[Limit]) -> int:
     return find_cut(branch, limits).index
 
 
-def find_cut(branch: Sequence[Entry], limits: Sequence[Limit]) -> Cut:
+def find_cut(branch: Sequence[Entry], limits: Sequence[Limit]) -> WindowCut:
     """Where a window begins.
 
     ``branch`` may be the end of a branch that reaches beyond ``reach(limits)``. The newest turn is never dropped, nor is the one
@@ -89,16 +89,16 @@ def find_cut(branch: Sequence[Entry], limits: Sequence[Limit]) -> Cut:
     turns = [index for index, entry in enumerate(branch) if entry.starts_turn]
     fits = max((_fits(branch, limit) for limit in limits), default=0)
     if fits == 0 or not turns:
-        return Cut(0, stays=True)
+        return WindowCut(0, stays=True)
     first = next((place for place, index in enumerate(turns) if index >= fits), len(turns) - 1)
     latest = max(turns[first], turns[-2] if len(turns) > 1 else 0)
     for limit in limits:
         before = limit.block(branch[turns[first - 1]]) if first else -1
         found = next((index for index in turns[first:] if limit.block(branch[index]) > before), None)
         if found is not None:
-            return Cut(min(found, latest), stays=found <= latest and limit is limits[0])
+            return WindowCut(min(found, latest), stays=found <= latest and limit is limits[0])
     # Where no block begins between there and the end, the window begins as early as it can.
-    return Cut(turns[first], stays=False)
+    return WindowCut(turns[first], stays=False)
 
 
 def following(branch: Sequence[Entry], limits: Sequence[Limit], first: int) -> int | None:

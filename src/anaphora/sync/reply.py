@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Generic, Self
 
 from anaphora.chat.reply import AsyncReply
 from anaphora.sync.portal import portal
-from anaphora.turn.events import END, Reader
+from anaphora.turn.events import END, EventReader
 from anaphora.values.answer import Answer
 from anaphora.values.events import Event, Refused, TextDelta
 
@@ -33,12 +33,11 @@ class Reply(Generic[T]):
     """
 
     def __init__(self, inner: AsyncReply[T]) -> None:
-        # Called when there is nothing to read yet; tells after how many seconds it wants to be called again, or None.
-        self.on_wait: Callable[[], float | None] = lambda: None
+        self._on_wait: Callable[[], float | None] = lambda: None
         self._inner = inner
         self._ready: SimpleQueue[None] = SimpleQueue()
         # The log must not hold the reply, so that one that nobody reads is noticed.
-        self._reader = Reader(inner.turn.events, partial(self._ready.put, None))
+        self._reader = EventReader(inner.turn.events, partial(self._ready.put, None))
 
     @property
     def events(self) -> Iterator[Event]:
@@ -58,6 +57,13 @@ class Reply(Generic[T]):
     def __iter__(self) -> Iterator[str]:
         return self.text
 
+    def on_wait(self, look: Callable[[], float | None]) -> None:
+        """Sets a function that is called while there is nothing to read.
+
+        It gives the seconds after which it is called again; None is at the next event.
+        """
+        self._on_wait = look
+
     def answer(self) -> Answer[T]:
         """Reads to the end and gives the whole answer. Raises the error that ended it."""
         while self.next() is not None:
@@ -68,7 +74,7 @@ class Reply(Generic[T]):
         """Gives the next event; None after the last. Raises the error that ended the answer."""
         try:
             while (event := self._reader.next()) is None:
-                self._wait(self.on_wait())
+                self._wait(self._on_wait())
         except (KeyboardInterrupt, SystemExit):
             self.close()
             raise

@@ -16,7 +16,7 @@ _NEXT_OBJECT = re.compile(r"\}\s*,\s*(?=\{)")
 LONGEST_ITEM = 1 << 27
 
 
-class Reader:
+class JSONReader:
     """JSON values at the front of a growing text. Raises ValueError, with the byte where the damage is."""
 
     def __init__(self, stream: BinaryIO) -> None:
@@ -107,7 +107,7 @@ class Broken:
     reason: str
 
 
-def array_items(reader: Reader, *, fits: Callable[[Any], bool] | None = None) -> Iterator[Any]:
+def array_items(reader: JSONReader, *, fits: Callable[[Any], bool] | None = None) -> Iterator[Any]:
     """The items of the array that comes next.
 
     One that cannot be read comes as Broken; then the next that ``fits`` is looked for, if that is given.
@@ -127,7 +127,7 @@ def array_items(reader: Reader, *, fits: Callable[[Any], bool] | None = None) ->
     reader.take("]")
 
 
-def object_items(reader: Reader, *, fits: Callable[[Any], bool] | None = None) -> Iterator[tuple[str, Any]]:
+def object_items(reader: JSONReader, *, fits: Callable[[Any], bool] | None = None) -> Iterator[tuple[str, Any]]:
     """The members of the object that comes next; those of an array among them one by one, each under the array's name."""
     reader.take("{")
     while reader.peek() != "}":

@@ -13,7 +13,7 @@ from anaphora.errors import TranscriptFileError
 from anaphora.transfer.chatgpt import from_chatgpt, is_chatgpt
 from anaphora.transfer.claude import from_claude, is_claude
 from anaphora.transfer.full import MARK, VERSION, from_full
-from anaphora.transfer.json_items import Broken, Reader, array_items, object_items
+from anaphora.transfer.json_items import Broken, JSONReader, array_items, object_items
 from anaphora.transfer.plain import from_plain
 from anaphora.transfer.sources import Source, sources
 from anaphora.values.codec import repaired_json
@@ -72,7 +72,7 @@ def _read(source: Source, tell: Callable[[int], None]) -> Iterator[Transcript | 
     number = 0
     try:
         with source.open() as stream:
-            reader = Reader(stream)
+            reader = JSONReader(stream)
             for number, (read, value) in enumerate(_values(reader), 1):
                 where = f"{source.name}, conversation {number}"
                 try:
@@ -90,7 +90,7 @@ def _read(source: Source, tell: Callable[[int], None]) -> Iterator[Transcript | 
         yield Damaged(source.name, error.reason)
 
 
-def _values(reader: Reader) -> Iterator[tuple[Callable[[Any], Transcript | None], Any]]:
+def _values(reader: JSONReader) -> Iterator[tuple[Callable[[Any], Transcript | None], Any]]:
     """The conversations of a file, each with what reads it. Raises ValueError."""
     if reader.peek() == "[":
         yield from _listed(reader, array_items(reader, fits=_is_conversation))
@@ -115,7 +115,7 @@ def _values(reader: Reader) -> Iterator[tuple[Callable[[Any], Transcript | None]
         yield from_chatgpt, members
 
 
-def _listed(reader: Reader, items: Iterator[Any]) -> Iterator[tuple[Callable[[Any], Transcript | None], Any]]:
+def _listed(reader: JSONReader, items: Iterator[Any]) -> Iterator[tuple[Callable[[Any], Transcript | None], Any]]:
     """The conversations of a list, which may be one itself."""
     messages: list[Any] = []
     for item in items:
@@ -128,7 +128,7 @@ def _listed(reader: Reader, items: Iterator[Any]) -> Iterator[tuple[Callable[[An
         yield _plain, messages
 
 
-def _check_length(reader: Reader) -> None:
+def _check_length(reader: JSONReader) -> None:
     """Messages of one conversation are gathered, and must not be without end."""
     if reader.read_bytes > LONGEST_CONVERSATION:
         raise ValueError(f"one conversation is longer than {LONGEST_CONVERSATION >> 20} MB")

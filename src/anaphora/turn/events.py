@@ -74,7 +74,7 @@ class EventLog:
             wake()
 
 
-class Reader:
+class EventReader:
     """One reader's place in an event log. Text that came since the last look is read in one piece."""
 
     def __init__(self, log: EventLog, wake: Callable[[], None], *, start: int = 0) -> None:

@@ -33,7 +33,7 @@ def show(reply: Reply) -> Answer:
     if not sys.stdout.isatty():
         return _show_plain(reply)
     with silent_keys(), MarkdownView() as view:
-        reply.on_wait = partial(_wait, view)
+        reply.on_wait(partial(_wait, view))
         for event in reply.events:
             _show_event(view, event)
     return reply.answer()

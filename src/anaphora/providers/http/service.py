@@ -25,7 +25,7 @@ from anaphora.providers.http.transport import HTTPTransport
 from anaphora.providers.models.card import FREE, Counter, ModelCard, parameters_in
 from anaphora.providers.models.catalog import known_card
 from anaphora.providers.models.vendors import VENDORS, Vendor
-from anaphora.providers.wires.base import Question, Wire
+from anaphora.providers.wires.base import CatalogRequest, Wire
 from anaphora.providers.wires.failures import Answerer, unreadable
 from anaphora.providers.wires.json_lines import LineParser
 from anaphora.providers.wires.sse import SSEParser
@@ -186,7 +186,7 @@ class Service:
 
                 return OpenAIWire(who, self._vendor)
 
-    async def _asked(self, question: Question) -> Json:
+    async def _asked(self, question: CatalogRequest) -> Json:
         return await self.ask(question.path, question.body)
 
     async def _window(self, model: str) -> tuple[int | None, bool]:

@@ -15,7 +15,15 @@ from typing import Any, Literal
 
 from anaphora.providers.base import Request
 from anaphora.providers.models.card import ModelCard
-from anaphora.providers.wires.base import Counts, Question, WireRequest, arguments_object, broken_off, json_chunk, named_models
+from anaphora.providers.wires.base import (
+    CatalogRequest,
+    Counts,
+    WireRequest,
+    arguments_object,
+    broken_off,
+    json_chunk,
+    named_models,
+)
 from anaphora.providers.wires.failures import Answerer, from_error_object
 from anaphora.providers.wires.text_frame import TextFrame
 from anaphora.values.codec import Json
@@ -90,17 +98,17 @@ class AnthropicWire:
         """A reader for one answer."""
         return AnthropicDecoder(self._who)
 
-    def models(self) -> Question:
+    def models(self) -> CatalogRequest:
         """The list of models."""
-        return Question("/models?limit=1000")
+        return CatalogRequest("/models?limit=1000")
 
     def offered(self, answer: Json) -> Mapping[str, int | None]:
         """Their names."""
         return named_models(answer["data"], name="id", window=("max_input_tokens",))
 
-    def about(self, model: str, base_url: str) -> Sequence[Question]:  # noqa: ARG002 -- the protocol's signature
+    def about(self, model: str, base_url: str) -> Sequence[CatalogRequest]:  # noqa: ARG002 -- the protocol's signature
         """The model's own page."""
-        return (Question(f"/models/{model}"),)
+        return (CatalogRequest(f"/models/{model}"),)
 
     def window(self, model: str, answer: Json) -> int | None:  # noqa: ARG002 -- the protocol's signature
         """Its window, where that is said."""

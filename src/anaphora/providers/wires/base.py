@@ -25,7 +25,7 @@ class WireRequest:
 
 
 @dataclass(frozen=True, slots=True)
-class Question:
+class CatalogRequest:
     """A small JSON question: a path below the base URL (or a whole URL), and a body if it is POSTed."""
 
     path: str
@@ -67,7 +67,7 @@ class Wire(Protocol):
         """A reader for one answer."""
         ...
 
-    def models(self) -> Question:
+    def models(self) -> CatalogRequest:
         """How to ask which models there are."""
         ...
 
@@ -75,7 +75,7 @@ class Wire(Protocol):
         """Their names and, where it is said, their context windows in tokens. Raises KeyError or TypeError."""
         ...
 
-    def about(self, model: str, base_url: str) -> Sequence[Question]:
+    def about(self, model: str, base_url: str) -> Sequence[CatalogRequest]:
         """What to ask for a model's context window where the catalog does not know it, best first."""
         ...
 

@@ -188,9 +188,9 @@ def _add_numbers(error: ProviderError, fields: Mapping[str, Any], message: str) 
     found = next((match for pattern in _TOO_LONG_NUMBERS if (match := pattern.search(message))), None)
     prompt, window = fields.get("n_prompt_tokens"), fields.get("n_ctx")
     if isinstance(prompt, int) and isinstance(window, int):
-        error.prompt_tokens, error.context_window = prompt, window
+        error.numbers(prompt, window)
     elif found is not None:
-        error.prompt_tokens, error.context_window = int(found["prompt"]), int(found["window"])
+        error.numbers(int(found["prompt"]), int(found["window"]))
 
 
 def _is_html(headers: Mapping[str, str], body: bytes) -> bool:

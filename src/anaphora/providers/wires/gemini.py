@@ -14,7 +14,15 @@ from typing import Any, Literal
 from anaphora.errors import RequestRejected
 from anaphora.providers.base import Request
 from anaphora.providers.models.card import ModelCard
-from anaphora.providers.wires.base import Counts, Question, WireRequest, arguments_object, broken_off, json_value, named_models
+from anaphora.providers.wires.base import (
+    CatalogRequest,
+    Counts,
+    WireRequest,
+    arguments_object,
+    broken_off,
+    json_value,
+    named_models,
+)
 from anaphora.providers.wires.failures import Answerer, from_error_object, unreadable
 from anaphora.tools.base import Tool
 from anaphora.values.codec import Json
@@ -89,9 +97,9 @@ class GeminiWire:
         """A reader for one answer."""
         return GeminiDecoder(self._who)
 
-    def models(self) -> Question:
+    def models(self) -> CatalogRequest:
         """The list of models."""
-        return Question("/models?pageSize=1000")
+        return CatalogRequest("/models?pageSize=1000")
 
     def offered(self, answer: Json) -> Mapping[str, int | None]:
         """Those that chat, with their windows."""
@@ -100,9 +108,9 @@ class GeminiWire:
         found = named_models(chatting, name="name", window=("inputTokenLimit",))
         return {name.removeprefix("models/"): window for name, window in found.items()}
 
-    def about(self, model: str, base_url: str) -> Sequence[Question]:  # noqa: ARG002 -- the protocol's signature
+    def about(self, model: str, base_url: str) -> Sequence[CatalogRequest]:  # noqa: ARG002 -- the protocol's signature
         """The model's own page."""
-        return (Question(f"/models/{model.removeprefix('models/')}"),)
+        return (CatalogRequest(f"/models/{model.removeprefix('models/')}"),)
 
     def window(self, model: str, answer: Json) -> int | None:  # noqa: ARG002 -- the protocol's signature
         """Its window."""

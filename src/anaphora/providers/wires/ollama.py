@@ -14,8 +14,8 @@ from typing import Any, Literal
 
 from anaphora.providers.base import Request
 from anaphora.providers.wires.base import (
+    CatalogRequest,
     Counts,
-    Question,
     WireRequest,
     arguments_object,
     broken_off,
@@ -83,17 +83,17 @@ class OllamaWire:
         """A reader for one answer."""
         return OllamaDecoder(self._who)
 
-    def models(self) -> Question:
+    def models(self) -> CatalogRequest:
         """What is on the disk."""
-        return Question("/api/tags")
+        return CatalogRequest("/api/tags")
 
     def offered(self, answer: Json) -> Mapping[str, int | None]:
         """Their names."""
         return named_models(answer["models"], name="name")
 
-    def about(self, model: str, base_url: str) -> Sequence[Question]:  # noqa: ARG002 -- the protocol's signature
+    def about(self, model: str, base_url: str) -> Sequence[CatalogRequest]:  # noqa: ARG002 -- the protocol's signature
         """The model's own page."""
-        return (Question("/api/show", {"model": model}),)
+        return (CatalogRequest("/api/show", {"model": model}),)
 
     def window(self, model: str, answer: Json) -> int | None:  # noqa: ARG002 -- the protocol's signature
         """What its file sets, else what it was made for, within reason."""

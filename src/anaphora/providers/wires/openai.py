@@ -15,7 +15,15 @@ from typing import Any, Literal, get_args
 
 from anaphora.providers.base import Request
 from anaphora.providers.models.vendors import Vendor
-from anaphora.providers.wires.base import Question, WireDecoder, WireRequest, broken_off, function_tool, json_chunk, named_models
+from anaphora.providers.wires.base import (
+    CatalogRequest,
+    WireDecoder,
+    WireRequest,
+    broken_off,
+    function_tool,
+    json_chunk,
+    named_models,
+)
 from anaphora.providers.wires.failures import Answerer, from_error_object
 from anaphora.providers.wires.text_frame import TextFrame
 from anaphora.schema.strict import strict_form
@@ -100,17 +108,17 @@ class OpenAIWire:
         """A reader for one answer."""
         return OpenAIDecoder(self._who)
 
-    def models(self) -> Question:
+    def models(self) -> CatalogRequest:
         """The list of models."""
-        return Question("/models")
+        return CatalogRequest("/models")
 
     def offered(self, answer: Json) -> Mapping[str, int | None]:
         """Their names, and the windows where the service says them."""
         return named_models(answer["data"], name="id", window=_WINDOWS)
 
-    def about(self, model: str, base_url: str) -> Sequence[Question]:  # noqa: ARG002 -- the protocol's signature
+    def about(self, model: str, base_url: str) -> Sequence[CatalogRequest]:  # noqa: ARG002 -- the protocol's signature
         """The list, and llama.cpp's properties."""
-        return Question("/models"), Question(f"{base_url.rstrip('/').removesuffix('/v1')}/props")
+        return CatalogRequest("/models"), CatalogRequest(f"{base_url.rstrip('/').removesuffix('/v1')}/props")
 
     def window(self, model: str, answer: Json) -> int | None:
         """From whichever of the two it is."""

@@ -61,6 +61,10 @@ class SQLiteDatabase(sqlite3.Connection):
     ordered_join = "CROSS JOIN"
     adds_at_once = True
 
+    def index_later(self) -> None:
+        """Leaves ended messages out of the index until somebody searches."""
+        self.adds_at_once = False
+
     @property
     def fulltext(self) -> SQLiteFullText:
         """The full-text index."""
@@ -97,7 +101,7 @@ def open_in_memory() -> SQLiteDatabase:
     make_tables(database)
     fulltext.create_index(database)
     # A plain question needs no index, and loading a stemmer for it takes a while.
-    database.adds_at_once = False
+    database.index_later()
     return database
 
 
