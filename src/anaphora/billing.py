@@ -1,4 +1,4 @@
-"""What a bot spends: every call is recorded with what it took, and one that would pass the limit is not made."""
+"""Records every call of a model with its cost, and makes no call that would pass the limit."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ class Billing:
             raise CostLimitReached(spent=spent, most=most, limit=self.limit)
 
     def _cost(self, spent: Spent) -> float:
-        """What calls cost; where that was not known then, what they would cost now."""
+        """Gives the cost of calls; where it was not known then, what they would cost now."""
         from anaphora.providers.models.catalog import known_card
 
         provider, _, name = spent.model.partition(":")
@@ -65,7 +65,7 @@ class Billing:
         return Call(scope.conversation, str(model), purpose, time.time(), usage, estimated)
 
     async def request(self, scope: Scope, model: Model, request: Request) -> tuple[str, Finish]:
-        """What a model says to a question of ours beside the conversation. Raises ProviderError and CostLimitReached."""
+        """Asks a model beside the conversation. Gives its text and why it ended. Raises ProviderError and CostLimitReached."""
         if self.limit is not None:
             sent = sum([(await model.size(message)).tokens for message in request.messages])
             room = (await model.budget(request.options.max_tokens)).answer

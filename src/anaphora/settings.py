@@ -20,7 +20,7 @@ from anaphora.errors import ConfigError
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """What a user can set once and for all. None: not set.
+    """The settings of a user. None is not set.
 
     ``recall`` not set is on in a chat and off for a single question, whose answer is not to depend on the past.
     ``max_cost`` is what a conversation may cost, in dollars; ``models`` what is known better than the catalog does, a table for

@@ -24,7 +24,7 @@ from anaphora.values.message import Image
 
 
 def piped_text(stdin: TextIO | None) -> str | None:
-    """What came through a pipe, or None if nothing is piped. Raises InvalidMessage if it is not UTF-8."""
+    """Gives the text that came through a pipe; None if nothing is piped. Raises InvalidMessage if it is not UTF-8."""
     if stdin is None or stdin.isatty():
         return None
     data = stdin.buffer.read()
@@ -39,7 +39,7 @@ def piped_text(stdin: TextIO | None) -> str | None:
 
 @dataclass(frozen=True, slots=True)
 class Question:
-    """What is asked, the pictures and documents that go with it, how many answers are wanted, and in which shape."""
+    """A question with its pictures and documents, the number of answers wanted, and their shape."""
 
     text: str
     images: Sequence[Image] = ()

@@ -1,4 +1,4 @@
-"""What goes with a question: pictures, documents, and the shape that the answer is to have."""
+"""The attachments of a question: pictures, documents, and the shape of the answer."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def attached(paths: Sequence[str]) -> tuple[list[Image], list[Path]]:
 
 
 def is_picture(path: Path) -> bool:
-    """Whether a file is a picture. Raises InvalidMessage if it cannot be read."""
+    """True if a file is a picture. Raises InvalidMessage if it cannot be read."""
     try:
         with path.open("rb") as file:
             return media_type(file.read(16)) is not None

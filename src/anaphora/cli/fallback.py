@@ -41,7 +41,7 @@ def _go_on_in_memory(session: Session) -> None:
 
 
 def _readable(conversation: Conversation) -> tuple[ConversationInfo, list[Entry]]:
-    """What of it can be read."""
+    """Gives the part of a conversation that can be read."""
     try:
         return conversation.info(), list(conversation.history())
     except StoreError:

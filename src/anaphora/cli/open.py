@@ -172,7 +172,7 @@ def own_servers() -> str | None:
 
 
 def memory_options(settings: Settings, *, recall: bool) -> ChatbotOptions:
-    """What is remembered, as the settings say."""
+    """Gives the options of the memory that the settings ask for."""
     return ChatbotOptions(
         summary=Summary(model=settings.memory_model) if settings.summaries else False,
         recall=Recall(embedder=settings.embedder) if recall else False,

@@ -21,7 +21,7 @@ _TAG = "memory"
 
 
 def preamble_text(facts: Sequence[Fact], summaries: Sequence[BlockSummary], documents: Sequence[Excerpt] = ()) -> str:
-    """What stands before the window; empty if there is nothing to say."""
+    """Gives the text that stands before the window; empty if there is none."""
     parts = [whole_text(documents)] if documents else []
     if facts:
         parts.append("About the user:\n" + "\n".join(map(fact_line, facts)))
@@ -43,7 +43,7 @@ def plain_tail_text(facts: Sequence[Fact], passages: Sequence[Passage], excerpts
 
 
 def tail_text(facts: Sequence[Fact], passages: Sequence[Passage], conversation: str, excerpts: Sequence[Excerpt] = ()) -> str:
-    """What goes with the newest message; empty if there is nothing to say."""
+    """Gives the text that goes with the newest message; empty if there is none."""
     parts = [excerpts_text(excerpts)] if excerpts else []
     if facts:
         parts.append("About the user:\n" + "\n".join(map(fact_line, facts)))

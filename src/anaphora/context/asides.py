@@ -1,4 +1,4 @@
-"""What a memory adds to the window: a preamble before it, and a tail with the newest message.
+"""Puts the memory's texts beside the window: a preamble before it, and a tail with the newest message.
 
 The preamble changes only when the window moves. Both are quoted material, and say so.
 """

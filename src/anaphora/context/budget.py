@@ -31,7 +31,7 @@ class Budget:
 
     @property
     def prompt(self) -> int:
-        """What may be sent in messages."""
+        """The tokens that messages may take."""
         return self.context_window - self.answer - self.margin - self.tools
 
 

@@ -14,7 +14,7 @@ _CACHE_SECONDS = 240.0
 
 @dataclass(frozen=True, slots=True)
 class Sent:
-    """What one call was sent: its messages, their sizes in tokens, the window's first message and the text before that.
+    """The messages of one call with their sizes in tokens, the window's first message, and the preamble.
 
     ``model`` is who it was sent to, ``tools`` what was said of tools.
     """
@@ -28,7 +28,7 @@ class Sent:
 
 
 def unchanged(before: Sent, now: Sent) -> Prefix:
-    """What two calls of one conversation have in common at their beginning."""
+    """Compares two calls of one conversation. Gives the tokens that they have in common at their beginning."""
     # Most messages are the very same objects.
     same = next(
         (

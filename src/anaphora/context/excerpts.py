@@ -1,4 +1,4 @@
-"""What of documents goes into a context: small ones whole, before the window; of larger ones the pieces that matter."""
+"""Quotes documents: small ones whole, before the window; of larger ones the pieces that matter."""
 
 from __future__ import annotations
 

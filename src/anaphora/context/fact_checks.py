@@ -167,7 +167,7 @@ def _affirmed(text: str) -> tuple[str, ...]:
 
 
 def _slot(text: str) -> str:
-    """What a fact tells that has only one value; empty for others. What is told of others has none."""
+    """Gives the property that a fact states if it can have only one value; empty for others."""
     plain = folded(text)
     if _NOT.search(plain) or re.search(rf"\b(?:{_OTHERS})s?\b", plain):
         return ""

@@ -54,7 +54,7 @@ def checked_fact(text: str) -> str:
 
 
 def lasting(facts: Sequence[Fact], *, began: float, room: int) -> list[Fact]:
-    """What was known when the window's first message was said: it stays the same until the window moves, so it can stand first.
+    """Gives the facts that were known at the window's first message. They stay until the window moves, so they stand first.
 
     If that is more than ``room`` tokens, the most important kinds first (health, rules, names, family), then the newest.
     """
@@ -63,7 +63,7 @@ def lasting(facts: Sequence[Fact], *, began: float, room: int) -> list[Fact]:
 
 
 def recent(facts: Sequence[Fact], *, began: float, window: frozenset[str], room: int) -> list[Fact]:
-    """What has been learned since, elsewhere than in the messages of the window (their ids), within ``room`` tokens."""
+    """Gives the facts learned since then from messages outside the window (given by ids), within ``room`` tokens."""
     new = [fact for fact in facts if fact.holds and fact.created > began]
     return _fitting([fact for fact in new if not any(proof.message in window for proof in fact.evidence)], room)
 
@@ -120,7 +120,7 @@ def worth_showing(known: Sequence[Fact], room: int) -> list[Fact]:
 
 
 def facts_request(entries: Sequence[Entry], known: Sequence[Fact], *, longest: int) -> tuple[list[Message], Options]:
-    """What a model is asked for: facts in these messages of the user, beside those that are known.
+    """Makes the request for facts in these messages of the user, beside those that are known.
 
     Its answer may be so many tokens long.
     """

@@ -1,4 +1,4 @@
-"""What the user says themselves, without what they only quote: pasted documents, code, lines of somebody else's mail."""
+"""Finds the user's own words in a message, without pasted documents, code and quoted mail."""
 
 from __future__ import annotations
 
@@ -23,12 +23,12 @@ def own_words(message: Message) -> str:
 
 
 def unquoted_words(message: Message) -> str:
-    """The same without code and speech quoted inside of a line: what is learned from must be said by the user."""
+    """Gives the user's own words without code and speech quoted inside a line: facts are learned only from these."""
     return _INLINE.sub(" … ", own_words(message)).strip()
 
 
 def abridged(message: Message) -> str:
-    """What is said in a message, with a mark where something is quoted."""
+    """Gives the text of a message with a mark in place of each quoted part."""
     return _without_quotes(message.text, "[a quoted text]") if message.role == "user" else message.text
 
 

@@ -21,7 +21,7 @@ from anaphora.values.transcript import Entry
 
 @dataclass(frozen=True, slots=True)
 class Context:
-    """What one provider call sees. So many of the messages are ``stable``: the next call begins with them too.
+    """The messages that one provider call sees. The first ``stable`` of them begin the next call too.
 
     ``measure`` is what an estimate of their tokens is made from.
     """
@@ -34,11 +34,11 @@ class Context:
 
     @property
     def asides(self) -> Asides:
-        """What went in beside the window."""
+        """The memory's additions to the window."""
         return self.report.asides
 
     def after(self, before: Sent | None) -> Context:
-        """The same with a report that says how much of the call before this one is repeated."""
+        """Adds to the report how much of the call before this one is repeated."""
         return self if before is None else replace(self, report=replace(self.report, prefix=unchanged(before, self.sent)))
 
 
@@ -114,7 +114,7 @@ def verbatim(branch: Sequence[Entry], memory: Memory, room: int, before: Verbati
 
 
 def _within(window: Verbatim, room: int) -> Verbatim:
-    """What the repair adds (results of tools that never ran) may need the room of an older turn."""
+    """Drops an older turn where the repair's additions (results of tools that never ran) need its room."""
     while window.limits and window.tokens > room and (later := _next_turn(window.branch, window.cut.index)):
         window = Verbatim.at(window.branch, window.limits, WindowCut(later, stays=False))
     return window
@@ -137,7 +137,7 @@ def _next_turn(branch: Sequence[Entry], after: int) -> int | None:
 
 
 def _fitting(remembered: Asides, room: int) -> Asides:
-    """What there is room for: without the tail, or without all of it, if need be."""
+    """Gives the asides that fit: without the tail, or without all of them, if need be."""
     for less in (remembered, remembered.without_tail(), remembered.nothing()):
         if less.tokens <= max(room, 0):
             return less
@@ -145,7 +145,7 @@ def _fitting(remembered: Asides, room: int) -> Asides:
 
 
 def _left(first: Entry, beside: Asides) -> Left:
-    """What lies before the first message that goes in, and how much of it a summary stands for."""
+    """Counts the messages before the window, and those of them that a summary covers."""
     messages = first.before.messages
     unseen = messages
     if beside.summaries:

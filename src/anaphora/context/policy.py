@@ -110,7 +110,7 @@ class Memory:
         return self if "summary" in self.chosen else replace(self, summary=None)
 
     def limits(self, room: int) -> tuple[Limit, ...]:
-        """What the window may hold where ``room`` tokens may be sent. The other parts have their shares kept free for them.
+        """Gives the limits of the window where ``room`` tokens may be sent. The other parts keep their shares.
 
         Also while they need them not: the window must not move because something was recalled.
         """
@@ -119,7 +119,7 @@ class Memory:
 
     @property
     def notes(self) -> tuple[str, ...]:
-        """What a window cannot do."""
+        """Warnings about a window that is too small."""
         small = any(limit.unit == "messages" and limit.most < LEAST_MESSAGES for limit in self.window.limits(1))
         return (f"{self.window!r} holds less than a turn: the model does not see the question before",) if small else ()
 

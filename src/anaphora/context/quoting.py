@@ -21,7 +21,7 @@ def quoted(text: str) -> str:
 
 
 def quoted_line(text: str) -> str:
-    """The same on one line, so that it cannot look like another entry."""
+    """Quotes a text on one line, so that it cannot look like another entry."""
     return quoted(" ".join(text.split()))
 
 

@@ -49,7 +49,7 @@ _OF_OWN_THINGS = re.compile(
 
 @dataclass(frozen=True, slots=True)
 class Choice:
-    """What recall decided for one message: whether there is a need, the ``places`` worth quoting, and how many were ranked."""
+    """The decision about one message: the need, the ``places`` worth quoting, and how many places were ranked."""
 
     need: Need = field(default_factory=lambda: Need("none", "recall is off"))
     places: Sequence[Ranked] = ()
@@ -91,7 +91,7 @@ def worth_recalling(
 
 
 class _About:
-    """What of a question's words this owner ever spoke of. A word that occurs nowhere does not count."""
+    """The words of a question that this owner ever used. A word that occurs nowhere does not count."""
 
     def __init__(self, need: Need, ranked: Sequence[Ranked], candidates: Candidates) -> None:
         self.need = need
@@ -184,7 +184,7 @@ def _without_echoes(places: Sequence[Ranked], asked: WordFinder) -> list[Ranked]
 
 
 def passages(places: Sequence[Ranked], found: Sequence[Candidate], question: str, *, room: int) -> Quoted:
-    """What is quoted of these places (best first) within ``room`` tokens.
+    """Quotes these places (best first) within ``room`` tokens.
 
     ``found`` are the messages that stand there, those beside them too.
     """
@@ -324,7 +324,7 @@ def _passage(candidate: Candidate, text: str, asked: WordFinder, offset: int) ->
 
 
 def _tokens(candidate: Candidate, text: str) -> int:
-    """What a passage costs, its date and speaker included: its share of the message's own size, rounded up."""
+    """Gives the tokens of a passage with its date and speaker: its share of the message's size, rounded up."""
     whole = max(len(candidate.entry.text), 1)
     measured = candidate.entry.tokens * len(text) / whole if candidate.entry.tokens else len(text) / 3
     return int(measured) + _LEAST_PASSAGE

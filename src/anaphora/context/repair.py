@@ -27,7 +27,7 @@ class SentMessage:
 
     @property
     def starts_turn(self) -> bool:
-        """Whether a window may begin here."""
+        """True if a window may begin here."""
         return self.message.role == "user"
 
 

@@ -90,7 +90,7 @@ def due(summaries: Sequence[BlockSummary], window: int, following: int | None, *
 
 
 def is_worth_it(entries: Sequence[Entry], length: int) -> bool:
-    """Whether a summary of so many tokens is shorter than what it stands for, by far, and there is something to say at all."""
+    """True if a summary of so many tokens is much shorter than its messages, and there is something to summarise."""
     said = [entry for entry in entries if _spoken(entry)]
     return bool(said) and (len(said) >= _LEAST_MESSAGES or sum(entry.tokens for entry in said) >= 3 * length)
 
@@ -112,7 +112,7 @@ def answer_tokens(length: int) -> int:
 
 
 def summary_request(entries: Sequence[Entry], *, length: int, room: int) -> tuple[list[Message], Options]:
-    """What a model is asked for: a summary of these messages within ``length`` tokens; the question takes at most ``room``."""
+    """Makes the request for a summary of these messages within ``length`` tokens; the request takes at most ``room``."""
     words = int(length * _WORDS_PER_TOKEN)
     system = prompt("summary").replace("{words}", str(words))
     ending = f"\n\nWrite the notes of this part now, in at most {words} words."
@@ -151,7 +151,7 @@ def accepted(text: str, *, length: int) -> str | None:
 
 
 def _spoken(entry: Entry) -> str:
-    """What is said in a message. What tools gave or a user only quotes is left out: others wrote it; the answers tell of it."""
+    """Gives the words of a message without tool results and quoted text: the answers tell of those."""
     used = "".join(f" (used the tool {call.name})" for call in entry.message.tool_calls)
     return quoted(abridged(entry.message) + used).strip() if entry.role in {"user", "assistant"} else ""
 

@@ -49,7 +49,7 @@ class Window(Protocol):
     """Where the verbatim part begins."""
 
     def limits(self, room: int, /) -> tuple[Limit, ...]:
-        """What it may hold where ``room`` tokens fit; no limit at all is the whole history.
+        """Gives the limits of the window where ``room`` tokens fit; no limit is the whole history.
 
         All are kept. Where it begins is told by the blocks of the first, or of the next where the first has none that fits.
         """

@@ -1,4 +1,4 @@
-"""What of a conversation's documents goes along with a message."""
+"""Chooses the documents and the pieces that go with a message."""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ class Reading:
         return [await self.documents.whole(document) for document in self.small]
 
     async def excerpts(self, question: str, alike: Alike, *, since: float) -> Sequence[Excerpt]:
-        """What a question asks for of the large ones; the beginning of one read ``since`` then, if it asks for nothing.
+        """Gives the pieces of large documents that matter to a question; if none does, the beginning of one read ``since`` then.
 
         ``alike`` are pieces that mean nearly the same (by their ids, with how nearly), and those of them that stand out.
         """

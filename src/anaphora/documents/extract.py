@@ -60,7 +60,7 @@ def _text(name: str, data: bytes) -> str:
 
 
 def _guarded(name: str, read: Callable[[bytes], Any], data: bytes) -> Any:
-    """What an extractor gives. Raises DocumentError for whatever goes wrong in it."""
+    """Runs an extractor. Raises DocumentError for everything that goes wrong in it."""
     try:
         return read(data)
     except (MissingExtra, DocumentError):

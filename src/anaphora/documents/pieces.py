@@ -104,7 +104,7 @@ def _heading(lines: Sequence[str], place: int) -> tuple[int, str] | None:
 
 
 def _is_underline(lines: Sequence[str], place: int) -> bool:
-    """Whether a line only underlines the heading before it."""
+    """True if a line only underlines the heading before it."""
     return place > 0 and bool(_UNDERLINE.fullmatch(lines[place])) and _heading(lines, place - 1) is not None
 
 

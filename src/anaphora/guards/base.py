@@ -1,4 +1,4 @@
-"""What a guard is: a function that is given a text and passes it (None), changes it (a text) or refuses it (a Refusal)."""
+"""A guard: a function that passes a text (None), changes it (a text) or refuses it (a Refusal)."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ Sees = Literal["sentence", "whole"]
 
 @dataclass(frozen=True, slots=True)
 class Refusal:
-    """What the user is told instead."""
+    """The text for the user in place of a refused message or answer."""
 
     text: str
 
@@ -40,11 +40,11 @@ class Guard:
 
     @property
     def name(self) -> str:
-        """What its function is called."""
+        """The name of its function."""
         return getattr(self.check, "__name__", type(self.check).__name__)
 
     async def verdict(self, text: str) -> Verdict:
-        """What it says of a text. Raises GuardFailed if it raises, or says something else: what is unchecked is not passed on."""
+        """Gives the guard's verdict on a text. Raises GuardFailed if the guard raises, or gives anything else."""
         try:
             if inspect.iscoroutinefunction(self.check):
                 said = await self.check(text)
@@ -83,7 +83,7 @@ def chosen_guards(guards: Iterable[Any]) -> tuple[Guard, ...]:
 
 
 async def guarded(guards: Sequence[Guard], side: Side, text: str) -> tuple[str, Refusal | None]:
-    """What the guards of a side make of a text, one after the other, until one refuses it. Raises GuardFailed."""
+    """Lets the guards of a side look at a text, one after the other, until one refuses it. Raises GuardFailed."""
     for one in guards:
         if side in one.on:
             verdict = await one.verdict(text)

@@ -1,4 +1,4 @@
-"""What is due after an answer and delays nobody: summaries of what leaves the window, facts, vectors.
+"""The background work after an answer: summaries of messages that leave the window, facts, vectors.
 
 One conversation's upkeep remembers what it was last sent and what went wrong, so that a report can say both.
 """
@@ -39,7 +39,7 @@ _LONGEST_PAUSE = 16
 
 @dataclass(slots=True)
 class Trouble:
-    """What went wrong with one kind of upkeep; after so many failures in a row, so many answers are waited for."""
+    """The failures of one kind of work. After each failure in a row, more answers pass before the next try."""
 
     reason: str = ""
     failures: int = 0
@@ -52,7 +52,7 @@ class Trouble:
         self.pause = min(2**self.failures - 1, _LONGEST_PAUSE)
 
     def is_time(self) -> bool:
-        """Whether it is tried this time."""
+        """True if the work is tried this time."""
         self.pause -= 1
         return self.pause < 0
 
@@ -74,7 +74,7 @@ class Background:
 
     @property
     def notes(self) -> tuple[str, ...]:
-        """What went wrong, for the report."""
+        """The failures, for the report."""
         told = (self._summaries.reason, self._facts.reason, self._vectors.reason, self._progress)
         return tuple(reason for reason in told if reason)
 

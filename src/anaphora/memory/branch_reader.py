@@ -90,7 +90,7 @@ def exceeds(branch: Sequence[Entry], most: Extent) -> bool:
 
 
 async def measured(store: Store, model: Model, scope: Scope, entry: Entry) -> Entry:
-    """The same message with the size this model counts."""
+    """Gives the message with the size that this model counts."""
     size = await model.size(entry.message)
     if size == entry.size:
         return entry
@@ -103,7 +103,7 @@ async def _counted(store: Store, model: Model, scope: Scope, entry: Entry, count
 
 
 def _joined(known: Sequence[Entry], newest: Sequence[Entry]) -> Sequence[Entry]:
-    """What is known, with what of the newest messages follows it; empty if they do not follow, or something changed."""
+    """Joins the known messages with the newest; empty if these do not follow, or something changed."""
     tip = known[-1]
     if newest and newest[0].parent == tip.id:
         return [*known, *newest]

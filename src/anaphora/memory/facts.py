@@ -1,4 +1,4 @@
-"""What is remembered of a user, to be read and changed: ``bot.facts``."""
+"""The facts about a user, to be read and changed: ``bot.facts``."""
 
 from __future__ import annotations
 
@@ -31,11 +31,11 @@ class AsyncFactList:
             yield fact
 
     async def list(self) -> Sequence[Fact]:
-        """What holds, oldest first."""
+        """Gives the facts that hold, oldest first."""
         return [fact for fact in await self.history() if fact.holds]
 
     async def history(self) -> Sequence[Fact]:
-        """The same with what held once: each superseded fact says when it ended and what took its place."""
+        """Gives all facts; a superseded one says when it ended and which fact took its place."""
         return [fact for fact in await self._store.facts(self._scope.owner) if self._scope.shows(fact)]
 
     async def add(self, text: str, *, message: Entry | None = None, conversation: str | None = None) -> Fact:

@@ -48,7 +48,7 @@ class Gatherer:
     is_tiny: bool = False
 
     async def gather(self, shown: Shown) -> Asides:
-        """What goes in beside a window. Whatever fails here is noted, and the answer does without it."""
+        """Gathers everything that goes in beside a window. A failure becomes a note, and the answer does without."""
         try:
             return await self._gathered(shown)
         except StoreUnusable:
@@ -104,7 +104,7 @@ class Gatherer:
     async def _recalled(
         self, recall: Recall, shown: Shown, asked: Entry, known: Sequence[Fact]
     ) -> tuple[Recalled, tuple[str, ...]]:
-        """What is quoted of the past and why, and what went wrong."""
+        """Gives the passages to quote with the reasons, and notes about failures."""
         question = _shortened(own_words(asked.message))
         need = need_of(question, follows=shown.window.held.messages > 1)
         if not need.exists:

@@ -11,7 +11,7 @@ from anaphora.values.transcript import Entry
 
 @dataclass(frozen=True, slots=True)
 class Shown:
-    """What a window shows of a branch. ``room`` is what may be sent, in tokens."""
+    """The part of a branch that a window shows. ``room`` is the size of a prompt, in tokens."""
 
     scope: Scope
     window: Verbatim

@@ -1,1 +1,1 @@
-"""Who answers: one file per provider or dialect."""
+"""The providers that answer: one file for each provider or dialect."""

@@ -34,7 +34,7 @@ class Request:
 
 @dataclass(frozen=True, slots=True)
 class ModelInfo:
-    """What a provider knows of a model; None is unknown.
+    """A provider's knowledge of a model; None is unknown.
 
     ``context_window`` in tokens; ``count`` an exact counter; ``system`` the prompt this model does best with, for who sets none.
     ``small``: it cannot be trusted with summaries or facts. ``one_at_a_time``: a second call would make the first wait.
@@ -93,7 +93,7 @@ class Deadlines:
 
 @dataclass(frozen=True, slots=True)
 class ProviderOptions:
-    """What may be set when a provider is opened; None takes what the catalog says. ``cards`` are the user's own, by full name.
+    """The options with which a provider is opened; None takes the catalog's. ``cards`` are the user's own, by full name.
 
     ``headers`` go with every call. ``http_client`` is an httpx2.AsyncClient of the user's own, which the user closes.
     """

@@ -46,7 +46,7 @@ class Model:
 
     @property
     def card(self) -> ModelCard:
-        """What is known of it so far."""
+        """The card of the model as far as it is known."""
         return self._info.card if self._info else ModelCard()
 
     async def system_prompt(self, text: str | None) -> Prompt:
@@ -60,7 +60,7 @@ class Model:
         return self._prompt
 
     async def counter(self) -> str:
-        """What counts exactly for this model; empty if nothing does."""
+        """Gives the name of the exact tokenizer of this model; empty if there is none."""
         info = await self.prepare()
         return str(self) if info.count is not None else ""
 

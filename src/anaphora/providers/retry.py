@@ -64,7 +64,7 @@ def retry_after(headers: Mapping[str, str]) -> float | None:
 
 
 def should_retry(status: int, headers: Mapping[str, str]) -> bool:
-    """Whether a response with this status may be asked for again; ``x-should-retry`` wins over the status."""
+    """True if a request with this status may be repeated; ``x-should-retry`` wins over the status."""
     asked = headers.get("x-should-retry", "").lower()
     if asked in {"true", "false"}:
         return asked == "true"

@@ -67,7 +67,7 @@ def object_schema(fields: Sequence[Field], texts: Mapping[str, str] | None = Non
 
 
 def is_pydantic(hint: Any) -> bool:
-    """Whether it is a class of pydantic's, which knows its schema and checks itself."""
+    """True for a class of pydantic, which knows its schema and checks itself."""
     return isinstance(hint, type) and hasattr(hint, "model_json_schema") and hasattr(hint, "model_validate")
 
 
@@ -87,7 +87,7 @@ def class_fields(hint: Any) -> list[Field] | None:
 
 
 def is_typed_dict(hint: Any) -> bool:
-    """Whether it is a TypedDict, of typing or of typing_extensions."""
+    """True for a TypedDict, of typing or of typing_extensions."""
     return isinstance(hint, type) and hasattr(hint, "__required_keys__") and hasattr(hint, "__total__")
 
 

@@ -38,7 +38,7 @@ class Shape:
 
     @property
     def instruction(self) -> str:
-        """What a model is told that has no mode for schemas."""
+        """The words for a model without a mode for schemas."""
         return f"Answer with one JSON value that matches this JSON schema, and with nothing else:\n{json.dumps(self.schema)}"
 
     def read(self, text: str) -> Any:

@@ -17,7 +17,7 @@ _NULL = {"type": "null"}
 
 
 def strict_form(schema: Json) -> Json | None:
-    """The same in strict form; None if it has none, as an object with any names."""
+    """Gives the strict form of a schema; None if it has none, as an object with any names."""
     try:
         return _strict(schema)
     except _HasNone:
@@ -85,7 +85,7 @@ def _without_nulls(value: Any, schema: Any, definitions: Mapping[str, Any]) -> A
 
 
 def _may_be(value: Any, schema: Any, definitions: Mapping[str, Any]) -> bool:
-    """Whether a list or an object is likely of this schema: it has no other members."""
+    """True if a list or an object may match this schema: it has no other members."""
     if isinstance(schema, Mapping) and "$ref" in schema:
         schema = definitions.get(str(schema["$ref"]).rpartition("/")[2])
     if not isinstance(schema, Mapping):

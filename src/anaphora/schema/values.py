@@ -265,14 +265,14 @@ def _is_union(hint: Any) -> bool:
 
 
 def _fenced(text: str) -> str:
-    """What stands in the first fence of Markdown."""
+    """Gives the text in the first fence of Markdown."""
     _, fence, inside = text.partition("```")
     inside, end, _ = inside.partition("```")
     return inside.partition("\n")[2].strip() if fence and end else ""
 
 
 def _outermost(text: str) -> str:
-    """What stands from the first brace or bracket to the last."""
+    """Gives the text from the first brace or bracket to the last."""
     starts = [place for place in (text.find("{"), text.find("[")) if place >= 0]
     end = max(text.rfind("}"), text.rfind("]"))
     return text[min(starts) : end + 1] if starts and end > min(starts) else ""

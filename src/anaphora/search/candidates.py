@@ -13,7 +13,7 @@ WORTH_READING = 0.05
 
 @dataclass(frozen=True, slots=True)
 class Cue:
-    """What to look for in the past: messages that have any of these words.
+    """A search in the past: messages that have any of these words.
 
     Of ``conversation``, those on the branch that ends with ``message`` which have fewer than ``before`` messages before them;
     with ``elsewhere`` also those of the owner's other conversations. The ``messages`` with these ids are found whatever
@@ -48,7 +48,7 @@ class Candidate:
 
 @dataclass(frozen=True, slots=True)
 class Candidates:
-    """What a cue found: of ``messages`` that the store holds, so many have each word of the cue."""
+    """The result of a search: the messages, and of ``messages`` in the store how many have each word."""
 
     found: Sequence[Candidate] = ()
     messages: int = 0

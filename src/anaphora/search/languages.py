@@ -112,7 +112,7 @@ def languages_of(said: Sequence[str]) -> tuple[str, ...]:
 
 
 def is_stop_word(word: str, languages: Sequence[str]) -> bool:
-    """Whether a word tells nothing, in one of these languages or in that of its script."""
+    """True if a word says nothing, in one of these languages or in that of its script."""
     if word < "\u0370":
         return any(word in _STOPS[language] for language in languages)
     return any(word in _STOPS[language] for first, last, language in _OF_SCRIPT if first <= word[0] <= last)

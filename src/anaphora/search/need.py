@@ -160,7 +160,7 @@ def is_general(question: str) -> bool:
 
 
 def names_in(question: str) -> tuple[str, ...]:
-    """What is written as a name in a question: words with a capital, as they stand, but those with which a sentence begins.
+    """Finds the names in a question: words with a capital, except at the beginning of a sentence.
 
     In German every noun is written so; there are none then.
     """
@@ -203,7 +203,7 @@ def asked_part(message: str) -> str:
 
 
 def _begins(text: str, place: int) -> bool:
-    """Whether a word stands at the beginning of a sentence."""
+    """True if a word stands at the beginning of a sentence."""
     before = text[:place].rstrip(' "“(')
     return not before or before[-1] in ".!?:\n"
 

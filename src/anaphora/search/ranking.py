@@ -127,7 +127,7 @@ def pieces(text: str) -> Iterator[str]:
 
 
 def speaker_of(candidate: Candidate) -> str:
-    """Who says it: the name before its first colon, else its role."""
+    """Gives the speaker of a message: the name before its first colon, else its role."""
     return _speaker(candidate.entry.text, candidate.entry.role)
 
 
@@ -183,7 +183,7 @@ class _Terms:
         self._shares: dict[int, float] = {0: 0.0}
 
     def share(self, matched: int) -> float:
-        """What a set of words tells, of all there is to tell."""
+        """Gives the share of the question's weight that a set of words has."""
         if matched not in self._shares:
             self._shares[matched] = sum(self.weights[word] for word in self.words(matched)) / self._total
         return self._shares[matched]
@@ -320,7 +320,7 @@ def _add_similarities(scores: dict[Place, _Score], candidates: Candidates, simil
 
 
 def _sums(scores: Mapping[Place, _Score], is_chat: bool) -> dict[Place, float]:
-    """What every place has with what its neighbours give it."""
+    """Adds to every place the scores that its neighbours give it."""
     sums: dict[Place, float] = defaultdict(float)
     for (conversation, depth), score in scores.items():
         # To a chatbot nearly every message of the user is a question.

@@ -57,7 +57,7 @@ def forms(word: str, languages: Sequence[str]) -> tuple[Form, ...]:
 
 
 def _grams(run: str) -> Iterator[str]:
-    """What to look for in text without blanks: what stands between stop words, in overlapping pieces."""
+    """Gives the overlapping pieces of text without blanks, between its stop words."""
     for part in _UNSPACED_STOP.split(run):
         size = 3 if part and _THAI_TO_KHMER[0] <= part[0] <= _THAI_TO_KHMER[1] else 2
         if part and not _HIRAGANA.fullmatch(part):

@@ -31,12 +31,12 @@ _EXCERPT_BEFORE, _EXCERPT_LENGTH = 40, 160
 
 
 def searchable(message: Message) -> str:
-    """What is said in a message, and what tools gave."""
+    """Gives the text of a message and of its tool results."""
     return "\n".join(part.text for part in message.parts if isinstance(part, Text | ToolResult))
 
 
 def tells_of(title: str, text: str) -> bool:
-    """Whether a title has words of this text, so that it must go when that is forgotten."""
+    """True if a title has words of this text, so that it must go when the text is forgotten."""
     said = set(words(text))
     return any(word in said for word in words(title) if len(word) > 3 or not word.isascii() or said == {word})
 
@@ -52,7 +52,7 @@ def words(text: str) -> list[str]:
 
 
 def phrases(query: str) -> list[list[str]]:
-    """What a query asks for, all of it: single words, and several in a row where it has quotes or marks between them.
+    """Gives the phrases of a query, all of which a message must have: words, and quoted or joined words in a row.
 
     Empty if it has nothing but punctuation.
     """
@@ -62,12 +62,12 @@ def phrases(query: str) -> list[list[str]]:
 
 @lru_cache(maxsize=16)
 def patterns(query: str) -> tuple[re.Pattern[str], ...]:
-    """What finds the phrases of a query in folded text: each word in any of its forms (``runs``, ``running``)."""
+    """Gives the patterns of a query's phrases in folded text: each word in any of its forms (``runs``, ``running``)."""
     return tuple(re.compile(r"[\W_]*?".join(map(_pattern, phrase))) for phrase in phrases(query))
 
 
 def has_all(text: str, wanted: Sequence[re.Pattern[str]]) -> bool:
-    """Whether a text has all that is looked for."""
+    """True if a text has all phrases."""
     plain = folded(text)
     return all(pattern.search(plain) for pattern in wanted)
 
@@ -98,7 +98,7 @@ def _marks(line: str, query: str) -> set[tuple[int, int]]:
 
 
 def is_unspaced(word: str) -> bool:
-    """Whether a word is of a script that is written without blanks."""
+    """True if a word is of a script that is written without blanks."""
     return re.match(f"[{_UNSPACED}]", word) is not None
 
 

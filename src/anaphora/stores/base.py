@@ -80,7 +80,7 @@ class Transcripts(Protocol):
         ...
 
     async def children(self, scope: Scope, message_id: str | None, /) -> Sequence[Entry]:
-        """What was appended below a message (or at the root), in order."""
+        """Gives the messages below a message (or at the root), in order."""
         ...
 
     async def leaves(self, scope: Scope, /) -> Sequence[Entry]:
@@ -116,7 +116,7 @@ class Transcripts(Protocol):
         ...
 
     async def info(self, scope: Scope, /) -> ConversationInfo:
-        """What is known of the conversation."""
+        """Gives what is known of the conversation."""
         ...
 
     async def describe(
@@ -136,7 +136,7 @@ class Transcripts(Protocol):
 
 @runtime_checkable
 class Memories(Protocol):
-    """What is derived from transcripts: summaries, facts, vectors, and the search for messages that matter."""
+    """Everything derived from transcripts: summaries, facts, vectors, and the search for messages that matter."""
 
     async def candidates(self, owner: str, cue: Cue, /) -> Candidates:
         """The messages that have the rarest and most of a cue's words, or are named in it, as far as it reaches."""

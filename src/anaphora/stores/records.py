@@ -71,7 +71,7 @@ class Begun:
 
 @dataclass(frozen=True, slots=True)
 class Query:
-    """What to look for: words, all of which a message must have; those in quotes in a row. In one conversation or in all."""
+    """A search: all its words must be in a message; quoted words in a row. In one conversation or in all."""
 
     text: str
     limit: int = 20
@@ -126,7 +126,7 @@ def hit(conversation: ConversationInfo, entry: Entry, query: Query) -> Hit:
 
 
 def checked_query(text: str, limit: int, conversation: str | None = None) -> Query:
-    """What to look for. Raises InvalidMessage if that is nothing, ConfigError for a limit below 1."""
+    """Makes a query. Raises InvalidMessage if there are no words, ConfigError for a limit below 1."""
     if limit < 1:
         raise ConfigError(f"limit must be a whole number from 1, not {limit!r}.")
     if not str(text).strip():

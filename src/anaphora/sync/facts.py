@@ -26,11 +26,11 @@ class FactList:
         return len(portal.call(self._inner.list))
 
     def list(self) -> Sequence[Fact]:
-        """What holds, oldest first."""
+        """Gives the facts that hold, oldest first."""
         return portal.call(self._inner.list)
 
     def history(self) -> Sequence[Fact]:
-        """The same with what held once: each superseded fact says when it ended and what took its place."""
+        """Gives all facts; a superseded one says when it ended and which fact took its place."""
         return portal.call(self._inner.history)
 
     def add(self, text: str, *, message: Entry | None = None, conversation: str | None = None) -> Fact:

@@ -35,7 +35,7 @@ class Portal:
             raise
 
     def is_here(self) -> bool:
-        """Whether the caller is in the loop's own thread, where waiting for the loop would never end."""
+        """True in the loop's own thread, where waiting for the loop would never end."""
         return get_ident() == self._thread
 
     def _open(self) -> BlockingPortal:

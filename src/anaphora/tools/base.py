@@ -14,7 +14,7 @@ Confirm = Callable[[ToolCall], bool | Awaitable[bool]]
 
 
 class ToolFailed(Exception):
-    """What the model is told instead of a result."""
+    """The failure of a tool; its text is told to the model as the result."""
 
 
 class BadCall(ToolFailed):
@@ -53,5 +53,5 @@ class Tool:
 
 
 def schemas_text(tools: Sequence[Tool]) -> str:
-    """What a provider makes of tools for the model, as far as it is known: their schemas."""
+    """Gives the schemas of tools as a provider shows them to the model, as far as that is known."""
     return "".join(json.dumps([tool.name, tool.description, tool.parameters]) for tool in tools)

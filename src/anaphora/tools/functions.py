@@ -90,7 +90,7 @@ def _fields(function: Function, name: str) -> tuple[list[Field], str]:
 
 
 def _documented(function: Function) -> tuple[str, dict[str, str]]:
-    """What the docstring says: of the whole, and of each parameter, in whichever of the usual styles."""
+    """Reads a docstring in any of the usual styles: the description, and that of each parameter."""
     text = inspect.getdoc(function)
     if not text:
         return "", {}
@@ -117,7 +117,7 @@ async def _run(function: Function, fields: list[Field], takes_caller: str, argum
 
 
 def result_text(result: Any) -> str:
-    """What a model is told of a result: a text as it is, everything else as JSON."""
+    """Gives a result as text for the model: a text as it is, everything else as JSON."""
     if result is None:
         return "(done)"
     if isinstance(result, str):

@@ -237,7 +237,7 @@ def _tool(server: MCPServer, told: Any) -> Tool:
 
 
 def _content_text(result: Any) -> str:
-    """What a result says in words; pictures and sounds are only named."""
+    """Gives the words of a result; pictures and sounds are only named."""
     parts = [_block_text(block) for block in result.content]
     if not any(parts) and result.structured_content is not None:
         parts = [json.dumps(result.structured_content, ensure_ascii=False)]

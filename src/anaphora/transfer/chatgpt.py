@@ -105,7 +105,7 @@ def _said(content: Json, names: Mapping[str, str]) -> Iterator[Part]:
 
 
 def _pointed(part: Json, names: Mapping[str, str], used: set[str]) -> str:
-    """What stands for a picture or a sound, or the words of what was spoken."""
+    """Gives a placeholder for a picture or a sound, or the words that were spoken."""
     if isinstance(part.get("text"), str):
         return str(part["text"])
     pointer = text_or(part.get("asset_pointer")).rpartition("/")[2]
@@ -129,5 +129,5 @@ def _object(value: Json, name: str) -> Json:
 
 
 def is_chatgpt(value: Any) -> bool:
-    """Whether this looks like one of its conversations."""
+    """True if a value looks like a conversation of ChatGPT."""
     return isinstance(value, dict) and "mapping" in value

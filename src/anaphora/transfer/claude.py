@@ -21,7 +21,7 @@ _ROLES: dict[str, Role] = {"human": "user", "assistant": "assistant"}
 
 
 def is_claude(value: Any) -> bool:
-    """Whether this looks like one of its conversations."""
+    """True if a value looks like a conversation of Claude."""
     return isinstance(value, dict) and "chat_messages" in value
 
 

@@ -89,7 +89,7 @@ class JSONReader:
                 self._more(_PIECE)
 
     def _is_damage(self, error: json.JSONDecodeError) -> bool:
-        """Whether more text would not help: it went wrong well before the end of what is there."""
+        """True if more text would not help: the error is well before the end of the text."""
         return error.pos + 16 < len(self._text) and not error.msg.startswith(("Unterminated", "Invalid \\"))
 
     def _more(self, size: int) -> None:

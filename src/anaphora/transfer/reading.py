@@ -37,7 +37,7 @@ class Damaged:
 
 @dataclass(frozen=True, slots=True)
 class Imported:
-    """What an import did: conversations that were read, those of them with something new, new messages, and what was damaged."""
+    """The result of an import: conversations read, those with something new, new messages, damaged entries."""
 
     read: int
     changed: int

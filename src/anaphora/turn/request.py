@@ -1,4 +1,4 @@
-"""What a turn is asked to do, and the parts that it works with."""
+"""The task of a turn, and the parts that it works with."""
 
 from __future__ import annotations
 

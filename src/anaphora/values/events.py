@@ -110,7 +110,7 @@ Event = TextDelta | ThinkingDelta | ToolCallDelta | ToolStarted | ToolEnded | Pl
 
 
 def joined(events: Sequence[Event]) -> list[Event]:
-    """The same events with neighbouring text deltas joined to one."""
+    """Joins neighbouring text deltas into one."""
     result: list[Event] = []
     texts: list[str] = []
     for event in events:

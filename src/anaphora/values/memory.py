@@ -1,4 +1,4 @@
-"""What is made from transcripts and points back to them: summaries, facts, and messages found again.
+"""Values that are derived from transcripts and point back to them: summaries and facts.
 
 All of it can be dropped and made anew, but for facts that somebody told or edited by hand.
 """
@@ -61,7 +61,7 @@ class Fact:
 
     @property
     def holds(self) -> bool:
-        """Whether it is true as far as is known."""
+        """True as long as nothing supersedes the fact."""
         return self.superseded is None
 
 

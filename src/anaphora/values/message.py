@@ -37,7 +37,7 @@ class Image:
 
 @dataclass(frozen=True, slots=True)
 class Thinking:
-    """What a thinking model wrote before its answer; ``opaque`` is what the vendor wants back unchanged."""
+    """A model's thinking before its answer; ``opaque`` is what the vendor wants back unchanged."""
 
     text: str
     opaque: Mapping[str, Any] = field(default_factory=dict)
@@ -54,7 +54,7 @@ class ToolCall:
 
 @dataclass(frozen=True, slots=True)
 class ToolResult:
-    """What a tool gave for the call ``call_id``."""
+    """The result of the tool call ``call_id``."""
 
     call_id: str
     text: str
@@ -110,7 +110,7 @@ def text_message(role: Role, text: str) -> Message:
 
 
 def described(message: Message) -> Message:
-    """The same with words instead of pictures, for a model that cannot see."""
+    """Replaces pictures by words, for a model that cannot see."""
     if not any(isinstance(part, Image) for part in message.parts):
         return message
     return replace(message, parts=tuple(Text(_UNSEEN) if isinstance(part, Image) else part for part in message.parts))
@@ -151,7 +151,7 @@ class Usage:
 
 @dataclass(frozen=True, slots=True)
 class Options:
-    """What the user set for an answer. None means: not set, and so not sent.
+    """The options of an answer. An option that is None is not sent.
 
     ``tool_choice``: ``auto`` (which is not sent), ``none``, ``required``, or the name of the tool to call.
     """
@@ -172,7 +172,7 @@ def repaired_text(text: str) -> str:
 
 
 def checked_text(text: str) -> str:
-    """What a user asks to send. Raises InvalidMessage if it is empty or holds half a character."""
+    """Checks a text that a user sends. Raises InvalidMessage if it is empty or holds half a character."""
     if not isinstance(text, str):
         raise InvalidMessage(f"a message must be text, not {type(text).__name__}.")
     if not text.strip():

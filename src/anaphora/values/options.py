@@ -1,4 +1,4 @@
-"""What a user may set for an answer, checked before anything is sent."""
+"""The options of an answer, checked before anything is sent."""
 
 from __future__ import annotations
 

@@ -13,7 +13,7 @@ Kind = Literal["none", "personal", "appeal", "topic"]
 
 @dataclass(frozen=True, slots=True)
 class Need:
-    """Whether a message asks for anything of the past, and why (or why not). ``question`` is the part of it that asks."""
+    """The need of a message for the past, with the reason. ``question`` is the part of it that asks."""
 
     kind: Kind
     reason: str
@@ -79,7 +79,7 @@ class Aside:
 
 @dataclass(frozen=True, slots=True)
 class Recalled:
-    """Whether a message asks for anything of the past, and what is quoted of it.
+    """The need of a message for the past, and the passages that are quoted.
 
     Of so many places that were ``ranked``, so many are ``left`` out for want of room.
     """
@@ -92,7 +92,7 @@ class Recalled:
 
 @dataclass(frozen=True, slots=True)
 class Asides:
-    """What goes in beside the window, as values and as text; ``notes`` say what could not be done.
+    """The memory's additions to the window, as values and as text; ``notes`` tell what was impossible.
 
     ``documents`` go in whole, ``excerpts`` are pieces of others.
     """
@@ -109,7 +109,7 @@ class Asides:
 
     @property
     def passages(self) -> tuple[Passage, ...]:
-        """What is quoted of the past."""
+        """The quoted passages."""
         return self.recalled.passages
 
     @property
@@ -185,7 +185,7 @@ class Report:
 
     @property
     def room(self) -> int:
-        """What is left of the budget."""
+        """The tokens that are left of the budget."""
         return self.budget - self.tokens
 
     def lines(self) -> list[tuple[str, str]]:

@@ -43,7 +43,7 @@ def text_bytes(message: Message) -> int:
 
 @dataclass(frozen=True, slots=True)
 class Measure:
-    """What tokens are estimated from: the UTF-8 bytes of so many messages, and their pictures."""
+    """The basis of an estimate of tokens: the UTF-8 bytes of so many messages, and their pictures."""
 
     messages: int = 0
     bytes: int = 0
@@ -108,7 +108,7 @@ class Estimate:
         return young or abs(self.bytes_per_token - before.bytes_per_token) > _MOVED * before.bytes_per_token
 
     def is_cut(self, sent: int, reported: int) -> bool:
-        """Whether a provider counted so few of the tokens ``sent`` that it must have cut the prompt off, in silence.
+        """True if a provider counted so few of the tokens ``sent`` that it must have cut the prompt silently.
 
         The better the estimate is known to be, the smaller the gap that tells.
         """

@@ -28,7 +28,7 @@ class Extent:
         return Extent(self.messages + other.messages, self.turns + other.turns, self.tokens + other.tokens)
 
     def exceeds(self, other: Extent) -> bool:
-        """Whether it is more than the other in any measure."""
+        """True if it is more than the other in any measure."""
         return self.messages > other.messages or self.turns > other.turns or self.tokens > other.tokens
 
 
@@ -64,12 +64,12 @@ class Entry:
 
     @property
     def extent(self) -> Extent:
-        """What it adds to its branch."""
+        """The length that it adds to its branch."""
         return Extent(1, int(self.starts_turn), self.size.tokens)
 
     @property
     def starts_turn(self) -> bool:
-        """Whether a window may begin with it."""
+        """True if a window may begin with it."""
         return self.message.role == "user"
 
     @property
@@ -79,12 +79,12 @@ class Entry:
 
     @property
     def role(self) -> Role:
-        """Who speaks."""
+        """The role of its speaker."""
         return self.message.role
 
     @property
     def text(self) -> str:
-        """What is said."""
+        """The words of the message."""
         return self.message.text
 
 
@@ -108,12 +108,12 @@ class Hit:
 
 
 def is_time(value: float) -> bool:
-    """Whether seconds since 1970 can be shown as a date: up to the year 9999. Not a number is none."""
+    """True if seconds since 1970 can be shown as a date up to the year 9999."""
     return 0 <= value < _YEAR_10000
 
 
 def first_title(conversation: str, text: str) -> str:
-    """What a conversation is called that begins with this text: the name that somebody gave it, else the first words."""
+    """Gives the first title of a conversation that begins with this text: its name, else the first words."""
     return shortened(text if conversation.startswith(UNNAMED) else conversation)
 
 
@@ -125,7 +125,7 @@ def shortened(text: str) -> str:
 
 @dataclass(frozen=True, slots=True)
 class ConversationInfo:
-    """What a store knows of a conversation beside its messages. ``system`` None means: the bot's own system prompt.
+    """A store's knowledge of a conversation beside its messages. ``system`` None means the bot's own system prompt.
 
     ``usage`` is that of all its calls, also of answers that are on no branch any more. ``learned`` is the order of the message
     up to which facts have been learned from it, ``forgotten`` how many messages of it have been. ``model`` is the conversation's

@@ -1,4 +1,4 @@
-"""What models were asked, and what it took: every call, those in the background too. Holds no words."""
+"""The calls of models with their tokens and cost, those in the background too. They hold no words."""
 
 from __future__ import annotations
 
@@ -78,7 +78,7 @@ def taken_together(calls: Iterable[Call]) -> list[Spent]:
 
 
 def totals(spent: Iterable[Spent], by: Literal["day", "model", "purpose"]) -> dict[str, Total]:
-    """What was spent on each day, model or purpose, in the order of their names."""
+    """Gives the sums for each day, model or purpose, in the order of their names."""
     found: dict[str, Total] = defaultdict(Total)
     for one in spent:
         found[getattr(one, by)] += one
@@ -86,7 +86,7 @@ def totals(spent: Iterable[Spent], by: Literal["day", "model", "purpose"]) -> di
 
 
 def total(spent: Iterable[Spent]) -> Total:
-    """What was spent in all."""
+    """Gives the sum of everything."""
     whole = Total()
     for one in spent:
         whole += one

@@ -322,7 +322,7 @@ COMMANDS: dict[str, Command] = {
 
 
 def choices(session: Session) -> dict[str, Choices | None]:
-    """What can be completed after each command: the value to put there, and what it is."""
+    """Gives the completions after each command: the value to insert, and a description of it."""
     known: dict[str, Choices] = {
         "/resume": lambda: ((info.id, info.title) for info in session.bot.conversations()),
         "/forget": lambda: ((str(number), _short(fact.text)) for number, fact in enumerate(session.bot.facts.list(), 1)),

@@ -1,4 +1,4 @@
-"""What the Tab key completes in the chat: commands, and what they take."""
+"""Completes commands and their arguments when the Tab key is pressed."""
 
 from __future__ import annotations
 

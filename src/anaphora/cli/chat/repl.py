@@ -68,7 +68,7 @@ def _talk(session: Session, editor: PromptSession[str]) -> bool:
 
 
 def _finish(session: Session) -> None:
-    """What was just said may have facts in it: who asked for them waits a moment. Ctrl-C does not."""
+    """Waits a moment for facts to be found in the last words. Ctrl-C ends the wait."""
     with suppress(KeyboardInterrupt):
         session.conversation.wait_for_background(_FINISH_SECONDS)
 

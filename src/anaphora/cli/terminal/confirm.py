@@ -101,12 +101,12 @@ def _value(value: object) -> str:
 
 
 def can_ask() -> bool:
-    """Whether there is a person at a terminal who can be asked while an answer is shown."""
+    """True if a person at a terminal can be asked while an answer is shown."""
     return all(stream is not None and stream.isatty() for stream in (sys.stdin, sys.stdout))
 
 
 def _drop_typed() -> None:
-    """What was typed before a question is no answer to it."""
+    """Drops the keys that were typed before a question: they are no answer to it."""
     with suppress(ImportError, OSError, ValueError):
         import termios
 
@@ -114,7 +114,7 @@ def _drop_typed() -> None:
 
 
 def _pressed_y() -> bool:
-    """Whether the next key is a y."""
+    """True if the next key is a y."""
     try:
         key = os.read(sys.stdin.fileno(), 1)
     except (OSError, ValueError):

@@ -57,7 +57,7 @@ def _coloured(name: str, text: str, count: int, colours: bool) -> str:
 
 
 def moved_line(report: Report) -> str | None:
-    """What is to be told when the window has just moved: that the model no longer sees everything."""
+    """Gives a line that says that the window has just moved and the model no longer sees everything."""
     if report.left is None or report.prefix is None or report.prefix.reason != "the window moved":
         return None
     left = report.left

@@ -1,4 +1,4 @@
-"""What was typed in earlier chats, for the arrow keys: a file that only this user can read, from which lines can be taken."""
+"""The lines typed in earlier chats, for the arrow keys, in a file that only this user can read."""
 
 from __future__ import annotations
 

@@ -153,7 +153,7 @@ class MarkdownView:
             self._put([[]])
 
     def _thinking(self) -> list[list[Segment]]:
-        """What is to be seen of the thinking."""
+        """Gives the visible lines of the thinking."""
         tail = "".join(self._thoughts[-_THOUGHTS:])
         return self._dim(tail[-_THOUGHT_LENGTH:].strip())[-_THOUGHT_LINES:]
 

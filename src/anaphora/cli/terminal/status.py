@@ -37,7 +37,7 @@ def _cached(answer: Answer, usage: Usage) -> str:
 
 
 def _memory(answer: Answer) -> list[str]:
-    """What the model did not see, and what it was reminded of."""
+    """Names the parts that the model did not see and those that were recalled."""
     if answer.context is None:
         return []
     left, recalled = answer.context.left, answer.context.asides.passages

@@ -199,7 +199,7 @@ def _export(bot: Chatbot, arguments: argparse.Namespace) -> int:
 
 
 def form_of(path: str) -> Form:
-    """What a file's ending asks for."""
+    """Gives the form that a file's ending asks for."""
     return "markdown" if Path(path).suffix.lower() in {".md", ".markdown"} else "json"
 
 

@@ -55,7 +55,7 @@ def _known(own: Mapping[str, ModelCard]) -> dict[str, ModelCard]:
 
 
 def _asked(provider: str, settings: Settings, own: Mapping[str, ModelCard]) -> dict[str, ModelCard]:
-    """What a provider offers today, with what the catalog knows of it."""
+    """Gives the models that a provider offers today, with their cards."""
     if provider not in VENDORS:
         raise ConfigError(f"there is no provider {provider!r} to ask: {', '.join(VENDORS)}.")
     service = open_provider(ModelRef(provider), ProviderOptions(base_url=settings.base_url))

@@ -66,7 +66,7 @@ def usage_lines(spent: Sequence[Spent], *, width: int) -> list[str]:
 
 
 def _cost(one: Total) -> str:
-    """What is known, and that something is not."""
+    """Gives the known cost, and says if a part of it is unknown."""
     if one.unpriced == one.calls:
         return dollars(None)
     return dollars(one.usage.cost) + ("+?" if one.unpriced else "")

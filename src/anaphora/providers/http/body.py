@@ -35,7 +35,7 @@ class HTTPBody:
         self._watch = _Watch(response, deadlines, end)
 
     async def pieces(self) -> AsyncGenerator[bytes, None]:
-        """What each read gave. Raises ProviderError."""
+        """Yields the bytes of each read. Raises ProviderError."""
         response, watch = self._response, self._watch
         spawn(watch.run)
         try:
@@ -102,7 +102,7 @@ class _Watch:
         self._due = time.monotonic() + self._deadlines.between_chunks
 
     def failure(self, who: Answerer) -> ProviderError | None:
-        """What was overdue, if anything was."""
+        """Gives the deadline that has passed, if one has."""
         if not self.verdict:
             return None
         kind: type[ProviderError] = StreamInterrupted if self.began else ProviderTimeout

@@ -209,7 +209,7 @@ class Service:
         return None, reached
 
     async def _with_suggestion(self, error: ModelNotFound, model: str) -> ModelNotFound:
-        """The same error, naming the nearest models that the service does have, if it says so soon."""
+        """Adds the names of the nearest models that the service has to an error, if it tells them soon."""
         known: list[str] = []
         try:
             with anyio.move_on_after(_SUGGESTION_SECONDS):
@@ -243,7 +243,7 @@ class _Events:
 
 
 def _parser(wire: Wire, kind: str, source: str) -> _Events | LineParser | None:
-    """What cuts this answer's bytes into events; None if it does not say that it is a stream."""
+    """Gives the parser for this answer's bytes; None if the answer is not a stream."""
     if "event-stream" in kind:
         return _Events(source)
     return LineParser(source=source) if wire.framing == "lines" and "html" not in kind else None

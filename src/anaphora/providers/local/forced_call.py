@@ -17,7 +17,7 @@ from anaphora.values.message import Message, Text, Usage, text_message
 
 
 def is_demanded(request: Request) -> bool:
-    """Whether a call is demanded."""
+    """True if a call is demanded."""
     return bool(request.tools) and request.options.tool_choice not in {"auto", "none"}
 
 

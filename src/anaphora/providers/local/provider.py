@@ -205,7 +205,7 @@ class LocalProvider:
 
 
 def _calls_tools(props: Json) -> bool:
-    """Whether the model was taught to call tools: its chat template has a place for them."""
+    """True if the model was trained to call tools: its chat template has a place for them."""
     can = props.get("chat_template_caps")
     return isinstance(can, dict) and can.get("supports_tools") is True
 

@@ -9,7 +9,7 @@ _TIMES = 5
 
 
 def runs_in_circles(tail: str) -> bool:
-    """Whether the last words of a text stand in it so often that nothing new is to be expected."""
+    """True if the last words of a text repeat so often that nothing new can be expected."""
     if len(tail) < _PIECE * _TIMES:
         return False
     piece = tail[-_PIECE:]

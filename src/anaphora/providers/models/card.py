@@ -1,4 +1,4 @@
-"""What is known of a model: its window and limits, what it can do, what it costs. Values, and how they are read. Pure."""
+"""A model's card: its window and limits, its abilities, its prices."""
 
 from __future__ import annotations
 

@@ -27,7 +27,7 @@ class Origin:
 
 
 def known_card(provider: str, model: str, own: Mapping[str, ModelCard] | None = None) -> ModelCard:
-    """What is known of ``provider:model``; what the user's ``own`` cards say of it goes first."""
+    """Gives the card of ``provider:model``; the user's ``own`` cards go first."""
     name = f"{provider}:{model}"
     published = _line(name)
     card = ModelCard() if published is None else _read(published)

@@ -1,4 +1,4 @@
-"""What is known of the services that are reached over HTTP: one row each."""
+"""The services that are reached over HTTP: one row for each."""
 
 from __future__ import annotations
 

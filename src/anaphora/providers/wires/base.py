@@ -17,7 +17,7 @@ from anaphora.values.events import ProviderEvent
 
 @dataclass(frozen=True, slots=True)
 class WireRequest:
-    """What to POST: the path below the base URL, extra headers, the body."""
+    """A request to POST: the path below the base URL, extra headers, the body."""
 
     path: str
     headers: Mapping[str, str]
@@ -40,7 +40,7 @@ class WireDecoder(Protocol):
         ...
 
     def end(self) -> Sequence[ProviderEvent]:
-        """What was kept back, ``Ended`` last. Raises StreamInterrupted if the answer was not complete."""
+        """Gives the events that were held back, then ``Ended``. Raises StreamInterrupted if the answer was not complete."""
         ...
 
 
@@ -76,7 +76,7 @@ class Wire(Protocol):
         ...
 
     def about(self, model: str, base_url: str) -> Sequence[CatalogRequest]:
-        """What to ask for a model's context window where the catalog does not know it, best first."""
+        """Gives the requests that tell a model's context window where the catalog does not know it, best first."""
         ...
 
     def window(self, model: str, answer: Json) -> int | None:

@@ -84,7 +84,7 @@ class OllamaWire:
         return OllamaDecoder(self._who)
 
     def models(self) -> CatalogRequest:
-        """What is on the disk."""
+        """Gives the models on the disk."""
         return CatalogRequest("/api/tags")
 
     def offered(self, answer: Json) -> Mapping[str, int | None]:
@@ -96,7 +96,7 @@ class OllamaWire:
         return (CatalogRequest("/api/show", {"model": model}),)
 
     def window(self, model: str, answer: Json) -> int | None:  # noqa: ARG002 -- the protocol's signature
-        """What its file sets, else what it was made for, within reason."""
+        """Gives the window that the model's file sets, else the one that it was made for, within reason."""
         set_by_file = re.search(r"^num_ctx\s+(\d+)\s*$", str(answer.get("parameters") or ""), re.MULTILINE)
         if set_by_file:
             return int(set_by_file[1])

@@ -87,7 +87,7 @@ class OpenAIWire:
         return sha256(call_id.encode()).hexdigest()[:9] if self._vendor.short_call_ids else call_id
 
     def _tools(self, request: Request) -> Json:
-        """What may be called, and the schema of the answer."""
+        """Gives the tools and the schema of the answer as members of the request."""
         body: Json = {}
         choice = request.options.tool_choice
         if request.tools:
@@ -163,7 +163,7 @@ class OpenAIDecoder:
         return events
 
     def end(self) -> Sequence[ProviderEvent]:
-        """What was held back, then Ended.
+        """Gives the events that were held back, then Ended.
 
         Raises StreamInterrupted if no finish reason came: [DONE] or end of file alone is a cut.
         """
@@ -269,7 +269,7 @@ class _TextFold:
         return text
 
     def rest(self) -> str:
-        """What is still held when the stream ends: two deltas are too few to call it cumulative."""
+        """Gives the text that is held when the stream ends: two deltas are too few to call it cumulative."""
         held, self._held = self._held, ""
         return held
 

@@ -13,7 +13,7 @@ _MOST_FRAMES = 8
 
 
 class TextFrame:
-    """What stands before and after the text in the chunks of one stream, once a parsed chunk has shown it.
+    """The bytes before and after the text in the chunks of one stream, once a parsed chunk has shown them.
 
     ``key`` is the name under which the text is.
     """

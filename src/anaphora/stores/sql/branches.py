@@ -31,7 +31,7 @@ class Branch:
             )
 
     def has(self, line: int, order: int) -> bool:
-        """Whether a message is on it."""
+        """True if a message is on the branch."""
         return order <= self._lines.get(line, 0)
 
 

@@ -1,4 +1,4 @@
-"""Who may write to a conversation of the SQLite store. A lease of a process that has died is taken over at once."""
+"""The right to write to a conversation. A lease of a process that has died is taken over at once."""
 
 from __future__ import annotations
 
@@ -77,7 +77,7 @@ def _place() -> str:
 
 
 def _is_dead(holder: str) -> bool:
-    """Whether the holder of a lease was a process of this machine that has ended: nobody need wait for its lease to run out."""
+    """True if the holder of a lease was a process of this machine that has ended."""
     place, _, rest = holder.partition("/")
     number = rest.partition("/")[0]
     # On Windows asking for a process by a signal would end it.

@@ -1,4 +1,4 @@
-"""What was spent, and how tokens are estimated, in the SQLite store: each function is what happens inside one transaction."""
+"""The calls of models and the estimates of tokens. Each function is one transaction."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What is derived from transcripts, in the SQLite store: each function is what happens inside one transaction."""
+"""Everything derived from transcripts. Each function is one transaction."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ def save_summary(database: Database, scope: Scope, summary: BlockSummary, window
 
 
 def _forks_between(database: Database, scope: Scope, first: str, last: str) -> bool:
-    """Whether a branch leaves the path from one message to a later one: there the first one's summary may be all there is."""
+    """True if a branch leaves the path between two messages: it may need the first one's summary."""
     place = 'SELECT "order" FROM messages WHERE owner = ? AND conversation = ? AND id = ?'
     forks = (
         "SELECT 1 FROM messages AS fork JOIN messages AS up ON up.owner = fork.owner AND up.conversation = fork.conversation"
@@ -103,7 +103,7 @@ def delete_fact(database: Database, owner: str, fact_id: str) -> None:
 
 
 def drop_derived(database: Database, owner: str, message_id: str) -> None:
-    """What was derived from a message that is being forgotten, in every conversation that has it."""
+    """Drops everything derived from a message that is being forgotten, in every conversation that has it."""
     database.execute(
         "DELETE FROM summaries WHERE number IN (SELECT summaries.number FROM summaries JOIN messages"
         " ON messages.owner = summaries.owner AND messages.conversation = summaries.conversation"
@@ -205,7 +205,7 @@ def _save_fact(database: Database, owner: str, learned: Learned) -> bool:
 
 
 def _takes_evidence(database: Database, owner: str, fact_id: str) -> bool:
-    """Whether a fact still holds, and rests on messages: what was told by hand is not to go with any."""
+    """True if a fact holds and rests on messages: a fact told by hand does not go with any."""
     holds = (
         "SELECT 1 FROM facts WHERE owner = ? AND id = ? AND superseded IS NULL"
         " AND EXISTS (SELECT 1 FROM evidence WHERE owner = ? AND fact = ?)"

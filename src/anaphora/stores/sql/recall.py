@@ -51,7 +51,7 @@ def neighbours(database: Database, owner: str, cue: Cue, anchors: Sequence[Candi
 
 
 class _Allowed:
-    """What a cue may reach: its branch up to the window, and what other conversations go on from."""
+    """The messages that a search may reach: its branch up to the window, and the branches of other conversations."""
 
     def __init__(self, database: Database, owner: str, cue: Cue) -> None:
         self._database = database
@@ -61,7 +61,7 @@ class _Allowed:
         self._titles: dict[str, str] = {}
 
     def has(self, row: Sequence[Any]) -> bool:
-        """Whether this message may be recalled."""
+        """True if this message may be recalled."""
         conversation, line, order, status, depth = row[0], row[1], row[4], row[7], row[-3]
         if status not in {"complete", "stopped"}:
             return False

@@ -25,7 +25,7 @@ ITS_MESSAGES = "owner = ? AND conversation = ?"
 
 
 def key(scope: Scope) -> tuple[str, str]:
-    """What begins every key."""
+    """Gives the beginning of every key."""
     return scope.owner, scope.conversation
 
 

@@ -123,7 +123,7 @@ def _open_writable(path: Path) -> SQLiteDatabase:
 
 
 def _open_readable(path: Path, only: str) -> SQLiteDatabase:
-    """What is there can at least be read: on a full disk, in a folder of somebody else's, from a read-only medium."""
+    """Opens a database for reading only: on a full disk, in a foreign folder, on a read-only medium."""
     if not path.is_file() or not path.stat().st_size:
         raise StoreUnusable(f"there is no database {path}.")
     database = _connect(f"{path.as_uri()}?{only}")
@@ -154,7 +154,7 @@ def write_back(database: sqlite3.Connection) -> None:
 
 
 def store_failure(error: sqlite3.Error | OSError, path: Path) -> StoreError:
-    """The same in our words, with what to do."""
+    """Gives the error in our words, with what to do."""
     reason = str(error)
     if isinstance(error, sqlite3.IntegrityError | sqlite3.DataError):
         return StoreError(f"the database {path} does not take this: {reason}.")

@@ -40,7 +40,7 @@ _CREATE = "CREATE VIRTUAL TABLE IF NOT EXISTS terms USING fts5 (text, content = 
 
 @cache
 def has_fts5() -> bool:
-    """Whether this Python's SQLite has full-text search."""
+    """True if this Python's SQLite has full-text search."""
     with closing(sqlite3.connect(":memory:")) as database:
         try:
             database.execute("CREATE VIRTUAL TABLE probe USING fts5 (x)")
@@ -107,7 +107,7 @@ def unindexed(database: Database) -> int:
 
 
 def is_behind(database: Database) -> bool:
-    """Whether ended messages are missing in the index."""
+    """True if ended messages are missing in the index."""
     return has_fts5() and database.execute(f"SELECT 1 FROM messages WHERE {_MISSING} LIMIT 1").fetchone() is not None
 
 
@@ -166,7 +166,7 @@ def _newest(database: Database, numbers: Sequence[int], query: Query) -> list[in
 
 
 def _expression(database: Database, wanted: Sequence[Sequence[str]], owner: str) -> str:
-    """What FTS5 is asked for: every phrase, in one of the languages it may be in."""
+    """Gives the FTS5 expression: every phrase, in one of the languages it may be in."""
     from anaphora.search.languages import languages_of
 
     key = index_key(database)

@@ -100,7 +100,7 @@ class WordRanking:
 
 
 class ScanRanking:
-    """The same without the full-text index: of the newest messages, by reading them."""
+    """The ranking without the full-text index: it reads the newest messages."""
 
     def __init__(self, database: Database, owner: str, cue: Cue, everything: int) -> None:
         newest = f"SELECT number, {ENTRY} FROM messages WHERE owner = ? AND status <> 'pending' ORDER BY number DESC LIMIT ?"

@@ -197,7 +197,7 @@ class SQLiteStore:
                 await self.index()
 
     def _remove_traces(self, database: SQLiteDatabase) -> None:
-        """What was forgotten is still in the log until that is written back, and in copies of the file from before an update."""
+        """Removes forgotten words from the log and from backups of the file."""
         write_back(database)
         for backup in self.path.parent.glob(f"{glob.escape(self.path.name)}.schema-*.backup"):
             backup.unlink(missing_ok=True)

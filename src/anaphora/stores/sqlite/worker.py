@@ -31,7 +31,7 @@ class Worker:
         _workers.add(self)
 
     async def run(self, work: Callable[[], T]) -> T:
-        """What the work gives, or raises. Where threads do not exist it is done at once."""
+        """Runs the work in the thread and gives its result. Where threads do not exist it runs at once."""
         if not _HAS_THREADS:
             return work()
         done = anyio.Event()
