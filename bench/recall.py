@@ -294,7 +294,7 @@ def main() -> None:
     arguments = parser.parse_args()
     if arguments.documents:
         asked = json.loads(Path(arguments.questions).read_text(encoding="utf-8"))
-        print(json.dumps(asyncio.run(documents(sorted(Path(arguments.documents).glob("*.md")), asked))))
+        print(json.dumps(asyncio.run(documents(sorted(Path(arguments.documents).rglob("*.md")), asked))))
         return
     dialogues = [read_dialogue(value) for value in json.loads(Path(arguments.dialogues).read_text(encoding="utf-8"))]
     embedder = None if arguments.no_hybrid else Embedder(embedding_of(arguments.embedder))

@@ -16,7 +16,7 @@ folder = Path(sys.argv[2]) if len(sys.argv) > 2 else Path(__file__).parent.paren
 question = sys.argv[3] if len(sys.argv) > 3 else "How do I set a limit for what a conversation may cost?"
 
 with Chatbot(model, system="Answer from the documents, and name the file and the heading.", max_tokens=200) as bot:
-    for path in sorted(folder.glob("*.md")):
+    for path in sorted(folder.rglob("*.md")):
         try:
             bot.read(path)
         except DocumentError as error:

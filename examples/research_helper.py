@@ -14,7 +14,7 @@ from anaphora.tools import file_tools, search_past
 from anaphora.values.events import TextDelta, ToolEnded, ToolStarted
 
 model = sys.argv[1] if len(sys.argv) > 1 else None
-folder = sys.argv[2] if len(sys.argv) > 2 else str(Path(__file__).parent.parent / "docs")
+folder = sys.argv[2] if len(sys.argv) > 2 else str(Path(__file__).parent.parent / "docs" / "reference")
 SYSTEM = "You research questions. First call plan with the steps, then do them with the other tools, then answer with sources."
 
 

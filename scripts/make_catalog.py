@@ -3,7 +3,7 @@
     python -m pip download --no-deps litellm==1.109.1 genai-prices==0.2.3
     python scripts/make_catalog.py litellm-1.109.1-*.whl genai_prices-0.2.3-*.whl --date 2026-11-21
 
-Writes ``src/anaphora/providers/models/models.jsonl`` and ``docs/catalog-differences.md``; the same wheels and day (on which the
+Writes ``src/anaphora/providers/models/models.jsonl`` and ``docs/explanation/catalog-differences.md``; the same wheels and day (on which the
 prices are to hold) give the same files. litellm's table (MIT) goes first; models that only genai-prices (MIT) knows are taken
 from there.
 """
@@ -73,7 +73,7 @@ def main() -> None:
     (arguments.root / "src/anaphora/providers/models/models.jsonl").write_text(text, encoding="utf-8")
     found = list(differences(ours, theirs))
     report = "".join(f"| {' | '.join(line)} |\n" for line in found)
-    (arguments.root / "docs/catalog-differences.md").write_text(
+    (arguments.root / "docs/explanation/catalog-differences.md").write_text(
         f"# Where the catalog's sources differ\n\nMade by `scripts/make_catalog.py` from {' and '.join(sources)}: of the models "
         f"that both know, those whose prices (dollars for a million tokens) differ. The catalog has the first.\n\n"
         f"| model | price | {sources[0]} | {sources[1]} |\n|---|---|---|---|\n{report}",

@@ -25,7 +25,7 @@ from anaphora.personas.persona import parse_persona
 from anaphora.settings import Settings, load_settings
 
 ROOT = Path(__file__).parent.parent.parent
-PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("*.md"))]
+PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").rglob("*.md"))]
 # What .ci/run does itself, in fresh environments.
 SETUP = re.compile(r'pip install (-e )?"\.\[[a-z,]+\]" && ')
 # An address in the documentation; a server on this machine answers for it too.
@@ -199,4 +199,4 @@ def test_every_link_leads_somewhere(page: Path):
 
 @pytest.mark.parametrize("script", sorted((ROOT / "bench").glob("*.py")), ids=lambda script: script.name)
 def test_every_bench_script_is_named_beside_its_numbers(script: Path):
-    assert f"bench/{script.name}" in (ROOT / "docs" / "benchmarks.md").read_text(encoding="utf-8")
+    assert f"bench/{script.name}" in (ROOT / "docs" / "explanation" / "benchmarks.md").read_text(encoding="utf-8")

@@ -59,12 +59,12 @@ def wheels(tmp_path: Path) -> list[str]:
 def made(wheels: list[str], root: Path) -> tuple[dict[str, Any], bytes, str]:
     """What the script prints, and the two files it writes."""
     (root / "src/anaphora/providers/models").mkdir(parents=True)
-    (root / "docs").mkdir()
+    (root / "docs/explanation").mkdir(parents=True)
     command = [sys.executable, str(SCRIPT), *wheels, "--date", "2026-11-21", "--root", str(root)]
     done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
     assert done.returncode == 0, done.stderr
     catalog = (root / "src/anaphora/providers/models/models.jsonl").read_bytes()
-    return json.loads(done.stdout), catalog, (root / "docs/catalog-differences.md").read_text(encoding="utf-8")
+    return json.loads(done.stdout), catalog, (root / "docs/explanation/catalog-differences.md").read_text(encoding="utf-8")
 
 
 def test_the_same_tables_give_the_same_files_with_what_differs_listed(wheels: list[str], tmp_path: Path):

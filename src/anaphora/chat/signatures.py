@@ -45,9 +45,11 @@ _FOREIGN = {
 def option_docs(options: type) -> dict[str, str]:
     """Gives the text of each option of a TypedDict, those of every answer first."""
     # A TypedDict does not know its bases.
-    both = f"{inspect.cleandoc(AnswerOptions.__doc__ or '')}\n{inspect.cleandoc(options.__doc__ or '')}"
-    parts = _OPTION.split(both)
-    return {name: " ".join(text.split()) for name, text in zip(parts[1::2], parts[2::2], strict=True)}
+    found: dict[str, str] = {}
+    for known in (AnswerOptions, options):
+        parts = _OPTION.split(inspect.cleandoc(known.__doc__ or ""))
+        found |= {name: " ".join(text.split()) for name, text in zip(parts[1::2], parts[2::2], strict=True)}
+    return found
 
 
 def shows_options(options: type) -> Callable[[Function], Function]:

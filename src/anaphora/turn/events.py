@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections import deque
 from collections.abc import Callable, Sequence
 from enum import Enum
@@ -9,7 +10,11 @@ from typing import Any, Final, Literal
 
 from anaphora.errors import StoreError
 from anaphora.values.answer import Answer
-from anaphora.values.events import Event, Finished, joined
+from anaphora.values.events import Event, Finished, Retrying, Warned, joined
+
+_LOGGER = logging.getLogger("anaphora")
+# Python would print warnings of a logger without a handler.
+_LOGGER.addHandler(logging.NullHandler())
 
 
 class _End(Enum):
@@ -49,8 +54,12 @@ class EventLog:
         return last.answer if isinstance(last, Finished) else None
 
     def put(self, event: Event) -> None:
-        """Appends an event and wakes the readers that wait for one."""
+        """Appends an event and wakes the readers that wait for one. Warnings and retries are logged too."""
         self._events.append(event)
+        if isinstance(event, Warned):
+            _LOGGER.warning(event.text)
+        elif isinstance(event, Retrying):
+            _LOGGER.info("trying again in %.1f s: %s", event.delay, event.error)
         if self._waiting:
             self._wake()
 
