@@ -3,9 +3,9 @@
     python -m pip download --no-deps litellm==1.109.1 genai-prices==0.2.3
     python scripts/make_catalog.py litellm-1.109.1-*.whl genai_prices-0.2.3-*.whl --date 2026-11-21
 
-Writes ``src/anaphora/providers/models/models.jsonl`` and ``docs/explanation/catalog-differences.md``; the same wheels and day (on which the
-prices are to hold) give the same files. litellm's table (MIT) goes first; models that only genai-prices (MIT) knows are taken
-from there.
+Writes ``src/anaphora/providers/models/models.jsonl`` and ``docs/explanation/catalog-differences.md``; the same wheels
+and day (on which the prices are to hold) give the same files. litellm's table (MIT) goes
+first; models that only genai-prices (MIT) knows are taken from there.
 """
 
 from __future__ import annotations

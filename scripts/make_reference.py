@@ -21,7 +21,8 @@ def options_page() -> str:
     return (
         "# Options\n\nMade from the code by `scripts/make_reference.py`; `help(Chatbot)` says the same.\n\n"
         f"## Of a bot: `Chatbot(model, …)`\n\n{_table(option_docs(ChatbotOptions))}\n"
-        f"## Of one answer: `say`, `stream`, `retry`, `continue_answer`, `edit`, `candidates`\n\n{_table(option_docs(TurnOptions))}"
+        "## Of one answer: `say`, `stream`, `retry`, `continue_answer`, `edit`, `candidates`\n\n"
+        f"{_table(option_docs(TurnOptions))}"
     )
 
 

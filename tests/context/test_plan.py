@@ -105,7 +105,7 @@ def test_the_invariants_hold_for_any_branch(branch: list[Entry], memory: Memory,
     assert roles[0] == "system"
     assert roles.count("system") == 1
     assert context.messages[-1].text.endswith("newest")
-    assert roles[1] == "user"
+    assert roles[1] == "user" or (roles[1] == "assistant" and branch[0].parent is None)
     assert context.report.tokens <= room
     calls = {call.id for message in context.messages for call in message.tool_calls}
     results = {result.call_id for message in context.messages for result in message.tool_results}

@@ -46,9 +46,15 @@ def test_a_result_without_its_call_is_left_out():
 
 
 def test_messages_before_the_first_user_are_left_out():
-    pieces, notes = repaired(entries(text_message("assistant", "Hello!"), ASK))
+    pieces, notes = repaired(entries(ASK, text_message("assistant", "Hello!"), ASK)[1:])
     assert [piece.message for piece in pieces] == [ASK]
     assert "before the first user" in notes[0].reason
+
+
+def test_a_greeting_of_the_assistant_begins_a_conversation():
+    pieces, notes = repaired(entries(text_message("assistant", "Hello!"), ASK))
+    assert [piece.message for piece in pieces] == [text_message("assistant", "Hello!"), ASK]
+    assert not notes
 
 
 def test_two_of_a_role_are_joined():
@@ -71,7 +77,7 @@ def test_a_system_message_inside_is_sent_as_the_users():
 def test_whatever_the_branch_roles_are_in_an_order_every_provider_accepts(branch: list[Entry]):
     pieces, _ = repaired(branch)
     roles = [piece.message.role for piece in pieces]
-    assert roles[0] == "user"
+    assert roles[0] == "user" or (roles[0] == "assistant" and branch[0].parent is None)
     assert roles[-1] == "user"
     assert "system" not in roles
     assert all(first != second for first, second in itertools.pairwise(roles))

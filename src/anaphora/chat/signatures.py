@@ -64,9 +64,8 @@ def shows_options(options: type) -> Callable[[Function], Function]:
             if name not in signature.parameters
         ]
         function.__signature__ = signature.replace(parameters=[*known, *more])  # type: ignore[attr-defined]
-        if function.__doc__:
-            lines = [f"    {name}: {text}" for name, text in option_docs(options).items()]
-            function.__doc__ = "\n".join([inspect.cleandoc(function.__doc__), "", "Options:", *lines])
+        lines = [f"    {name}: {text}" for name, text in option_docs(options).items()]
+        function.__doc__ = "\n".join([inspect.cleandoc(function.__doc__ or ""), "", "Options:", *lines]).strip()
         return function
 
     return decorated

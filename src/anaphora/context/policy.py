@@ -6,6 +6,7 @@ from dataclasses import dataclass, field, replace
 
 from anaphora.context.budget import check_number, check_part
 from anaphora.context.window import LEAST_MESSAGES, FitContext, Limit, Window
+from anaphora.errors import ConfigError
 
 RECALL_SHARE = 0.08
 
@@ -73,14 +74,18 @@ _SHORTEST, _LONGEST = 40, 500
 class Summary:
     """Keeps a summary of what has left the window. ``share`` of the budget may be used.
 
-    ``model`` (``"provider:model"``) writes them; None is the one that answers, unless that is too small to do it.
+    ``model`` (``"provider:model"``) writes them; None is the one that answers, unless that is too small to do it. ``prompt`` is a
+    system prompt of your own for it; ``{words}`` in it becomes the longest length in words.
     """
 
     share: float = SUMMARY_SHARE
     model: str | None = None
+    prompt: str | None = None
 
     def __post_init__(self) -> None:
         check_part(self, self.share, self.model)
+        if self.prompt is not None and not str(self.prompt).strip():
+            raise ConfigError("Summary(prompt=…) must be a text that says how a summary is written.")
 
     def length(self, room: int) -> int:
         """How long one summary may be where so many tokens may be sent."""

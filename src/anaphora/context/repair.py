@@ -54,7 +54,9 @@ def repair(branch: Sequence[Entry], before: Repaired | None = None) -> Repaired:
         open_calls.update({call.id: call.name for call in message.tool_calls})
         for result in message.tool_results:
             open_calls.pop(result.call_id, None)
-        if not pieces and message.role != "user":
+        # A greeting of the assistant may begin a conversation; nothing else may begin a window.
+        is_greeting = entry.parent is None and message.role == "assistant" and not message.tool_calls
+        if not pieces and message.role != "user" and not is_greeting:
             notes.append(Note(entry.id, f"left out: {message.role} message before the first user message"))
             open_calls.clear()
             continue

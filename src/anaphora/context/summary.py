@@ -111,10 +111,12 @@ def answer_tokens(length: int) -> int:
     return max(2 * length, _LEAST_ANSWER)
 
 
-def summary_request(entries: Sequence[Entry], *, length: int, room: int) -> tuple[list[Message], Options]:
+def summary_request(
+    entries: Sequence[Entry], *, length: int, room: int, own_prompt: str | None = None
+) -> tuple[list[Message], Options]:
     """Makes the request for a summary of these messages within ``length`` tokens; the request takes at most ``room``."""
     words = int(length * _WORDS_PER_TOKEN)
-    system = prompt("summary").replace("{words}", str(words))
+    system = (own_prompt or prompt("summary")).replace("{words}", str(words))
     ending = f"\n\nWrite the notes of this part now, in at most {words} words."
     left = room - (len(system) + len(ending)) // _BYTES_PER_TOKEN - 40
     material = fenced(originals(entries, max(left, _LEAST_PIECE) * _BYTES_PER_TOKEN), "conversation")

@@ -213,9 +213,11 @@ async def _written(view: View, billing: Billing, writer: Model, entries: Sequenc
     """A summary, and its size for the model that will read it. Raises ProviderError, also if there is none in the answer."""
     from anaphora.context.summary import accepted, answer_tokens, summary_request
 
-    room = (await writer.budget(answer_tokens(length))).prompt
+    room, policy = (await writer.budget(answer_tokens(length))).prompt, view.policy.summary
     # A long stretch is long to shorten.
-    messages, options = await run_in_thread(partial(summary_request, entries, length=length, room=room))
+    own = policy.prompt if policy else None
+    request = partial(summary_request, entries, length=length, room=room, own_prompt=own)
+    messages, options = await run_in_thread(request)
     answer, finish = await billing.request(view.scope, writer, writer.request(messages, options, "summary", stable=0))
     text = None if finish == "content_filter" else accepted(answer, length=length)
     if text is None:

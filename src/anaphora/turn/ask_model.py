@@ -128,6 +128,9 @@ class _Asking:
             return replace(answer, value=shape.read(answer.message.text))
         except NotOfType as error:
             reason = _wrong_reason(answer, error)
+            if self.is_shown:
+                # A second answer below the one that was shown would be taken for its rest.
+                raise InvalidAnswer(answer.message.text, reason) from None
         prepared, turn, text = answer.prepared, self.turn, answer.message.text
         turn.events.put(Warned(f"the answer was not of the shape that was asked for ({reason}); it is asked for again"))
         again = f"This is not what was asked for: {reason}. {shape.instruction}"

@@ -129,7 +129,7 @@ async def test_a_drip_ends_at_the_deadline_for_the_whole(loopback: Loopback):
 
 async def test_slow_but_steady_is_fine(loopback: Loopback, provider: Service):
     loopback.answer(head(), *(step for _ in range(6) for step in (delta("x"), 0.15)), delta("", "stop"))
-    assert await said(provider) == ("xxxxxx", Ended("stop", None, "m", {}), None)
+    assert await said(provider) == ("xxxxxx", Ended("stop", None, "m", {}, "c", "stop"), None)
 
 
 @pytest.mark.parametrize(

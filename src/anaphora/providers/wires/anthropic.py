@@ -16,6 +16,7 @@ from typing import Any, Literal
 from anaphora.providers.base import Request
 from anaphora.providers.models.card import ModelCard
 from anaphora.providers.wires.base import (
+    ASSISTANT_FIRST,
     CatalogRequest,
     Counts,
     WireRequest,
@@ -125,6 +126,8 @@ class AnthropicDecoder:
         self._counts = Counts()
         self._model = ""
         self._finish: Finish | None = None
+        self._raw_finish = ""
+        self._id = ""
         self._is_over = False
         self._calls: dict[int, int] = {}
         self._details: dict[str, Any] = {}
@@ -159,7 +162,9 @@ class AnthropicDecoder:
         total = counts["plain"] + counts["cached"] + counts["cache_write"]
         output = counts["output"]
         usage = Usage(total, counts["cached"], output, counts["thinking"], cache_write_tokens=counts["cache_write"])
-        return (Ended(self._finish, usage if total or output else None, self._model or self._who.model, self._details),)
+        usage_known = usage if total or output else None
+        model = self._model or self._who.model
+        return (Ended(self._finish, usage_known, model, self._details, self._id, self._raw_finish),)
 
     def _read_envelope(self, kind: Any, event: Json) -> None:
         match kind:
@@ -173,6 +178,7 @@ class AnthropicDecoder:
     def _message(self, message: Any) -> None:
         message = message if isinstance(message, dict) else {}
         self._model = str(message.get("model") or self._who.model or "?")
+        self._id = str(message.get("id") or "")
         self._read_usage(message.get("usage"))
 
     def _read_end(self, event: Mapping[str, Any]) -> None:
@@ -180,7 +186,7 @@ class AnthropicDecoder:
         delta = event.get("delta")
         reason = delta.get("stop_reason") if isinstance(delta, dict) else None
         if reason:
-            self._finish = _FINISHES.get(str(reason), "stop")
+            self._finish, self._raw_finish = _FINISHES.get(str(reason), "stop"), str(reason)
             if str(reason) not in {"end_turn", "max_tokens", "tool_use"}:
                 self._details["stop_reason"] = reason
 
@@ -266,6 +272,8 @@ def _messages(messages: Sequence[Message], stable: int) -> list[Json]:
         if blocks and found and found[-1]["role"] == role:
             found[-1]["content"] += blocks
         elif blocks:
+            if role == "assistant" and not found:
+                found.append({"role": "user", "content": [{"type": "text", "text": ASSISTANT_FIRST}]})
             found.append({"role": role, "content": blocks})
         if blocks and number < stable and blocks[-1]["type"] not in _THINKING:
             marked = blocks[-1]

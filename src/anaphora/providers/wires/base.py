@@ -14,6 +14,9 @@ from anaphora.tools.base import Tool
 from anaphora.values.codec import Json
 from anaphora.values.events import ProviderEvent
 
+# Sent before a greeting of the assistant, for services whose conversations begin with the user.
+ASSISTANT_FIRST = "(The assistant speaks first.)"
+
 
 @dataclass(frozen=True, slots=True)
 class WireRequest:

@@ -15,6 +15,7 @@ from anaphora.errors import RequestRejected
 from anaphora.providers.base import Request
 from anaphora.providers.models.card import ModelCard
 from anaphora.providers.wires.base import (
+    ASSISTANT_FIRST,
     CatalogRequest,
     Counts,
     WireRequest,
@@ -126,6 +127,8 @@ class GeminiDecoder:
         self._counts = Counts()
         self._model = ""
         self._finish: Finish | None = None
+        self._raw_finish = ""
+        self._id = ""
         self._calls = 0
 
     def feed(self, data: str, /) -> Sequence[ProviderEvent]:
@@ -148,12 +151,13 @@ class GeminiDecoder:
         prompt = counts["prompt"] + counts["tools"]
         usage = Usage(prompt, counts["cached"], output, counts["thoughts"]) if prompt or output else None
         finish: Finish = "tool_calls" if self._calls and self._finish == "stop" else self._finish
-        return (Ended(finish, usage, self._model),)
+        return (Ended(finish, usage, self._model, response_id=self._id, raw_finish=self._raw_finish),)
 
     def _chunk(self, chunk: Mapping[str, Any]) -> Sequence[ProviderEvent]:
         if chunk.get("error"):
             raise from_error_object(self._who, chunk["error"])
         self._model = str(chunk.get("modelVersion") or self._model or self._who.model or "?")
+        self._id = str(chunk.get("responseId") or self._id)
         self._counts.read(
             chunk.get("usageMetadata"),
             prompt="promptTokenCount",
@@ -174,7 +178,7 @@ class GeminiDecoder:
         if reason and reason != "FINISH_REASON_UNSPECIFIED":
             if reason in _FAILED:
                 raise from_error_object(self._who, {"code": 502, "message": candidate.get("finishMessage") or reason})
-            self._finish = _FINISHES.get(str(reason), "stop")
+            self._finish, self._raw_finish = _FINISHES.get(str(reason), "stop"), str(reason)
         return events
 
     def _check_prompt(self, feedback: Any) -> None:
@@ -226,6 +230,8 @@ def _contents(messages: Sequence[Message]) -> list[Json]:
         if parts and found and found[-1]["role"] == role:
             found[-1]["parts"] += parts
         elif parts:
+            if role == "model" and not found:
+                found.append({"role": "user", "parts": [{"text": ASSISTANT_FIRST}]})
             found.append({"role": role, "parts": parts})
     return found
 

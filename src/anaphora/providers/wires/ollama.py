@@ -115,6 +115,7 @@ class OllamaDecoder:
         self._counts = Counts()
         self._model = ""
         self._finish: Finish | None = None
+        self._raw_finish = ""
         self._calls = 0
         self._details: dict[str, Any] = {}
 
@@ -129,7 +130,8 @@ class OllamaDecoder:
         if line.get("done"):
             self._counts.read(line, prompt="prompt_eval_count", output="eval_count")
             self._details = {name: value for name, value in line.items() if name.endswith("_duration")}
-            self._finish = _FINISHES.get(str(line.get("done_reason")), "stop")
+            self._raw_finish = str(line.get("done_reason") or "")
+            self._finish = _FINISHES.get(self._raw_finish, "stop")
         message = line.get("message")
         return self._message(message) if isinstance(message, dict) else ()
 
@@ -140,7 +142,7 @@ class OllamaDecoder:
         counts = self._counts
         usage = Usage(counts["prompt"], 0, counts["output"]) if counts["prompt"] or counts["output"] else None
         finish: Finish = "tool_calls" if self._calls and self._finish == "stop" else self._finish
-        return (Ended(finish, usage, self._model, self._details),)
+        return (Ended(finish, usage, self._model, self._details, raw_finish=self._raw_finish),)
 
     def _message(self, message: Mapping[str, Any]) -> Sequence[ProviderEvent]:
         events: list[ProviderEvent] = []

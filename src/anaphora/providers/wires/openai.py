@@ -138,6 +138,8 @@ class OpenAIDecoder:
         self._half = ""
         self._calls = _ToolCallFold()
         self._finish: Finish | None = None
+        self._raw_finish = ""
+        self._id = ""
         self._usage: Usage | None = None
         self._model = ""
         self._details: dict[str, Any] = {}
@@ -170,7 +172,7 @@ class OpenAIDecoder:
         held = self._whole(self._text.rest(), last=True)
         if self._finish is None:
             raise broken_off(self._who)
-        ended = Ended(self._finish, self._usage, self._model, self._details)
+        ended = Ended(self._finish, self._usage, self._model, self._details, self._id, self._raw_finish)
         return (TextDelta(held), ended) if held else (ended,)
 
     def _new(self, text: str) -> str:
@@ -194,6 +196,7 @@ class OpenAIDecoder:
         model = chunk.get("model")
         if isinstance(model, str) and model:
             self._model = model
+        self._id = str(chunk.get("id") or self._id)
         usage = chunk.get("usage") or groq.get("usage")
         if isinstance(usage, dict):
             self._usage = _usage(usage) or self._usage
@@ -208,7 +211,7 @@ class OpenAIDecoder:
         if finish:
             if finish == "error":
                 raise from_error_object(self._who, choice.get("error") or {"message": "the model failed", "code": 502})
-            self._finish = _FINISHES.get(str(finish).lower(), "stop")
+            self._finish, self._raw_finish = _FINISHES.get(str(finish).lower(), "stop"), str(finish)
         delta = choice.get("delta") or choice.get("message")
         if not isinstance(delta, dict):
             return ()
