@@ -2,8 +2,8 @@
 
     python bench/store.py [--turns 300] [--rounds 3] [--sizes 10000 100000 1000000] [--searches 300] [--folder FOLDER]
 
-A turn is what a chat writes: the user's message (on the disk before anything else), a pending answer, one flush, the whole
-answer. The raw program writes the same rows into the same tables with the same durability. The texts are made up, with words as
+A turn is what a chat writes for an answer that comes within half a second: the lease with the user's message (on the disk before
+anything else), and the whole answer with the end of the lease. The raw program writes the same rows into the same tables with the same durability. The texts are made up, with words as
 unevenly spread as in a language. Databases go into FOLDER and are removed. The last line is one JSON object.
 """
 
@@ -22,9 +22,9 @@ from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
 
-from anaphora.stores.records import Change, Draft, Query
+from anaphora.stores.records import Draft, Query
 from anaphora.stores.sqlite.store import SQLiteStore
-from anaphora.values.message import Message, text_message
+from anaphora.values.message import text_message
 from anaphora.values.scope import Scope
 from anaphora.values.transcript import ConversationInfo, Entry, Extent, Size
 
@@ -49,15 +49,13 @@ class Texts:
 async def turns(store: SQLiteStore, texts: Texts, count: int) -> float:
     """Seconds for so many turns as a chat writes them."""
     said = [(texts.sentence(5, 20), texts.sentence(20, 80)) for _ in range(count)]
-    head: str | None = None
     begun = time.perf_counter()
     for question, answer in said:
-        user = await store.append(HERE, Draft(head, text_message("user", question), size=Size(20)))
-        pending = await store.append(HERE, Draft(user.id, Message("assistant", ()), status="pending"))
-        await store.change(HERE, pending.id, Change(text_message("assistant", answer[: len(answer) // 2]), "pending"))
-        change = Change(text_message("assistant", answer), "complete", Size(80), head=True)
-        await store.change(HERE, pending.id, change)
-        head = pending.id
+        first = Draft(None, text_message("user", question), size=Size(20), at_head=True)
+        turn = await store.begin(HERE, first, seconds=30.0)
+        parent = turn.entry.id if turn.entry else None
+        whole = text_message("assistant", answer)
+        await store.append(HERE, Draft(parent, whole, "complete", Size(80), head=True, release=turn.lease))
     return time.perf_counter() - begun
 
 
@@ -66,9 +64,11 @@ INSERT = (
     " before_messages, before_turns, before_tokens, indexed, line)"
     " VALUES ('me', 'bench', ?, ?, ?, ?, ?, ?, 20, '', ?, '', ?, ?, ?, ?, 1)"
 )
-UPDATE = "UPDATE messages SET parts = ?, status = ?, tokens = ?, indexed = ? WHERE number = ?"
 INDEX = "INSERT INTO terms (rowid, text) VALUES (?, ?)"
-TOUCH = "UPDATE conversations SET updated = ?, messages = messages + 1, head = ? WHERE owner = 'me' AND id = 'bench'"
+LEASE = (
+    "UPDATE conversations SET holder = ?, expires = ?, updated = ?, messages = messages + 1 WHERE owner = 'me' AND id = 'bench'"
+)
+END = "UPDATE conversations SET holder = NULL, updated = ?, messages = messages + 1, head = ? WHERE owner = 'me' AND id = 'bench'"
 
 
 def raw_turns(path: Path, texts: Texts, count: int) -> float:
@@ -90,13 +90,9 @@ def raw_turns(path: Path, texts: Texts, count: int) -> float:
             number, now = first + 2 * turn + 1, time.time()
             user, reply = f"u{turn}", f"a{turn}"
             row = (user, head, number, "user", json_text(question), "complete", now, 2 * turn, turn, 0, 1)
-            write((INSERT, row), (INDEX, (number, question)), (TOUCH, (now, head)), durable=True)
-            row = (reply, user, number + 1, "assistant", "[]", "pending", now, 2 * turn + 1, turn, 0, 0)
-            write((INSERT, row), (TOUCH, (now, head)), durable=False)
-            half = json_text(answer[: len(answer) // 2])
-            write((UPDATE, (half, "pending", 0, 0, number + 1)), durable=False)
-            whole = (UPDATE, (json_text(answer), "complete", 80, 1, number + 1))
-            write(whole, (INDEX, (number + 1, answer)), (TOUCH, (now, reply)), durable=True)
+            write((INSERT, row), (INDEX, (number, question)), (LEASE, (f"h{turn}", now + 30, now)), durable=True)
+            row = (reply, user, number + 1, "assistant", json_text(answer), "complete", now, 2 * turn + 1, turn, 0, 1)
+            write((INSERT, row), (INDEX, (number + 1, answer)), (END, (now, reply)), durable=True)
             head = reply
         return time.perf_counter() - begun
 
