@@ -2,9 +2,10 @@
 
     python bench/store.py [--turns 300] [--rounds 3] [--sizes 10000 100000 1000000] [--searches 300] [--folder FOLDER]
 
-A turn is what a chat writes for an answer that comes within half a second: the lease with the user's message (on the disk before
-anything else), and the whole answer with the end of the lease. The raw program writes the same rows into the same tables with the same durability. The texts are made up, with words as
-unevenly spread as in a language. Databases go into FOLDER and are removed. The last line is one JSON object.
+A turn is what a chat writes for an answer that comes within half a second: the lease with the user's message (on the disk
+before anything else), and the whole answer with the end of the lease. The raw program writes the same rows into the same tables
+with the same durability. The texts are made up, with words as unevenly spread as in a language. Databases go into FOLDER and
+are removed. The last line is one JSON object.
 """
 
 from __future__ import annotations

@@ -52,7 +52,7 @@ class Settings:
 
 
 def config_folder() -> Path:
-    """Where the settings file and the user's own personas are."""
+    """Gives the folder of the settings file and of the user's own personas."""
     return user_config_path("anaphora")
 
 

@@ -1,6 +1,6 @@
 """The background work after an answer: summaries of messages that leave the window, facts, vectors.
 
-One conversation's upkeep remembers what it was last sent and what went wrong, so that a report can say both.
+It remembers what failed, so that a report can say it.
 """
 
 from __future__ import annotations

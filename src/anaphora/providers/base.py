@@ -83,7 +83,7 @@ class ModelRef:
 
 @dataclass(frozen=True, slots=True)
 class Deadlines:
-    """How long to wait, in seconds: for a connection, for the first byte, between two pieces, for the whole answer."""
+    """The times to wait, in seconds: for a connection, for the first byte, between two pieces, for the whole answer."""
 
     connect: float = 10.0
     first_byte: float = 120.0

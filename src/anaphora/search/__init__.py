@@ -1,1 +1,1 @@
-"""How words and meanings are found in what was said: words and their stems, what a message asks of the past, ranking."""
+"""Finds words and meanings in messages: words and their stems, the need of a message for the past, ranking."""

@@ -15,7 +15,7 @@ Key = TypeVar("Key", bound=Hashable)
 
 
 def weight_of(count: int, everything: int) -> float:
-    """How much a word tells that ``count`` of all messages have (BM25's inverse document frequency)."""
+    """Gives the weight of a word that ``count`` of all messages have (BM25's inverse document frequency)."""
     return log(1 + (max(everything - count, 0) + 0.5) / (count + 0.5))
 
 

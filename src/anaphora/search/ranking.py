@@ -194,7 +194,7 @@ class _Terms:
 
 
 def weigh(question: str, candidates: Candidates) -> dict[str, float]:
-    """How much each word of the question tells: the rarer, the more."""
+    """Gives the weight of each word of the question: the rarer, the more."""
     everything = collection(candidates)
     weights: dict[str, float] = {}
     for word in finder(question).words:
@@ -216,7 +216,7 @@ def _framed(weights: dict[str, float]) -> dict[str, float]:
 
 
 def collection(candidates: Candidates) -> int:
-    """Of how many messages rarity is told. In a small store a word that is rare in the language may be in every other message."""
+    """Gives the number of messages that rarity refers to. In a small store a rare word may be in every other message."""
     return max(candidates.messages, _LEAST_COLLECTION)
 
 
@@ -271,7 +271,7 @@ def _named_speaker(question: str, speakers: Sequence[str]) -> str | None:
 
 
 class _Factor:
-    """How much more the message at a place counts for who says it, and how."""
+    """Gives the factor for the speaker of a message and for its form."""
 
     def __init__(self, question: str, found: Sequence[Candidate]) -> None:
         self.is_chat = any(candidate.entry.role == "assistant" for candidate in found)

@@ -1,4 +1,4 @@
-"""How words are found: the same rules for the full-text index, for a plain scan and for the excerpt that shows a match.
+"""Finds words, by the same rules in the full-text index, in a plain scan and in the excerpt that shows a match.
 
 Text is folded (case, accents and full-width forms do not count) and cut into words. Characters of scripts that are written
 without spaces, symbols and emoji are words of their own, so that ``C++``, ``北京`` and ``🎉`` are found as they are written.

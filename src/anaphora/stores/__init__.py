@@ -1,1 +1,1 @@
-"""Where conversations live."""
+"""The stores in which conversations live."""

@@ -206,7 +206,7 @@ class Ledger(Protocol):
         ...
 
     async def estimate(self, owner: str, model: str, /) -> Estimate | None:
-        """How the tokens of a model were last estimated; None if they never were."""
+        """Gives the last estimate of a model's tokens; None if there is none."""
         ...
 
     async def save_estimate(self, owner: str, model: str, estimate: Estimate, /) -> None:

@@ -36,4 +36,4 @@ class InMemoryStore(SQLiteStore):
         return self._database
 
     def _remove_traces(self, database: SQLiteDatabase) -> None:
-        """Nothing else knows what was forgotten: there is no log and no backup."""
+        """Does nothing: there is no log and no backup."""

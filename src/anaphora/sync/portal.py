@@ -59,7 +59,7 @@ async def _serve(started: Future[BlockingPortal]) -> None:
 
 
 def _close(process: int, thread: Thread, loop: BlockingPortal) -> None:
-    """At the end of the program: cancel what runs, which keeps what came. A forked child leaves its parent's door alone."""
+    """Cancels what runs at the end of the program, which keeps what came. A forked child leaves its parent's portal alone."""
     if process == os.getpid():
         loop.call(partial(loop.stop, cancel_remaining=True))
         thread.join()

@@ -44,7 +44,7 @@ _MIN_RESULT = 80
 
 @dataclass(frozen=True, slots=True)
 class Progress:
-    """How far a turn has come: the ``step`` that is next, the messages and usages so far, and their size in tokens.
+    """The progress of a turn: the ``step`` that is next, the messages and usages so far, and their size in tokens.
 
     ``follows``: text of this turn was shown, so what comes next is another paragraph.
     """

@@ -20,7 +20,7 @@ from anaphora.values.usage import Call
 
 @dataclass(frozen=True, slots=True)
 class Ending:
-    """How a message ended. ``is_last``: the turn ends with it. ``moves_head``: the next turn continues from it."""
+    """The end of a message. ``is_last``: the turn ends with it. ``moves_head``: the next turn continues from it."""
 
     message: Message
     status: Status

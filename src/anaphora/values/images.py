@@ -20,7 +20,7 @@ _STARTS = ((b"\x89PNG\r\n\x1a\n", "image/png"), (b"\xff\xd8\xff", "image/jpeg"),
 
 
 def media_type(data: bytes) -> str | None:
-    """Of which of the kinds that all providers take a picture is: PNG, JPEG, GIF or WebP; None for anything else."""
+    """Gives the media type of a picture that all providers take: PNG, JPEG, GIF or WebP; None for anything else."""
     if data[:4] == b"RIFF" and data[8:12] == b"WEBP":
         return "image/webp"
     return next((kind for start, kind in _STARTS if data.startswith(start)), None)

@@ -75,7 +75,7 @@ class Learned:
 
 
 def covered(summaries: Sequence[BlockSummary], window: int) -> list[tuple[BlockSummary, BlockSummary]]:
-    """Those of a branch's summaries that another one covers which is shown already where the window begins at ``window``."""
+    """Gives the summaries of a branch that another summary covers, which is shown where the window begins at ``window``."""
     shown = [one for one in summaries if one.since <= window]
     pairs = ((one, other) for one in shown for other in shown if other != one)
     return [(one, other) for one, other in pairs if other.start <= one.start and one.end <= other.end]

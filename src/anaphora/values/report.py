@@ -59,7 +59,7 @@ class Note:
 
 @dataclass(frozen=True, slots=True)
 class Prefix:
-    """So many ``tokens`` at the beginning are those of the call before, which had ``before`` in all.
+    """The comparison with the call before: its first ``tokens`` of ``before`` are repeated.
 
     ``reason`` says why the rest of that is not: empty if only the newest message or what was quoted with it differs.
     """
@@ -139,7 +139,7 @@ class Left:
 
     @property
     def unseen(self) -> int:
-        """How many the model sees nothing of."""
+        """The number of messages that the model does not see, not even as a summary."""
         return self.messages - self.summarised
 
 

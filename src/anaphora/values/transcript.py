@@ -10,7 +10,7 @@ from anaphora.values.message import Message, Role, Status, Usage
 
 @dataclass(frozen=True, slots=True)
 class Size:
-    """How long a message is, in tokens, and whose tokenizer counted them; an empty ``counter`` is an estimate."""
+    """The size of a message in tokens, and the tokenizer that counted them; an empty ``counter`` is an estimate."""
 
     tokens: int = 0
     counter: str = ""
@@ -18,7 +18,7 @@ class Size:
 
 @dataclass(frozen=True, slots=True)
 class Extent:
-    """How much of a branch: so many messages, so many of them the user's (each begins a turn), so many tokens."""
+    """A length of a branch: messages, turns (messages of the user), tokens."""
 
     messages: int = 0
     turns: int = 0

@@ -62,7 +62,7 @@ def hub_model(name: str) -> HubModel | None:
 
 
 def hub_folder() -> Path:
-    """Where weights from the hub are kept: a folder for each repository."""
+    """Gives the folder of weights from the hub; it has a folder for each repository."""
     return weights_folder() / "hub"
 
 
@@ -97,7 +97,7 @@ def fetch_from_hub(model: HubModel, *, progress: Progress | None = None, cancell
 
 
 def _nobody(_done: int, _all: int) -> None:
-    """Nobody watches."""
+    """Shows no progress."""
 
 
 def _folder(model: HubModel) -> Path:

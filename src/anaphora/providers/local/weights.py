@@ -55,7 +55,7 @@ DEFAULT_WEIGHTS = Weights(
 
 
 def weights_folder() -> Path:
-    """Where weights are kept."""
+    """Gives the folder of the weights."""
     return user_cache_path("anaphora") / "weights"
 
 

@@ -20,7 +20,7 @@ _FILE = "models.jsonl"
 
 @dataclass(frozen=True, slots=True)
 class Origin:
-    """Where the catalog is from: the packages it was made of, and the day of their release (YYYY-MM-DD)."""
+    """The origin of the catalog: its packages, and the day of their release (YYYY-MM-DD)."""
 
     date: str
     sources: tuple[str, ...]
@@ -42,7 +42,7 @@ def known_models() -> Iterator[tuple[str, ModelCard]]:
 
 
 def origin() -> Origin:
-    """Where the catalog is from."""
+    """Gives the origin of the catalog."""
     first = json.loads(_catalog().partition(b"\n")[0])
     return Origin(first["date"], tuple(first["sources"]))
 

@@ -254,7 +254,7 @@ def _call_id(call_id: str) -> str:
 
 
 def _stable(request: Request) -> int:
-    """How many of the messages that are no system prompt begin the next prompt as well."""
+    """Counts the messages, without system prompts, that begin the next prompt as well."""
     count = len(request.messages) if request.stable is None else request.stable
     return sum(message.role != "system" for message in request.messages[:count])
 

@@ -59,7 +59,7 @@ class Wire(Protocol):
     sets_window: bool
 
     def headers(self, key: str) -> Mapping[str, str]:
-        """How a key is shown, and what else every request carries."""
+        """Gives the headers of every request, with the key."""
         ...
 
     def encode(self, request: Request, /) -> WireRequest:
@@ -71,7 +71,7 @@ class Wire(Protocol):
         ...
 
     def models(self) -> CatalogRequest:
-        """How to ask which models there are."""
+        """Gives the request for the list of models."""
         ...
 
     def offered(self, answer: Json) -> Mapping[str, int | None]:

@@ -103,7 +103,7 @@ class GeminiWire:
         return CatalogRequest("/models?pageSize=1000")
 
     def offered(self, answer: Json) -> Mapping[str, int | None]:
-        """Those that chat, with their windows."""
+        """Gives the models that chat, with their windows."""
         methods = ((item, item.get("supportedGenerationMethods")) for item in answer["models"])
         chatting = [item for item, can in methods if can is None or "generateContent" in can]
         found = named_models(chatting, name="name", window=("inputTokenLimit",))

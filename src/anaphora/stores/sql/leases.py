@@ -66,7 +66,7 @@ def check_free(database: Database, scope: Scope) -> None:
 
 @cache
 def _place() -> str:
-    """Where process numbers mean the same: this machine, since it was started, in this container."""
+    """Gives the place where process numbers are unique: this machine since its start, in this container."""
     place = [socket.gethostname()]
     with suppress(OSError):
         place += [

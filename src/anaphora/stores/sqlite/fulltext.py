@@ -100,7 +100,7 @@ def _hashed_text(key: bytes, owner: str, message: Message) -> str:
 
 
 def unindexed(database: Database) -> int:
-    """How many ended messages are missing in the index."""
+    """Counts the ended messages that are missing in the index."""
     if not has_fts5():
         return 0
     return int(database.execute(f"SELECT count(*) FROM messages WHERE {_MISSING}").fetchone()[0])

@@ -87,7 +87,7 @@ class WordRanking:
         return [number for (number,) in rows.fetchall()]
 
     def _counted(self, word: str, cue: Cue) -> int:
-        """How many messages have a word, in any of its forms; about, if they are many."""
+        """Counts the messages with a word, in any of its forms; estimates the number if it is large."""
         unindexed = len(self._unindexed.having(word, cue.languages))
         some = "SELECT count(*) FROM (SELECT 1 FROM terms WHERE terms MATCH ? LIMIT ?)"
         expression = self._expressions[word]
@@ -120,7 +120,7 @@ class ScanRanking:
         return worth_reading(self._scores, WORTH_READING, _EXAMINED)
 
     def rules(self) -> list[int]:
-        """Nothing marks the standing instructions here."""
+        """Gives none: standing instructions are marked only in the index."""
         return []
 
 

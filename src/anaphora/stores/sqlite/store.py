@@ -183,7 +183,7 @@ class SQLiteStore:
         self._worker.end()
 
     async def unindexed(self) -> int:
-        """How many messages are still to be taken into the index; until then they are found by reading the newest of them."""
+        """Counts the messages that are not in the index yet. Until they are, a search reads the newest of them."""
         return await self._read(unindexed)
 
     async def index(self, most: int = _INDEXED) -> bool:

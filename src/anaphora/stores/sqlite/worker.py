@@ -1,4 +1,4 @@
-"""One thread that does a store's work, one piece after the other, each to its end whatever becomes of whoever asked."""
+"""The thread that does a store's work: one job after the other, each to its end even if the caller is cancelled."""
 
 from __future__ import annotations
 
