@@ -4,7 +4,8 @@
 
 A turn is what a chat writes for an answer that comes within half a second: the lease with the user's message (on the disk
 before anything else), and the whole answer with the end of the lease. The raw program writes the same rows into the same tables
-with the same durability. The texts are made up, with words as unevenly spread as in a language. Databases go into FOLDER and
+with the same durability. The texts are
+made of English words and, more rarely, made-up ones, as unevenly spread as in a language. Databases go into FOLDER and
 are removed. The last line is one JSON object.
 """
 
@@ -15,10 +16,12 @@ import asyncio
 import itertools
 import json
 import random
+import re
 import sqlite3
 import statistics
 import tempfile
 import time
+from collections import Counter
 from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
@@ -33,13 +36,21 @@ HERE = Scope("me", "bench")
 NEWEST = 50
 
 
+def _english() -> list[str]:
+    """Gives the words of our own documentation, the most frequent first."""
+    pages = Path(__file__).parent.parent.rglob("*.md")
+    words = Counter(word for page in sorted(pages) for word in re.findall(r"[a-z]+", page.read_text(encoding="utf-8").lower()))
+    return [word for word, _ in words.most_common(4_000)]
+
+
 class Texts:
-    """Sentences of made-up words, the n-th about as frequent as 1/n."""
+    """Sentences of English words and, more rarely, made-up ones, the n-th about as frequent as 1/n."""
 
     def __init__(self, seed: int = 1) -> None:
         self._random = random.Random(seed)
         syllables = [consonant + vowel for consonant in "bcdfghklmnprstvwz" for vowel in "aeiou"]
-        self.words = ["".join(self._random.choices(syllables, k=self._random.randint(1, 4))) for _ in range(50_000)]
+        made_up = ["".join(self._random.choices(syllables, k=self._random.randint(1, 4))) for _ in range(46_000)]
+        self.words = [*_english(), *made_up]
         self._weights = list(itertools.accumulate(1 / (rank + 3) for rank in range(len(self.words))))
 
     def sentence(self, least: int, most: int) -> str:

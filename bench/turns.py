@@ -86,8 +86,7 @@ def raw_cpu(path: Path, turns: int) -> float:
     """The CPU seconds of raw sqlite3 for the same rows: messages, index, conversation, lease, ledger and estimate."""
     texts = STORE["Texts"](seed=3)
     said = [(question(texts, number), texts.sentence(10, 30)) for number in range(turns)]
-    insert, update, index, touch = (STORE[name] for name in ("INSERT", "UPDATE", "INDEX", "TOUCH"))
-    lease = "UPDATE conversations SET holder = ?, expires = ? WHERE owner = 'me' AND id = 'bench'"
+    insert, index, lease, end = (STORE[name] for name in ("INSERT", "INDEX", "LEASE", "END"))
     pending = "UPDATE messages SET status = 'interrupted' WHERE owner = 'me' AND conversation = 'bench' AND status = 'pending'"
     call = (
         "INSERT INTO calls (owner, conversation, model, purpose, created, input, cached, cache_write, output, thinking)"
@@ -110,22 +109,13 @@ def raw_cpu(path: Path, turns: int) -> float:
         for turn, (asked, answer) in enumerate(said):
             number, now = first + 2 * turn + 1, time.time()
             user, reply = f"u{turn}", f"a{turn}"
-            write((lease, ("x", now)), (pending, ()), durable=False)
             row = (user, head, number, "user", STORE["json_text"](asked), "complete", now, 2 * turn, turn, 0, 1)
-            write((insert, row), (index, (number, asked)), (touch, (now, head)), durable=True)
-            row = (reply, user, number + 1, "assistant", "[]", "pending", now, 2 * turn + 1, turn, 0, 0)
-            write((insert, row), (touch, (now, head)), durable=False)
-            whole = (update, (STORE["json_text"](answer), "complete", 80, 1, number + 1))
-            done = (
-                whole,
-                (index, (number + 1, answer)),
-                (touch, (now, reply)),
-                (call, (now,)),
-                (usage, ('{"input_tokens": 5}',)),
-            )
-            write(*done, durable=True)
+            first_write = ((insert, row), (index, (number, asked)), (lease, ("x", now, now)))
+            write((pending, ()), *first_write, durable=True)
+            row = (reply, user, number + 1, "assistant", STORE["json_text"](answer), "complete", now, 2 * turn + 1, turn, 0, 1)
+            counted = ((call, (now,)), (usage, ('{"input_tokens": 5}',)))
+            write((insert, row), (index, (number + 1, answer)), *counted, (end, (now, reply)), durable=True)
             write((estimate, (3.5, turn)), durable=False)
-            write((lease, (None, now)), durable=False)
             head = reply
         return time.process_time() - begun
 

@@ -39,9 +39,9 @@ def line_of_new(database: Database, scope: Scope, entry: Entry) -> int:
     """Gives the line of a new message: its parent's if it is the first child there, else one of its own."""
     if entry.parent is None:
         return entry.order
-    first = f"SELECT 1 FROM messages WHERE {ITS_MESSAGES} AND parent = ?"
-    if database.execute(first, (*key(scope), entry.parent)).fetchone() is not None:
-        return entry.order
-    return int(
-        database.execute(f"SELECT line FROM messages WHERE {ITS_MESSAGES} AND id = ?", (*key(scope), entry.parent)).fetchone()[0]
+    line = (
+        f"SELECT line FROM messages WHERE {ITS_MESSAGES} AND id = ?"
+        f" AND NOT EXISTS (SELECT 1 FROM messages WHERE {ITS_MESSAGES} AND parent = ?)"
     )
+    row = database.execute(line, (*key(scope), entry.parent, *key(scope), entry.parent)).fetchone()
+    return entry.order if row is None else int(row[0])

@@ -19,8 +19,10 @@ from anaphora.values.scope import Scope
 
 
 def acquire(database: Database, scope: Scope, seconds: float) -> Lease:
-    make(database, scope)
-    check_free(database, scope)
+    try:
+        check_free(database, scope)
+    except NotFound:
+        make(database, scope)
     holder = f"{_place()}/{os.getpid()}/{secrets.token_hex(8)}"
     database.execute(
         f"UPDATE conversations SET holder = ?, expires = ? WHERE {THIS_CONVERSATION}",

@@ -63,15 +63,10 @@ def append(database: Database, scope: Scope, draft: Draft) -> Entry:
         draft = replace(draft, parent=info(database, scope=scope).head)
     last, before = _place_below(database, scope, draft.parent)
     entry = new_entry(draft, before, order=last + 1)
-    grow = f"UPDATE conversations SET updated = ?, messages = messages + 1 WHERE {THIS_CONVERSATION}"
-    if not database.execute(grow, (entry.created, *key(scope))).rowcount:
-        make(database, scope)
-        database.execute(grow, (entry.created, *key(scope)))
+    _grow(database, scope, draft, entry)
     _insert(database, scope, entry)
-    if draft.title:
-        name = f"UPDATE conversations SET title = ? WHERE {THIS_CONVERSATION} AND title = ''"
-        database.execute(name, (draft.title, *key(scope)))
-    _conclude(database, scope, draft, entry)
+    if draft.call is not None:
+        record(database, scope.owner, draft.call)
     return entry
 
 
@@ -262,7 +257,30 @@ def _touch(database: Database, scope: Scope, *, usage: Usage | None) -> None:
     )
 
 
-def _conclude(database: Database, scope: Scope, ending: Draft | Change, entry: Entry) -> None:
+def _grow(database: Database, scope: Scope, draft: Draft, entry: Entry) -> None:
+    """Counts a new message, names the conversation if it has no name, moves the head and gives the lease back."""
+    changes: str = "updated = ?, messages = messages + 1"
+    values: tuple[object, ...] = (entry.created,)
+    if draft.title:
+        changes, values = f"{changes}, title = CASE WHEN title = '' THEN ? ELSE title END", (*values, draft.title)
+    alone = f"UPDATE conversations SET {changes} WHERE {THIS_CONVERSATION}"
+    if draft.head and draft.release is not None:
+        whole = f"UPDATE conversations SET {changes}, head = ?, holder = NULL WHERE {THIS_CONVERSATION} AND holder = ?"
+        if database.execute(whole, (*values, entry.id, *key(scope), draft.release.holder)).rowcount:
+            return
+        # The lease was lost: the message is kept, and the head stays.
+        database.execute(alone, (*values, *key(scope)))
+        return
+    if not database.execute(alone, (*values, *key(scope))).rowcount:
+        make(database, scope)
+        database.execute(alone, (*values, *key(scope)))
+    if draft.head:
+        database.execute(f"UPDATE conversations SET head = ? WHERE {THIS_CONVERSATION}", (entry.id, *key(scope)))
+    if draft.release is not None:
+        release(database, draft.release)
+
+
+def _conclude(database: Database, scope: Scope, ending: Change, entry: Entry) -> None:
     """Moves the head, records the call and gives the lease back, as far as a message asks for it.
 
     A writer that has lost its lease meanwhile moves no head.

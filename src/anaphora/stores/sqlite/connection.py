@@ -7,6 +7,7 @@ import sqlite3
 import time
 from collections.abc import Sequence
 from contextlib import suppress
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -60,6 +61,11 @@ class SQLiteDatabase(sqlite3.Connection):
 
     ordered_join = "CROSS JOIN"
     adds_at_once = True
+
+    @cached_property
+    def index_key(self) -> bytes:
+        """The key of the index, which never changes."""
+        return bytes(self.execute("SELECT key FROM index_key").fetchone()[0])
 
     def index_later(self) -> None:
         """Leaves ended messages out of the index until somebody searches."""

@@ -81,7 +81,8 @@ def unindex(database: Database, where: str, values: Sequence[str]) -> None:
 
 def index_key(database: Database) -> bytes:
     """The key with which this database hashes its terms."""
-    return bytes(database.execute("SELECT key FROM index_key").fetchone()[0])
+    known: bytes | None = getattr(database, "index_key", None)
+    return known or bytes(database.execute("SELECT key FROM index_key").fetchone()[0])
 
 
 @lru_cache(maxsize=200_000)
