@@ -17,10 +17,6 @@ class InMemoryStore(SQLiteStore):
     async def aclose(self) -> None:
         """Let go of nothing: what is here lives as long as the store."""
 
-    async def _index_some(self) -> None:
-        while not await self.index():
-            pass
-
     async def _run(self, work: Callable[[], T]) -> T:
         return work()
 

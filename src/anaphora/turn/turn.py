@@ -13,6 +13,7 @@ import anyio
 
 from anaphora.concurrency import Post, alongside, spawn
 from anaphora.errors import ConfigError, ConversationBusy, MessageEnded, ProviderError, StoreError
+from anaphora.stores.base import Indexed
 from anaphora.stores.records import Lease, busy
 from anaphora.turn.bot import Bot
 from anaphora.turn.events import EventLog
@@ -178,6 +179,10 @@ class Turn:
         with self._background, suppress(Exception):
             if (await prepared.model.prepare()).one_at_a_time:
                 await anyio.sleep(bot.timing.quiet)
+            # The next turn searches only where there is a past beyond its window.
+            has_past = parts.scope.is_named or prepared.context.report.left is not None
+            if has_past and isinstance(bot.store, Indexed):
+                await bot.store.index()
             view = bot.view(parts.scope, prepared.model)
             await parts.state.background.run(view, bot.billing, outcome.last.id, prepared.budget)
             if bot.titles and given.status == "complete":

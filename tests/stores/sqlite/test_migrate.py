@@ -59,6 +59,7 @@ def test_a_bot_brings_its_index_up_to_date_and_tells_how_far_it_is(tmp_path: Pat
     with Chatbot(ScriptedProvider(echo=True), store=tmp_path / "x.db") as bot:
         for number in range(3):
             bot.say(f"boat {number}")
+        assert bot.index() == 6
         assert bot.index() == 0
     with closing(sqlite3.connect(tmp_path / "x.db")) as database:
         database.execute("DROP TABLE terms")

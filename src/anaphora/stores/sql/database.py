@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Any, Protocol
 if TYPE_CHECKING:
     from anaphora.search.candidates import Cue
     from anaphora.stores.records import Query
-    from anaphora.values.message import Message
 
 
 class Rows(Protocol):
@@ -48,16 +47,7 @@ class Ranking(Protocol):
 
 
 class FullText(Protocol):
-    """The full-text index of a database."""
-
-    @property
-    def adds_at_once(self) -> bool:
-        """True if an ended message is added as it is written; else before the next search, or never."""
-        ...
-
-    def add(self, number: int, owner: str, message: Message) -> None:
-        """Adds the message in the row with this number, which says already that it is in the index."""
-        ...
+    """The full-text index of a database. Messages are added after the turn that wrote them, or before the next search."""
 
     def remove(self, where: str, values: Sequence[str]) -> None:
         """Removes the messages of a condition. Raises StoreError if the index cannot be written."""

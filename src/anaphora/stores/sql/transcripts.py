@@ -77,12 +77,9 @@ def change(database: Database, scope: Scope, message_id: str, change: Change) ->
     number, entry = row[0], entry_of(row[1:])
     if entry.status != "pending":
         raise MessageEnded(f"message {message_id} has ended ({entry.status}) and cannot be changed.")
-    is_indexed = change.status != "pending" and database.fulltext.adds_at_once
-    if is_indexed:
-        database.fulltext.add(number, scope.owner, change.message)
     after = changed(entry, change)
     database.execute(
-        "UPDATE messages SET parts = ?, status = ?, tokens = ?, counter = ?, usage = ?, model = ?, indexed = ? WHERE number = ?",
+        "UPDATE messages SET parts = ?, status = ?, tokens = ?, counter = ?, usage = ?, model = ? WHERE number = ?",
         (
             parts_text(after.message),
             after.status,
@@ -90,7 +87,6 @@ def change(database: Database, scope: Scope, message_id: str, change: Change) ->
             after.size.counter,
             usage_text(after.usage),
             after.model,
-            int(is_indexed),
             number,
         ),
     )
@@ -240,12 +236,11 @@ def conversations(database: Database, owner: str, limit: int | None) -> list[Con
 
 
 def _insert(database: Database, scope: Scope, entry: Entry) -> None:
-    is_indexed = entry.status != "pending" and database.fulltext.adds_at_once
-    row = (*key(scope), *entry_row(entry), int(is_indexed), line_of_new(database, scope, entry))
-    insert = f"INSERT INTO messages (owner, conversation, {ENTRY}, indexed, line) VALUES ({', '.join('?' * len(row))})"
-    number = database.execute(f"{insert} RETURNING number", row).fetchone()[0]
-    if is_indexed:
-        database.fulltext.add(number, scope.owner, entry.message)
+    row = (*key(scope), *entry_row(entry), line_of_new(database, scope, entry))
+    insert = (
+        f"INSERT INTO messages (owner, conversation, {ENTRY}, indexed, line) VALUES ({', '.join('?' * (len(row) - 1))}, 0, ?)"
+    )
+    database.execute(insert, row)
 
 
 def _touch(database: Database, scope: Scope, *, usage: Usage | None) -> None:

@@ -19,7 +19,6 @@ if TYPE_CHECKING:
     from anaphora.search.candidates import Cue
     from anaphora.stores.records import Query
     from anaphora.stores.sql.database import Ranking
-    from anaphora.values.message import Message
 
 APPLICATION_ID = 0x616E6170
 _BUSY_SECONDS = 30.0
@@ -30,15 +29,6 @@ class SQLiteFullText:
 
     def __init__(self, database: SQLiteDatabase) -> None:
         self._database = database
-
-    @property
-    def adds_at_once(self) -> bool:
-        """False where this Python's SQLite lacks FTS5, and in memory."""
-        return self._database.adds_at_once and fulltext.has_fts5()
-
-    def add(self, number: int, owner: str, message: Message) -> None:
-        """Adds an ended message."""
-        fulltext.index(self._database, number, owner, message)
 
     def remove(self, where: str, values: Sequence[str]) -> None:
         """Removes the messages of a condition. Raises StoreError."""
@@ -60,7 +50,6 @@ class SQLiteDatabase(sqlite3.Connection):
     """A connection as the rules of a store need it."""
 
     ordered_join = "CROSS JOIN"
-    adds_at_once = True
 
     @cached_property
     def index_key(self) -> bytes:
@@ -106,8 +95,6 @@ def open_in_memory() -> SQLiteDatabase:
     database.execute("PRAGMA foreign_keys = ON")
     make_tables(database)
     fulltext.create_index(database)
-    # A plain question needs no index, and loading a stemmer for it takes a while.
-    database.index_later()
     return database
 
 
