@@ -234,7 +234,9 @@ async def test_a_storm_of_cancelled_answers_leaves_the_provider_usable(loopback:
                 loopback.answer(head(), delta("Par"), 0.2)
                 tasks.start_soon(cancelled)
     loopback.answers.clear()
-    loopback.answer(stream("Paris."))
+    # A request that was cancelled may still arrive, and take an answer.
+    for _ in range(60):
+        loopback.answer(stream("Paris."))
     assert (await said(provider))[0] == "Paris."
 
 

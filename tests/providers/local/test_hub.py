@@ -230,6 +230,7 @@ def test_the_largest_model_that_runs_well_is_suggested():
     assert memory_bytes() > 10**8
 
 
+@pytest.mark.slow
 @pytest.mark.local
 @pytest.mark.anyio
 async def test_a_model_from_the_hub_answers(loopback: Loopback):

@@ -110,6 +110,7 @@ def test_a_folder_that_cannot_be_written_is_said_so(published: Weights, tmp_path
         fetch_weights(published)
 
 
+@pytest.mark.slow
 def test_an_environment_without_pip_uses_the_copy_that_comes_with_python(published: Weights, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setitem(sys.modules, "pip", None)
     assert module._pip()[-1].endswith("pip")
