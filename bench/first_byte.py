@@ -1,9 +1,10 @@
-"""The time of a first request in a fresh process: a plain question with anaphora, bare httpx2, and the openai client.
+"""From the start of a program until its request arrives: anaphora, the vendors' own clients and bare httpx2, in one run.
 
-    python bench/first_byte.py [--rounds 9]
+usage: python bench/first_byte.py [--rounds 10]        (needs the extra `bench`)
 
-Each round starts a new Python for each of them, in turn, against a server on this machine. The median of the whole process is
-compared. The last line is one JSON object; ``ratio`` is anaphora over bare httpx2.
+Each program is a fresh process that imports its client and asks one question of a server on this machine; the clock stops when
+the first byte arrives there. They take turns; figures are medians in milliseconds. The last line is one JSON object with these
+and anaphora's share of each client's time.
 """
 
 from __future__ import annotations
@@ -11,93 +12,88 @@ from __future__ import annotations
 import argparse
 import json
 import os
+import socket
 import statistics
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from importlib.util import find_spec
-from threading import Thread
 
-ANSWER = {"id": "a", "model": "m", "choices": [{"index": 0, "delta": {"content": "Paris."}, "finish_reason": "stop"}]}
-STREAM = f"data: {json.dumps(ANSWER)}\n\ndata: [DONE]\n\n".encode()
-BODY = '{"model": "m", "stream": true, "messages": [{"role": "user", "content": "Capital of France?"}]}'
+ASK = "import sys; url = sys.argv[1]\n"
 PROGRAMS = {
-    "anaphora": (
-        'from anaphora import Chatbot; print(Chatbot("openai:m", base_url=URL, api_key="k", context_window=8000).say('
-        '"Capital of France?"))'
-    ),
-    "httpx2": (
-        "import asyncio, httpx2\n"
-        "async def ask():\n"
-        "    async with httpx2.AsyncClient() as client:\n"
-        f"        async with client.stream('POST', URL + '/chat/completions', content={BODY!r}) as answer:\n"
-        "            print(len(await answer.aread()))\n"
-        "asyncio.run(ask())"
-    ),
-    "openai": (
-        "import openai\n"
-        "chunks = openai.OpenAI(base_url=URL, api_key='k').chat.completions.create(model='m', stream=True,"
-        " messages=[{'role': 'user', 'content': 'Capital of France?'}])\n"
-        "print(''.join(chunk.choices[0].delta.content or '' for chunk in chunks))"
-    ),
+    **{
+        f"anaphora_{name}": f"""{ASK}
+from anaphora import Chatbot
+Chatbot("{name}:m", base_url=url + "/v1", api_key="k", context_window=8192).say("hi")
+"""
+        for name in ("openai", "anthropic", "gemini")
+    },
+    "httpx2": f"""{ASK}
+import httpx2
+httpx2.post(url, json={{"hi": "hi"}})
+""",
+    "httpx2_async": f"""{ASK}
+import asyncio, httpx2
+async def ask():
+    async with httpx2.AsyncClient() as client:
+        await client.post(url, json={{"hi": "hi"}})
+asyncio.run(ask())
+""",
+    "openai": f"""{ASK}
+import openai
+openai.OpenAI(base_url=url + "/v1", api_key="k", max_retries=0).chat.completions.create(
+    model="m", messages=[{{"role": "user", "content": "hi"}}], stream=True)
+""",
+    "anthropic": f"""{ASK}
+import anthropic
+anthropic.Anthropic(base_url=url, api_key="k", max_retries=0).messages.create(
+    model="m", max_tokens=9, messages=[{{"role": "user", "content": "hi"}}], stream=True)
+""",
+    "gemini": f"""{ASK}
+from google import genai
+client = genai.Client(api_key="k", http_options=genai.types.HttpOptions(base_url=url))
+next(client.models.generate_content_stream(model="m", contents="hi"))
+""",
 }
 
 
-class Answering(BaseHTTPRequestHandler):
-    """Answers every request with the same stream."""
-
-    def do_POST(self) -> None:
-        """Answers."""
-        self.rfile.read(int(self.headers["content-length"]))
-        self.send_response(200)
-        self.send_header("content-type", "text/event-stream")
-        self.send_header("content-length", str(len(STREAM)))
-        self.end_headers()
-        self.wfile.write(STREAM)
-
-    def log_message(self, *_: object) -> None:
-        """Says nothing."""
-
-
-@contextmanager
-def server() -> Iterator[str]:
-    """Gives the base URL of a running server."""
-    running = ThreadingHTTPServer(("127.0.0.1", 0), Answering)
-    Thread(target=running.serve_forever, daemon=True).start()
-    try:
-        yield f"http://127.0.0.1:{running.server_port}/v1"
-    finally:
-        running.shutdown()
-
-
-def seconds(program: str, url: str) -> float:
-    """Gives the time of one process, in seconds."""
+def milliseconds(listener: socket.socket, code: str) -> float:
+    """One run of a program, until its request is here."""
+    url = f"http://127.0.0.1:{listener.getsockname()[1]}"
+    quiet = subprocess.DEVNULL
+    begun = time.perf_counter()
     # Installed packages have bytecode, so ours may write its own.
     environment = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
-    begun = time.perf_counter()
-    subprocess.run([sys.executable, "-c", f"URL = {url!r}\n{program}"], check=True, stdout=subprocess.DEVNULL, env=environment)
-    return time.perf_counter() - begun
+    program = subprocess.Popen([sys.executable, "-c", code, url], stdout=quiet, stderr=quiet, env=environment)
+    try:
+        listener.settimeout(60)
+        connection, _ = listener.accept()
+        with connection:
+            connection.recv(1)
+            return (time.perf_counter() - begun) * 1e3
+    finally:
+        program.kill()
+        program.wait()
 
 
 def main() -> None:
-    """Measures and prints."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--rounds", type=int, default=9)
-    rounds = parser.parse_args().rounds
-    known = {name: program for name, program in PROGRAMS.items() if find_spec(name)}
-    taken: dict[str, list[float]] = {name: [] for name in known}
-    with server() as url:
-        for _ in range(rounds + 1):
-            for name, program in known.items():
-                taken[name].append(seconds(program, url))
-    medians = {name: statistics.median(times[1:]) for name, times in taken.items()}
-    for name, median in medians.items():
-        print(f"{name:10} {median * 1000:6.0f} ms")
-    result = {f"{name}_ms": round(median * 1000, 1) for name, median in medians.items()}
-    print(json.dumps({**result, "ratio": round(medians["anaphora"] / medians["httpx2"], 2)}))
+    """Measure all programs and print a table."""
+    parser = argparse.ArgumentParser(description="time from a program's start to its request")
+    parser.add_argument("--rounds", type=int, default=10)
+    arguments = parser.parse_args()
+    for name in [name for name in os.environ if name.lower().endswith("_proxy")]:
+        del os.environ[name]
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        for code in PROGRAMS.values():
+            milliseconds(listener, code)  # the first run compiles and fills the disk's cache
+        rounds = [{name: milliseconds(listener, code) for name, code in PROGRAMS.items()} for _ in range(arguments.rounds)]
+    figures = {name: round(statistics.median(one[name] for one in rounds), 1) for name in PROGRAMS}
+    for name, figure in figures.items():
+        print(f"{name:20} {figure:8.1f} ms")
+    for name in ("openai", "anthropic", "gemini"):
+        figures[f"by_{name}"] = round(figures[f"anaphora_{name}"] / figures[name], 3)
+    for name in ("httpx2", "httpx2_async"):
+        figures[f"by_{name}"] = round(figures["anaphora_openai"] / figures[name], 3)
+    print(json.dumps(figures))
 
 
 if __name__ == "__main__":

@@ -7,6 +7,7 @@ import textwrap
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 
 import pytest
 
@@ -201,3 +202,32 @@ def test_a_forked_child_has_a_door_of_its_own():
         """
     )
     assert done.stdout == "from the child\ndone\n", done.stderr
+
+
+def test_every_verb_works_without_await(tmp_path: Path):
+    with Chatbot(ScriptedProvider(echo=True), store=tmp_path / "x.db", owner="ana") as bot:
+        talk = bot.new_conversation()
+        assert talk.owner == "ana"
+        talk.append("assistant", "Welcome!")
+        talk.say("about tomatoes")
+        assert len(talk.search("tomatoes")) == 2
+        assert talk.usage().total_tokens > 0
+        assert talk.spent()
+        assert [fact.text for fact in bot.facts] == []
+        fork = talk.fork(name="fork")
+        assert fork != talk
+        assert len({fork, talk, bot.conversation("fork")}) == 2
+        assert "fork" in repr(fork)
+        assert talk.context_for("and now?").report.window_messages == 4
+        assert talk.summarise() == ()
+        talk.use(system="Be brief.")
+        assert talk.system() == "Be brief."
+        assert list(bot.stream("[1, 2]").values)[-1] == [1, 2]
+        assert bot.count_tokens("two words") > 0
+        assert bot.spent()
+        assert bot.fork(name="other").id == "other"
+        assert "ana" in repr(bot.conversation())
+        assert bot.export_to(tmp_path / "all.json") == 4
+        talk.stop()
+        talk.clear()
+        assert talk.history() == ()

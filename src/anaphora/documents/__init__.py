@@ -1,1 +1,1 @@
-"""Documents: files that a conversation may be asked about."""
+"""Documents: files that the user can ask about in a conversation."""

@@ -19,7 +19,7 @@ _WHOLE_PART = 4
 
 @dataclass(frozen=True, slots=True)
 class Reading:
-    """The documents that are shown whole, and the larger ones of which pieces are; ``room`` for both, in tokens."""
+    """The documents for a context: ``small`` ones whole, ``large`` ones in pieces. ``room`` is for both, in tokens."""
 
     documents: DocumentStore
     small: tuple[Document, ...]
@@ -28,9 +28,9 @@ class Reading:
 
     @classmethod
     async def of(cls, store: Store, scope: Scope, budget: int) -> Self:
-        """Those of a conversation, where so many tokens may be sent. The first that fit are whole.
+        """Divides a conversation's documents by a ``budget`` in tokens; the first that fit are small.
 
-        Where not all fit, most of the room is for pieces.
+        If not all fit, three quarters of the room are for pieces.
         """
         kept = DocumentStore(store, scope)
         room = int(DOCUMENT_SHARE * budget)
@@ -46,22 +46,23 @@ class Reading:
 
     @classmethod
     def nothing(cls, store: Store, scope: Scope) -> Self:
-        """A conversation without documents."""
+        """Gives the reading of a conversation without documents."""
         return cls(DocumentStore(store, scope), (), (), 0)
 
     @property
     def reserved(self) -> int:
-        """The tokens that the window leaves free for them."""
+        """The tokens that the window leaves free for documents."""
         return self.room if self.large else sum(map(_size, self.small))
 
     async def whole(self) -> list[Excerpt]:
-        """The small ones."""
+        """Gives the small documents, whole."""
         return [await self.documents.whole(document) for document in self.small]
 
     async def excerpts(self, question: str, alike: Alike, *, since: float) -> Sequence[Excerpt]:
-        """Gives the pieces of large documents that matter to a question; if none does, the beginning of one read ``since`` then.
+        """Gives the pieces of large documents that matter to a question; if none does, the beginnings of new ones.
 
-        ``alike`` are pieces that mean nearly the same (by their ids, with how nearly), and those of them that stand out.
+        ``alike``: the pieces with a similar meaning (ids with similarity), and the ids that stand out. A document is new if it
+        was read after ``since`` (seconds since 1970).
         """
         room = self.room - sum(map(_size, self.small))
         large = {document.id for document in self.large}

@@ -1,4 +1,4 @@
-"""The text of a file: text, Markdown and code as they are; PDF, HTML and Word by well-kept libraries, as Markdown."""
+"""Extracts the text of a file: text, Markdown and code as they are; PDF as text, HTML and Word as Markdown, by libraries."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ from anaphora.errors import DocumentError, MissingExtra
 
 _MOST_BYTES = 100_000_000
 _MOST_PAGES = 5_000
-# What a small file may unpack to.
+# The most bytes that a Word file may unpack to.
 _MOST_UNPACKED = 300_000_000
 _KINDS = "PDF, HTML, Word (.docx), Markdown and text can be read."
 _MARKDOWN = (".md", ".markdown", ".mdown", ".html", ".htm", ".xhtml", ".docx")
 
 
 def extracted(name: str, data: bytes) -> tuple[list[Page], bool]:
-    """The pages of a file, and whether they are Markdown. Raises DocumentError and MissingExtra."""
+    """Gives the pages of a file, and True if they are Markdown. Raises DocumentError and MissingExtra."""
     if len(data) > _MOST_BYTES:
         raise DocumentError(f"{name} has more than {_MOST_BYTES // 1_000_000} MB: split it first.")
     suffix = f".{name.rpartition('.')[2].lower()}" if "." in name else ""
@@ -60,7 +60,7 @@ def _text(name: str, data: bytes) -> str:
 
 
 def _guarded(name: str, read: Callable[[bytes], Any], data: bytes) -> Any:
-    """Runs an extractor. Raises DocumentError for everything that goes wrong in it."""
+    """Runs an extractor. Raises MissingExtra for a missing library, DocumentError for any other failure."""
     try:
         return read(data)
     except (MissingExtra, DocumentError):
@@ -78,7 +78,7 @@ def _guarded(name: str, read: Callable[[bytes], Any], data: bytes) -> Any:
 def _pdf(data: bytes) -> Sequence[Page]:
     import pypdf
 
-    # It would tell on standard error what it mends.
+    # pypdf would report its repairs on standard error.
     logging.getLogger("pypdf").setLevel(logging.CRITICAL)
     reader = pypdf.PdfReader(io.BytesIO(data))
     if reader.is_encrypted and not reader.decrypt(""):

@@ -1,6 +1,6 @@
 """Cuts a document into pieces by its headings and paragraphs. Pure.
 
-A piece never reaches over a heading, and says under which headings and on which line or page it begins.
+A piece never crosses a heading. It holds the headings over it, and the line or page where it begins.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-# So many words make a piece; a paragraph that is much longer is cut at the ends of its sentences.
+# The words of a piece; a much longer paragraph is cut at the ends of its sentences.
 PIECE_WORDS = 160
 _LONGEST = 260
 _LONG_WORD = 12
@@ -21,7 +21,7 @@ _SENTENCE = re.compile(r"(?<=[.!?。！？])\s+|(?<=[。！？])")
 
 @dataclass(frozen=True, slots=True)
 class Page:
-    """A page of a document, or all of it (``number`` 0), as Markdown or plain text."""
+    """A page of a document, or the whole document (``number`` 0), as Markdown or plain text."""
 
     text: str
     number: int = 0
@@ -29,7 +29,7 @@ class Page:
 
 @dataclass(frozen=True, slots=True)
 class Piece:
-    """A part of a document: its text, the headings over it, and where it begins ("line 12", "page 3")."""
+    """A part of a document: its text, the headings over it, and its place ("line 12", "page 3")."""
 
     text: str
     headings: tuple[str, ...]
@@ -37,7 +37,7 @@ class Piece:
 
     @property
     def title(self) -> str:
-        """Where it is, in words."""
+        """The headings and the place, in words."""
         return ", ".join(filter(None, (" › ".join(self.headings), self.place)))
 
 
@@ -55,14 +55,14 @@ class _Block:
 
 
 def pieces_of(pages: Sequence[Page], *, markdown: bool) -> list[Piece]:
-    """All pieces of a document, in its order. With ``markdown`` headings are found."""
+    """Cuts a document into pieces, in order. With ``markdown`` it finds headings."""
     found: list[Piece] = []
     headings: tuple[str, ...] = ()
     for page in pages:
         blocks = list(_blocks(page.text, headings, markdown=markdown))
         found += _joined(blocks, page.number)
         headings = blocks[-1].headings if blocks and markdown else headings
-    # Nothing but headings is a text too.
+    # A document of headings alone still needs pieces.
     return found or [Piece(page.text.strip(), (), _place(page.number, 1)) for page in pages if page.text.strip()]
 
 
@@ -91,7 +91,7 @@ def _blocks(text: str, headings: tuple[str, ...], *, markdown: bool) -> Iterator
 
 
 def _heading(lines: Sequence[str], place: int) -> tuple[int, str] | None:
-    """The level and the words of the heading that stands on a line."""
+    """Gives the level and the words of the heading on a line; None if there is none."""
     line = lines[place]
     hashes = _HEADING.match(line)
     if hashes:
@@ -109,7 +109,7 @@ def _is_underline(lines: Sequence[str], place: int) -> bool:
 
 
 def _joined(blocks: Sequence[_Block], page: int) -> Iterator[Piece]:
-    """Neighbouring blocks below the same headings, together as long as a piece may be."""
+    """Joins neighbouring blocks below the same headings, up to the length of a piece."""
     waiting: list[_Block] = []
     size = 0
     for block in blocks:
@@ -132,7 +132,7 @@ def _piece(blocks: Sequence[_Block], page: int) -> Piece:
 
 
 def _cut(block: _Block, page: int) -> Iterator[Piece]:
-    """A block that is too long: at line ends if it has many lines, else at the ends of sentences, else at words."""
+    """Cuts a block that is too long: at line ends, within a long line at the ends of sentences, else at words."""
     parts: list[tuple[str, int]] = []
     for number, line in enumerate(block.lines, block.line):
         sentences = _SENTENCE.split(line) if _length(line) > PIECE_WORDS else [line]
@@ -152,7 +152,7 @@ def _cut(block: _Block, page: int) -> Iterator[Piece]:
 
 
 def _short(sentence: str) -> Iterator[str]:
-    """A sentence without an end, in parts; one without blanks by its length."""
+    """Cuts a sentence that is too long at words; a text without blanks by its characters."""
     words = sentence.split()
     if _length(sentence) <= PIECE_WORDS:
         yield sentence
@@ -164,7 +164,7 @@ def _short(sentence: str) -> Iterator[str]:
 
 
 def _length(text: str) -> int:
-    """About how many words a text has; one without blanks counts by its characters."""
+    """Estimates the words of a text; a text without blanks counts by its characters."""
     return max(len(text.split()), len(text) // _LONG_WORD)
 
 

@@ -25,7 +25,7 @@ async def read_document(
     guards: Sequence[Guard],
     model: Model,
 ) -> Document:
-    """Extracts the text of a file, lets the guards look at it, and stores its pieces. Raises DocumentError and GuardFailed."""
+    """Extracts the text of a file, lets the guards check it, and stores its pieces. Raises DocumentError and GuardFailed."""
     key, called, data = await run_in_thread(_contents, source, name)
     pages, is_markdown = await run_in_thread(extracted, called, data)
     pages = [replace(page, text=await _allowed(page.text, called, guards)) for page in pages]
@@ -34,7 +34,7 @@ async def read_document(
 
 
 async def _allowed(text: str, name: str, guards: Sequence[Guard]) -> str:
-    """Gives the text as the guards on results let it pass."""
+    """Gives the text after the guards on results. Raises DocumentError if one refuses it."""
     text, refusal = await guarded(guards, "result", text)
     if refusal is not None:
         raise DocumentError(f"{name} was refused: {refusal.text}")

@@ -1,7 +1,7 @@
-"""The documents of a conversation, kept in the store that keeps the conversation.
+"""The documents of a conversation, in the store of the conversation.
 
-Each is a transcript of its pieces under an owner of its own, so that everything a store can do it can do with documents too:
-find words in them, keep vectors, delete them without a trace. And no search, list or recall of the real owner ever meets them.
+A document is a transcript of its pieces under a separate owner. So the store's search, vectors and deletion work for documents
+too, and no search, list or recall of the real owner finds them.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ from anaphora.values.transcript import ConversationInfo, Entry
 
 @dataclass(frozen=True, slots=True)
 class Document:
-    """A file that was read: its name, how many pieces and tokens it has, and when it was read (seconds since 1970)."""
+    """A file that was read: its name, its pieces and tokens (as numbers), and the time of reading (seconds since 1970)."""
 
     id: str
     name: str
@@ -45,16 +45,16 @@ class DocumentStore:
 
     @property
     def owner(self) -> str:
-        """Under whom they are kept."""
+        """The owner of the documents in the store."""
         return documents_owner(self.scope)
 
     async def documents(self) -> Sequence[Document]:
-        """All of them, in the order in which they were first read."""
+        """Gives all documents, in the order of their first reading."""
         infos = await self.store.conversations(self.owner)
         return sorted(map(_document, infos), key=lambda one: (one.read, one.id))
 
     async def put(self, key: str, name: str, pieces: Sequence[Piece], model: Model) -> Document:
-        """Keep a document under a key; what was there under it goes, unless it is the same. Raises StoreError."""
+        """Stores a document under a key, in place of an earlier one; an equal document stays. Raises StoreError."""
         place = sha256(key.encode()).hexdigest()[:12]
         content = "\x1e".join(f"{piece.title}\x1f{piece.text}" for piece in pieces)
         document_id = f"{place}.{sha256(f'{name}{content}'.encode()).hexdigest()[:16]}"
@@ -80,40 +80,40 @@ class DocumentStore:
 
     async def _remove(self, documents: Sequence[Document]) -> None:
         for one in documents:
-            # Somebody else may have done so.
+            # Another process may have removed it.
             with suppress(NotFound):
                 await self.forget(one.id)
 
     async def forget(self, document_id: str) -> None:
-        """Remove a document with all that was made of it. Raises NotFound."""
+        """Deletes a document and everything derived from it. Raises NotFound."""
         await self.store.delete(Scope(self.owner, document_id))
 
     async def clear(self) -> None:
-        """Remove them all."""
+        """Deletes all documents."""
         for one in await self.documents():
             await self.forget(one.id)
 
     async def copy_to(self, other: DocumentStore) -> None:
-        """Put them on another shelf too."""
+        """Copies all documents to another conversation."""
         for about in await self.store.conversations(self.owner):
             await self.store.restore(other.owner, about, await self.store.transcript(Scope(self.owner, about.id)))
 
     async def whole(self, document: Document) -> Excerpt:
-        """All of a document, with the places of its pieces."""
+        """Gives the whole text of a document, with the places of its pieces."""
         entries = await self.store.transcript(Scope(self.owner, document.id))
         parts = (piece_of(entry.message) for entry in entries)
         text = "\n\n".join(f"[{place}]\n{text}" for place, text in parts)
         return Excerpt(document.name, "", text, "it is small", document.tokens)
 
     async def found(self, question: str, documents: Collection[str], pieces: Sequence[str] = ()) -> Candidates:
-        """The pieces of these documents (by their ids) that have words of a question, and those with ids of their own."""
+        """Finds the pieces of these documents (ids) that share words with a question, and the given ``pieces`` (ids)."""
         languages = question_languages(question)
         cue = Cue(cue_words(question), "", None, 0, messages=tuple(pieces), languages=languages)
         found = await self.store.candidates(self.owner, cue)
         return replace(found, found=[one for one in found.found if one.conversation in documents])
 
     async def beginning(self, document: Document, most: int) -> list[Candidate]:
-        """The first pieces of a document."""
+        """Gives the first pieces of a document, at most ``most``."""
         entries = await self.store.transcript(Scope(self.owner, document.id))
         return [Candidate(document.id, document.name, entry) for entry in entries[:most]]
 

@@ -1,4 +1,4 @@
-"""Guards: functions around the call that pass, change or refuse what is said. Names are loaded when they are first used."""
+"""Guards: functions that pass, change or refuse messages, answers and results. Names are loaded when they are first used."""
 
 from __future__ import annotations
 

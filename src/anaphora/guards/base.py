@@ -1,4 +1,4 @@
-"""A guard: a function that passes a text (None), changes it (a text) or refuses it (a Refusal)."""
+"""Guards: functions that pass a text (None), change it (a text) or refuse it (a Refusal)."""
 
 from __future__ import annotations
 
@@ -27,10 +27,10 @@ Check = Callable[[str], Verdict | Awaitable[Verdict]]
 
 @dataclass(frozen=True, slots=True)
 class Guard:
-    """A check, and what is shown to it: the user's ``message``, the model's ``answer``, the ``result`` of a tool.
+    """A check, and the texts that it sees: the user's ``message``, the model's ``answer``, the ``result`` of a tool.
 
-    An answer it ``sees`` by sentences, each before anyone else does, or whole, when it has ended. What one that ``hides`` takes
-    out of a message is never even written down; the others look at what is on the disk already.
+    It ``sees`` an answer sentence by sentence, each before the user does, or whole, at its end. A guard that ``hides`` checks a
+    message before it is stored; other guards check the stored message.
     """
 
     check: Check
@@ -40,11 +40,11 @@ class Guard:
 
     @property
     def name(self) -> str:
-        """The name of its function."""
+        """The name of the check's function."""
         return getattr(self.check, "__name__", type(self.check).__name__)
 
     async def verdict(self, text: str) -> Verdict:
-        """Gives the guard's verdict on a text. Raises GuardFailed if the guard raises, or gives anything else."""
+        """Gives the guard's verdict on a text. Raises GuardFailed if the check raises or gives a value of another type."""
         try:
             if inspect.iscoroutinefunction(self.check):
                 said = await self.check(text)
@@ -63,7 +63,7 @@ class Guard:
 def guard(
     *, on: Collection[Side] | Side = ("message", "answer"), sees: Sees = "whole", hides: bool = False
 ) -> Callable[[Check], Guard]:
-    """Make a function a guard, as a decorator. Raises ConfigError."""
+    """Turns a function into a guard, as a decorator. Raises ConfigError."""
     sides = frozenset((on,) if isinstance(on, str) else on)
     if not sides or not sides <= set(get_args(Side)):
         raise ConfigError(f"a guard is on {', '.join(get_args(Side))}, not {on!r}.")
@@ -73,7 +73,7 @@ def guard(
 
 
 def chosen_guards(guards: Iterable[Any]) -> tuple[Guard, ...]:
-    """Guards, and functions made guards of message and answer. Raises ConfigError."""
+    """Gives guards; a plain function becomes a guard of message and answer. Raises ConfigError."""
     found: list[Guard] = []
     for one in guards:
         if not isinstance(one, Guard) and not callable(one):
@@ -83,7 +83,10 @@ def chosen_guards(guards: Iterable[Any]) -> tuple[Guard, ...]:
 
 
 async def guarded(guards: Sequence[Guard], side: Side, text: str) -> tuple[str, Refusal | None]:
-    """Lets the guards of a side look at a text, one after the other, until one refuses it. Raises GuardFailed."""
+    """Lets the guards of a side check a text in order, until one refuses it. Gives the text, and the refusal if there is one.
+
+    Raises GuardFailed.
+    """
     for one in guards:
         if side in one.on:
             verdict = await one.verdict(text)

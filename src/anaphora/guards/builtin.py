@@ -12,7 +12,7 @@ from anaphora.search.terms import terms
 
 MASK = "[secret]"
 _JSON = frozenset('{["-0123456789tfn')
-# Keys as the large services make them, tokens and private keys, and what is called a password.
+# Keys of the large services, tokens, private keys, and passwords in addresses.
 _SECRETS = re.compile(
     r"""
       \b(?:sk|pk|rk)[-_](?:[A-Za-z0-9]+[-_])*[A-Za-z0-9_-]{16,}        # OpenAI, Anthropic, Stripe, …
@@ -29,13 +29,13 @@ _SECRETS = re.compile(
 )
 _NAMED = re.compile(
     r"""(?i)\b((?:api[-_ ]?key|secret(?:[-_ ]?key)?|access[-_ ]?token|password|passwd|passphrase)["']?\s*"""
-    # "The password is required" has none in it.
+    # "The password is required" contains no password.
     r"""(?:[:=]\s*["']?|is\s+["']?(?=\S*[0-9!@#$%^&*])))([^\s"',;]{4,})"""
 )
 
 
 def mask_secrets() -> Guard:
-    """Puts ``[secret]`` in place of keys, tokens and passwords in the user's messages and in what tools give."""
+    """Makes a guard that puts ``[secret]`` in place of keys, tokens and passwords in messages and in results of tools."""
 
     def masked(text: str) -> Verdict:
         return _NAMED.sub(rf"\1{MASK}", _SECRETS.sub(MASK, text))
@@ -44,9 +44,9 @@ def mask_secrets() -> Guard:
 
 
 def topics(*words: str, refusal: str = "I can only talk about {topics}.") -> Guard:
-    """Refuses messages that have none of these words, in any form: book, books. Raises ConfigError without any.
+    """Makes a guard that refuses messages without any of these words, in any form: book, books. Raises ConfigError for no words.
 
-    It looks at words, not at what is meant, so give it many; a short message with a pronoun ("and its price?") has none of them.
+    It compares words, not meanings, so give it many; a short message with a pronoun ("and its price?") has none of them.
     """
     wanted = _stems(" ".join(words))
     if not wanted:
@@ -60,7 +60,7 @@ def topics(*words: str, refusal: str = "I can only talk about {topics}.") -> Gua
 
 
 def maximum_length(characters: int, *, on: str = "message") -> Guard:
-    """Refuses messages (or, with ``on="answer"``, cuts answers) that have more characters. Raises ConfigError."""
+    """Makes a guard that refuses longer messages (or, with ``on="answer"``, cuts longer answers). Raises ConfigError."""
     if characters < 1 or on not in {"message", "answer"}:
         raise ConfigError("a maximum length is a number of characters from 1, on message or answer.")
 
@@ -76,7 +76,7 @@ def maximum_length(characters: int, *, on: str = "message") -> Guard:
 
 
 def json_only(refusal: str = "There is no answer in the form that was asked for.") -> Guard:
-    """Passes answers that are a JSON value, without the fence or the words around it; refuses all others."""
+    """Makes a guard that passes the JSON value of an answer, without fence or words around it, and refuses other answers."""
 
     def is_json(text: str) -> Verdict:
         try:

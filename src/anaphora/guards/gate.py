@@ -1,4 +1,4 @@
-"""Guards on an answer while it streams: each holds back what it has not seen, and sees the same however the text is split."""
+"""Guards on a streaming answer. Each guard holds unchecked text back and sees the same texts, however the stream is split."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ from anaphora.guards.base import Guard, Refusal
 from anaphora.values.events import Ended, ProviderEvent, Refused, TextDelta
 from anaphora.values.message import Usage
 
-# The end of a sentence or a line is known once something follows it; possessive, so that it never depends on what came when.
+# A sentence or a line has ended once more text follows. Possessive, so that the result does not depend on the stream's pieces.
 _END = re.compile(r"""(?:[.!?…]++["'”’)\]]*+\s++|[。！？]++["'”’」』）]*+\s*+|[^\S\n]*+\n\s*+)(?=\S)""")
 
 
 class AnswerRefused(Exception):
-    """A guard refused the answer."""
+    """The error of a guard that refuses the answer."""
 
     def __init__(self, refusal: Refusal) -> None:
         super().__init__(refusal.text)
@@ -22,7 +22,7 @@ class AnswerRefused(Exception):
 
 
 class Gate:
-    """All guards of an answer, one behind the other. ``passed`` is what all of them let through of what came last."""
+    """All guards of an answer, in order. ``passed``: the text that the last ``feed`` or ``end`` let through all of them."""
 
     def __init__(self, guards: Sequence[Guard]) -> None:
         self._guards = [one for one in guards if "answer" in one.on]
@@ -33,12 +33,12 @@ class Gate:
         return bool(self._guards)
 
     async def feed(self, text: str) -> None:
-        """More of the answer. Raises AnswerRefused and GuardFailed."""
+        """Checks more of the answer. Raises AnswerRefused and GuardFailed."""
         self.passed = ""
         await self._through(0, text)
 
     async def end(self) -> None:
-        """The answer has ended: what was still held is looked at. Raises AnswerRefused and GuardFailed."""
+        """Checks the held text at the end of the answer. Raises AnswerRefused and GuardFailed."""
         self.passed = ""
         for place, one in enumerate(self._guards):
             rest, self._held[place] = self._held[place], ""
@@ -46,7 +46,7 @@ class Gate:
                 await self._through(place + 1, await _checked(one, rest))
 
     async def _through(self, place: int, text: str) -> None:
-        """Pass a text on to the guard at a place, and what that lets go to the next."""
+        """Gives a text to the guard at a place, and its checked text to the next guard."""
         if place == len(self._guards):
             self.passed += text
             return
@@ -68,7 +68,7 @@ async def _checked(one: Guard, text: str) -> str:
 async def guarded_events(
     events: AsyncIterator[ProviderEvent], guards: Sequence[Guard]
 ) -> AsyncGenerator[ProviderEvent | Refused, None]:
-    """Passes on what the guards let through of an answer; after a refusal, the refusal and the end. Raises GuardFailed."""
+    """Yields the events of an answer that the guards pass; after a refusal, the refusal and the end. Raises GuardFailed."""
     gate = Gate(guards)
     usage: Usage | None = None
     try:

@@ -9,8 +9,8 @@ inherits: tutor
 ---
 You are a patient tutor. ...
 
-``memory`` names what is remembered beyond the window (summary, recall, facts), or is ``none``. What a persona ``inherits`` from
-stands before its own prompt, and its values hold where it says none of its own.
+``memory`` names the parts of memory beyond the window (summary, recall, facts), or is ``none``. With ``inherits``, the parent's
+prompt stands before the persona's own, and the parent's values fill the missing ones.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ _KEYS = ("description", "model", "temperature", "max_tokens", "tools", "memory",
 
 @dataclass(frozen=True, slots=True)
 class Persona:
-    """A system prompt and what goes with it. ``tools`` are names of built-in ones; ``memory`` None is as it is without it."""
+    """A named system prompt with options. ``tools``: names of built-in tools. ``memory`` None leaves memory as it is."""
 
     name: str
     prompt: str
@@ -44,7 +44,7 @@ class Persona:
     inherits: str = ""
 
     def below(self, parent: Persona) -> Persona:
-        """This persona as an heir."""
+        """Gives this persona with everything that it inherits from ``parent``."""
         own = {one.name: getattr(self, one.name) for one in fields(self)}
         merged = {name: getattr(parent, name) if value in {None, ""} else value for name, value in own.items() if name != "tools"}
         prompt = "\n\n".join(filter(None, (parent.prompt, self.prompt)))
@@ -53,25 +53,22 @@ class Persona:
 
 
 def load_persona(name: str, folder: Path | None = None) -> Persona:
-    """The persona of that name, from the user's ``folder`` first, then from this package, with what it inherits.
-
-    Raises ConfigError.
-    """
+    """Loads a persona with its parents, from the user's ``folder`` first, then from this package. Raises ConfigError."""
     return _inherited(name, _own(folder), _packaged(), ())
 
 
 def persona_file(path: Path) -> Persona:
-    """The persona in a file; what it inherits from stands beside it, or in this package. Raises ConfigError."""
+    """Loads the persona in a file; its parents are beside the file or in this package. Raises ConfigError."""
     return _inherited(path.stem, {**_own(path.parent), path.stem: path}, _packaged(), ())
 
 
 def persona_names(folder: Path | None = None) -> list[str]:
-    """All names, sorted."""
+    """Gives the names of all personas, sorted."""
     return sorted({**_packaged(), **_own(folder)})
 
 
 def parse_persona(name: str, source: str) -> Persona:
-    """A persona from the text of its file, without what it inherits. Raises ConfigError with the line."""
+    """Parses a persona from the text of its file, without its parents. Raises ConfigError with the line."""
     values: dict[str, str] = {}
     prompt = source
     if source.startswith("---\n"):
@@ -113,7 +110,7 @@ def _memory(text: str) -> tuple[str, ...]:
 
 
 def _inherited(name: str, own: Files, package: Files, heirs: tuple[str, ...]) -> Persona:
-    """A persona below all that it inherits from. One that inherits from its own name means the package's."""
+    """Gives a persona with everything that it inherits. A persona that inherits from its own name means the package's."""
     known = {**package, **own} if name not in heirs else package
     if name in heirs[:-1]:
         raise ConfigError(f"the personas {', '.join(dict.fromkeys(heirs))} inherit from one another.")

@@ -1,1 +1,1 @@
-"""The providers that answer: one file for each provider or dialect."""
+"""Providers: one file for each provider or dialect."""

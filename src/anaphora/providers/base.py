@@ -16,10 +16,10 @@ from anaphora.values.usage import Purpose
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """One call: which model, what it sees, what the user set, and what it is for. All but answers are asked in the background.
+    """One call of a model. A call for any purpose but ``answer`` runs in the background.
 
-    So many messages are ``stable``: the next prompt of the conversation begins with them as well. None: all of them. ``room`` is
-    what the context window leaves for the answer, in tokens; None is unknown. ``schema`` is the JSON schema of the answer.
+    ``stable``: the number of leading messages with which the next prompt begins as well; None means all of them. ``room``: the
+    tokens that the context window leaves for the answer; None is unknown. ``schema``: the JSON schema of the answer.
     """
 
     model: str
@@ -36,9 +36,8 @@ class Request:
 class ModelInfo:
     """A provider's knowledge of a model; None is unknown.
 
-    ``context_window`` in tokens; ``count`` an exact counter; ``system`` the prompt this model does best with, for who sets none.
-    ``small``: it cannot be trusted with summaries or facts. ``one_at_a_time``: a second call would make the first wait.
-    ``card`` says what it can and what it costs.
+    ``context_window``: in tokens. ``count``: an exact counter. ``system``: the default system prompt. ``small``: the model cannot
+    be trusted with summaries or facts. ``one_at_a_time``: its calls wait for one another. ``card``: its abilities and prices.
     """
 
     context_window: int | None = None
@@ -50,7 +49,7 @@ class ModelInfo:
 
 
 class Provider(Protocol):
-    """Answers. Raises only ProviderError and ConfigError."""
+    """A source of answers. It raises only ProviderError and ConfigError."""
 
     @property
     def name(self) -> str:
@@ -58,21 +57,21 @@ class Provider(Protocol):
         ...
 
     async def prepare(self, model: str, /) -> ModelInfo:
-        """Connect, load what must be loaded, and tell what is known of the model. May be called often; the first call works."""
+        """Connects, loads the model if needed, and gives the facts about it. Only the first call does the work."""
         ...
 
     def stream(self, request: Request, /) -> AsyncGenerator[ProviderEvent, None]:
-        """Answer once: yield deltas, then exactly one Ended."""
+        """Yields the deltas of one answer, then exactly one Ended."""
         ...
 
     async def aclose(self) -> None:
-        """Let go of connections."""
+        """Closes the connections."""
         ...
 
 
 @dataclass(frozen=True, slots=True)
 class ModelRef:
-    """``provider:model`` taken apart; ``model`` may be empty."""
+    """The two parts of ``provider:model``; ``model`` may be empty."""
 
     provider: str
     model: str = ""
@@ -83,7 +82,7 @@ class ModelRef:
 
 @dataclass(frozen=True, slots=True)
 class Deadlines:
-    """The times to wait, in seconds: for a connection, for the first byte, between two pieces, for the whole answer."""
+    """Time limits in seconds: for a connection, for the first byte, between two pieces, for the whole answer."""
 
     connect: float = 10.0
     first_byte: float = 120.0
@@ -93,9 +92,10 @@ class Deadlines:
 
 @dataclass(frozen=True, slots=True)
 class ProviderOptions:
-    """The options with which a provider is opened; None takes the catalog's. ``cards`` are the user's own, by full name.
+    """The options for opening a provider; None takes the catalog's value.
 
-    ``headers`` go with every call. ``http_client`` is an httpx2.AsyncClient of the user's own, which the user closes.
+    ``cards``: the user's own cards, by full name. ``headers`` go with every call. ``http_client``: the user's httpx2.AsyncClient,
+    which the user closes.
     """
 
     base_url: str | None = None

@@ -1,4 +1,4 @@
-"""A model as a conversation uses it: its provider, its name, its window, and how its tokens are counted."""
+"""The model of a conversation: its provider, name, context window and token counts."""
 
 from __future__ import annotations
 
@@ -34,26 +34,26 @@ class Model:
         return f"{self.provider.name}:{self.name}" if self.name else self.provider.name
 
     async def prepare(self) -> ModelInfo:
-        """Connect, and learn what there is to know. Raises ProviderError or ConfigError."""
+        """Connects to the provider and learns the facts about the model, once. Raises ProviderError or ConfigError."""
         if self._info is None:
             self._info = await self.provider.prepare(self.name)
         return self._info
 
     def look_again(self) -> None:
-        """Ask once more at the next occasion, if nobody could say how large the window is: a server may have been away."""
+        """Makes the next ``prepare`` ask the provider again if the context window is unknown: a server may have been away."""
         if self._info is not None and self._info.context_window is None:
             self._info = None
 
     @property
     def card(self) -> ModelCard:
-        """The card of the model as far as it is known."""
+        """The known facts of the model."""
         return self._info.card if self._info else ModelCard()
 
     async def system_prompt(self, text: str | None) -> Prompt:
-        """The system prompt with its size; None takes the one this model does best with."""
+        """Gives the system prompt with its size in tokens; ``text`` None takes the model's own default prompt."""
         info = await self.prepare()
         chosen = info.system if text is None else text
-        # Counted once: if its size followed the estimate, the room for the window would move, and with it the cut.
+        # Counted once: a size that follows the estimate would move the room for the window, and with it the cut.
         if self._prompt is None or self._prompt.text != chosen:
             message = text_message("system", chosen) if chosen else Message("system", ())
             self._prompt = Prompt(chosen, (await self.size(message)).tokens)
@@ -65,17 +65,17 @@ class Model:
         return str(self) if info.count is not None else ""
 
     async def size(self, message: Message) -> Size:
-        """The size of a message: exact where the provider has a tokenizer, else by the estimate learned so far."""
+        """Gives the size of a message, in tokens: exact if the provider has a tokenizer, else by the learned estimate."""
         info = await self.prepare()
         if info.count is not None:
             try:
                 return Size(await info.count(message), str(self))
-            except Exception:  # noqa: BLE001, S110 -- whatever a tokenizer does, an answer must not be lost by it
+            except Exception:  # noqa: BLE001, S110 -- an error of a tokenizer must not lose an answer
                 pass
         return Size(self.estimate.count(message))
 
     async def text_tokens(self, text: str) -> int:
-        """The size of a text that is put before others, in tokens. What was counted last is not counted again."""
+        """Gives the size of a text, in tokens. Keeps the counts of the last 32 texts."""
         if text not in self._counted:
             while len(self._counted) >= _KEPT_COUNTS:
                 del self._counted[next(iter(self._counted))]
@@ -83,20 +83,20 @@ class Model:
         return self._counted[text]
 
     async def schema_tokens(self, tools: Sequence[Tool], instruction: str = "") -> int:
-        """About the tokens that tools and a schema take in a prompt."""
+        """Estimates the tokens that tools and the ``instruction`` for a schema take in a prompt."""
         text = f"{schemas_text(tools)}{instruction}"
         return await self.text_tokens(text) if text else 0
 
     def forget_counts(self) -> None:
-        """Let go of the texts that were counted last."""
+        """Drops the kept counts of texts."""
         self._counted.clear()
 
     async def text_size(self, text: str) -> Size:
-        """The size of a text."""
+        """Gives the size of a text, in tokens."""
         return await self.size(text_message("user", text))
 
     async def budget(self, max_tokens: int | None) -> Budget:
-        """The room for a prompt."""
+        """Gives the room for a prompt, in tokens, if the answer may have ``max_tokens``."""
         info = await self.prepare()
         window, longest = self._context_window or info.context_window, info.card.max_output
         budget = budget_for(window, max_tokens=max_tokens, exact=info.count is not None, longest=longest)
@@ -111,7 +111,7 @@ class Model:
         stable: int | None = None,
         room: int | None = None,
     ) -> Request:
-        """A call to this model (``stable`` and ``room`` as in Request). What it takes not is not sent."""
+        """Builds a request (``stable`` and ``room`` as in Request), without temperature or images if the model takes none."""
         card = self.card
         if card.sampling is False:
             options = replace(options, temperature=None)
@@ -120,22 +120,22 @@ class Model:
         return Request(self.name, tuple(messages), options, purpose, stable, room)
 
     async def cost(self, usage: Usage) -> float | None:
-        """The dollars for this usage; None if the price is not known."""
+        """Gives the cost of a usage, in dollars; None if the price is not known."""
         return (await self.prepare()).card.cost(usage)
 
     async def priced(self, usage: Usage | None) -> Usage | None:
-        """The usage with what it cost, as the provider says or by its prices."""
+        """Gives the usage with its cost, from the provider's report or from the model's prices."""
         return usage if usage is None or usage.cost is not None else replace(usage, cost=await self.cost(usage))
 
     def calibrate(self, estimate: Estimate) -> None:
-        """Takes an estimate that was learned earlier."""
+        """Sets an estimate that was learned earlier."""
         self.estimate = estimate
 
     def learn(self, sent: Measure, usage: Usage) -> None:
-        """Correct the estimate by what a whole answer reported."""
+        """Corrects the estimate by the input tokens that a complete answer reported."""
         self.estimate = self.estimate.learned(sent, usage.input_tokens)
 
     def learn_window(self, error: PromptTooLong) -> None:
-        """Believe a provider that says how large its window is."""
+        """Takes the context window from an error that names it."""
         if error.context_window:
             self._context_window = error.context_window

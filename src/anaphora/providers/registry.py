@@ -1,7 +1,6 @@
-"""From names to objects, by entry points; ours are entries like any other's.
+"""Opens the provider that ``provider:model`` names: one of ours, or one from an installed package.
 
-``provider:model`` to a provider: group ``anaphora.providers``, functions ``(ModelRef, ProviderOptions) -> Provider``.
-``scheme://…`` to a store: group ``anaphora.stores``, functions ``(url) -> Store``; anything else is the path of a SQLite file.
+Packages add providers by the entry-point group ``anaphora.providers``: functions ``(ModelRef, ProviderOptions) -> Provider``.
 """
 
 from __future__ import annotations
@@ -24,9 +23,9 @@ _OURS = {
 
 
 def parse_model(text: str, *, base_url: str | None = None) -> ModelRef:
-    """``provider:model`` or a provider alone, taken apart. With a base URL a bare model name is enough.
+    """Parses ``provider:model`` or a provider alone. With a base URL, a bare model name is enough.
 
-    Raises UnknownModel, naming what comes nearest.
+    Raises UnknownModel with the nearest name, ConfigError for a provider without a default model.
     """
     provider, colon, model = text.partition(":")
     if provider in _OURS or provider in (known := _factories()):
@@ -44,8 +43,8 @@ def parse_model(text: str, *, base_url: str | None = None) -> ModelRef:
 
 
 def parse_models(text: str, *, base_url: str | None = None) -> list[ModelRef]:
-    """Several models with commas between them, in the order in which they are to be asked. Raises UnknownModel."""
-    # A comma may also be in a file's name. A word with a colon is a provider, if only a misspelled one.
+    """Parses model names with commas between them, in the order in which they are tried. Raises UnknownModel or ConfigError."""
+    # A file name may contain a comma, so only a comma before a provider separates. A word before a colon counts as a provider.
     if "," not in text:
         return [parse_model(text.strip(), base_url=base_url)]
     known = "|".join(map(re.escape, _factories()))
@@ -53,7 +52,7 @@ def parse_models(text: str, *, base_url: str | None = None) -> list[ModelRef]:
 
 
 def open_provider(ref: ModelRef, options: ProviderOptions) -> Provider:
-    """The provider for a model. Raises ConfigError or ProviderError."""
+    """Opens the provider of a model. Raises ConfigError or ProviderError."""
     place = _OURS.get(ref.provider) or _factories()[ref.provider]
     module, _, name = place.partition(":")
     provider: Provider = getattr(import_module(module), name)(ref, options)
@@ -71,7 +70,7 @@ def _with_default_model(ref: ModelRef) -> ModelRef:
 
 @cache
 def _factories() -> dict[str, str]:
-    """Gives the place of every provider's function, ours first. Reading the installed ones takes a while."""
+    """Gives the place of every provider's function; ours win. Cached, since reading the installed packages is slow."""
     from importlib.metadata import entry_points
 
     return {**{entry.name: entry.value for entry in entry_points(group=GROUP)}, **_OURS}

@@ -1,7 +1,7 @@
-"""When to try again and how long to wait: pure rules, compared with those of the openai and anthropic clients.
+"""The rules for trying again and for the wait before it. Pure; compared with those of the openai and anthropic clients.
 
-A try is repeated only if nothing of it has been shown, if the failure may pass by itself, and if the provider does not ask for
-a longer wait than is bearable.
+A try is repeated only if none of its answer has been shown, if the failure may pass by itself, and if the provider asks for
+a bearable wait.
 """
 
 from __future__ import annotations
@@ -19,9 +19,9 @@ RETRYABLE_STATUSES = frozenset({408, 409, 429, 500, 502, 503, 504, 520, 521, 522
 
 @dataclass(frozen=True, slots=True)
 class Retries:
-    """``attempts`` after the first; waits double from ``first_delay`` to ``longest_delay``.
+    """The limits of retries: ``attempts`` after the first; the delay doubles from ``first_delay`` to ``longest_delay``.
 
-    Above ``longest_wait`` a Retry-After is not obeyed but reported at once. All in seconds.
+    A Retry-After above ``longest_wait`` is reported at once instead of waited for. All times are in seconds.
     """
 
     attempts: int = 2
@@ -31,9 +31,9 @@ class Retries:
 
 
 def next_delay(error: ProviderError, attempt: int, retries: Retries, *, jitter: float) -> float | None:
-    """Seconds to wait before the try after failed try number ``attempt`` (from 0), or None to give up.
+    """Gives the seconds to wait after failed try number ``attempt`` (from 0), or None to give up.
 
-    ``jitter`` from 0 to 1 shortens our own waits by up to a quarter; what the server asked for is waited in full.
+    ``jitter`` from 0 to 1 shortens our own delays by up to a quarter; the wait that a server asks for is kept in full.
     """
     if not error.retryable or attempt >= retries.attempts:
         return None
@@ -44,9 +44,9 @@ def next_delay(error: ProviderError, attempt: int, retries: Retries, *, jitter: 
 
 
 def retry_after(headers: Mapping[str, str]) -> float | None:
-    """The seconds a response asks to wait: ``retry-after-ms``, then ``retry-after`` in seconds or as an HTTP date.
+    """Reads the seconds to wait from ``retry-after-ms``, else from ``retry-after`` in seconds or as an HTTP date.
 
-    A date is measured against the server's own ``date`` header, since clocks differ. What makes no sense is None.
+    A date is measured against the server's own ``date`` header, since clocks differ. An unreadable value gives None.
     """
     milliseconds = _number(headers.get("retry-after-ms"))
     if milliseconds is not None:
@@ -72,7 +72,7 @@ def should_retry(status: int, headers: Mapping[str, str]) -> bool:
 
 
 def _number(value: str | None) -> float | None:
-    """A finite number from 0 up, in ASCII digits: float() alone takes nan, inf and other alphabets' digits."""
+    """Reads a finite number from 0 up, in ASCII digits: float() alone takes nan, inf and other alphabets' digits."""
     if value is None or not value.isascii():
         return None
     try:

@@ -19,7 +19,7 @@ line ``---``::
     error: rate_limited 2
 
 ``cut`` ends the stream without a finish reason; ``finish: length`` sets another one; ``text:`` continues to the end
-of its line, with ``\n`` for a line break. ``scripted:`` without a file says back what it was told.
+of its line, with ``\n`` for a line break. ``scripted:`` without a file repeats the user's message.
 """
 
 from __future__ import annotations
@@ -56,14 +56,14 @@ from anaphora.values.tokens import Estimate
 
 @dataclass(frozen=True, slots=True)
 class Delay:
-    """Say nothing for some seconds."""
+    """A pause of some seconds."""
 
     seconds: float
 
 
 @dataclass(frozen=True, slots=True)
 class Cut:
-    """End the stream without a finish reason, as a broken connection does."""
+    """The end of the stream without a finish reason, as after a broken connection."""
 
 
 Step = ProviderEvent | Delay | Cut | ProviderError
@@ -84,12 +84,12 @@ _FAULTS: dict[str, tuple[type[ProviderError], str]] = {
 
 
 class ScriptedProvider:
-    """Gives its replies one after the other and keeps what it was asked in ``requests``.
+    """A provider that gives its replies in order and keeps the requests in ``requests``.
 
-    ``background`` answers what is asked beside the conversation: summaries, facts, titles (``request.purpose`` says which), and
-    what it was asked is in ``background_requests``. Without it the provider is as good as too small for summaries and facts.
+    ``background`` answers the requests for summaries, facts and titles (``request.purpose`` says which); these are kept in
+    ``background_requests``. Without it the provider counts as too small for summaries and facts.
 
-    Tokens are counted by the start estimate; cached tokens are those of the messages that begin like the request before.
+    Tokens are counted by the starting estimate; cached tokens are those of the leading messages that equal the request before.
     """
 
     name = "scripted"
@@ -112,11 +112,11 @@ class ScriptedProvider:
         self._counted: dict[int, tuple[Message, int]] = {}
 
     async def prepare(self, model: str, /) -> ModelInfo:  # noqa: ARG002 -- the protocol's signature
-        """Nothing to connect."""
+        """Gives the facts about the model; there is nothing to connect."""
         return self._info
 
     async def stream(self, request: Request, /) -> AsyncGenerator[ProviderEvent, None]:
-        """The next reply."""
+        """Yields the next reply, then exactly one Ended. Raises the errors of the script."""
         before = self.requests[-1].messages if self.requests else ()
         is_aside = request.purpose != "answer" and self._background is not None
         (self.background_requests if is_aside else self.requests).append(request)
@@ -140,13 +140,13 @@ class ScriptedProvider:
         yield Ended("stop", usage + Usage(output_tokens=output), "scripted")
 
     async def aclose(self) -> None:
-        """Nothing to close."""
+        """Does nothing: there is nothing to close."""
 
     def _steps(self, request: Request) -> Sequence[Step]:
         if request.purpose != "answer" and self._background is not None:
             reply: ScriptedReply | None = self._background(request)
         elif self._echo:
-            # Its last part: what memory quoted before it was not said.
+            # The user's words are the last part: memory puts its quotations before them.
             said = [part.text for part in request.messages[-1].parts if isinstance(part, Text)]
             return words(f"You said: {said[-1] if said else ''}")
         else:
@@ -168,19 +168,19 @@ class ScriptedProvider:
         return Usage(input_tokens=sum(size for _, size in self._counted.values()) + schemas, cached_tokens=cached)
 
     def _sizes(self, messages: Sequence[Message]) -> Iterator[tuple[Message, int]]:
-        """Messages with their tokens; what was in the request before is not counted again."""
+        """Yields messages with their tokens, and reuses the counts of the request before."""
         for message in messages:
             known = self._counted.get(id(message))
             yield message, known[1] if known and known[0] is message else self._count(message)
 
 
 def words(text: str) -> list[Step]:
-    """A text as the deltas a model would send."""
+    """Splits a text into the deltas that a model would send."""
     return [TextDelta(piece) for piece in re.findall(r"\s*\S+|\s+$", text)]
 
 
 def parse_script(source: str, *, path: str = "script") -> list[list[Step]]:
-    """The replies in a script's text. Raises ConfigError with the line."""
+    """Parses the text of a script into its replies. Raises ConfigError with the line."""
     replies: list[list[Step]] = [[]]
     for number, line in enumerate(source.splitlines(), 1):
         if not line.strip() or line.startswith("#"):
@@ -197,7 +197,7 @@ def parse_script(source: str, *, path: str = "script") -> list[list[Step]]:
 
 
 def open_provider(ref: ModelRef, options: ProviderOptions) -> ScriptedProvider:
-    """``scripted:`` or ``scripted:FILE``. Raises ConfigError."""
+    """Opens ``scripted:`` or ``scripted:FILE``. Raises ConfigError."""
     window = options.context_window or 128_000
     if not ref.model:
         return ScriptedProvider(echo=True, context_window=window)
@@ -236,7 +236,7 @@ def _parsed(keyword: str, rest: str) -> Iterable[Step]:
 
 
 def _text(rest: str) -> str:
-    """A text as it stands, with backslash n for a new line; or a JSON string, which keeps blanks at its ends."""
+    """Reads a text, with backslash n as a line break; or a JSON string, which keeps blanks at its ends."""
     if not rest.startswith('"'):
         return rest.replace("\\n", "\n")
     try:

@@ -1,4 +1,4 @@
-"""Checks a value against a JSON schema that came from outside, with the jsonschema library."""
+"""Checks a value against a user's JSON schema, with the jsonschema library."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from anaphora.values.codec import Json
 
 
 def check(value: Any, schema: Json) -> None:
-    """Raises NotOfType if the value does not match, ConfigError if the schema is none."""
+    """Raises NotOfType if the value does not match, ConfigError if the schema is not valid, MissingExtra without jsonschema."""
     kind, errors = _checker(schema)
     mismatch = errors.best_match(kind(schema).iter_errors(value))
     if mismatch is not None:
@@ -19,7 +19,7 @@ def check(value: Any, schema: Json) -> None:
 
 
 def check_schema(schema: Json) -> None:
-    """Raises ConfigError if a schema is none."""
+    """Raises ConfigError if a schema is not valid, MissingExtra without jsonschema."""
     _checker(schema)
 
 

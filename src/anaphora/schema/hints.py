@@ -1,7 +1,7 @@
 """The JSON schema of a Python type hint (https://json-schema.org, draft 2020-12, as far as model providers read it).
 
 Dataclasses, TypedDict and named tuples become objects that allow no further properties; pydantic's models bring their own schema.
-A class stands where it is used; only one that contains itself becomes a definition of its own.
+The schema of a class stands in place; only a class that contains itself becomes a definition.
 """
 
 from __future__ import annotations
@@ -45,7 +45,7 @@ LISTS = (list, Sequence, Iterable, *UNIQUE)
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Field:
-    """A property of an object: its hint, and whether it may be missing."""
+    """A property of an object: its name and its type hint; ``required`` if it must be there."""
 
     name: str
     hint: Any
@@ -53,26 +53,26 @@ class Field:
 
 
 def schema_of(hint: Any) -> Json:
-    """The schema of a type hint. Raises ConfigError for what JSON cannot be."""
+    """Gives the schema of a type hint. Raises ConfigError for a type that JSON cannot express."""
     maker = _Maker()
     schema = maker.schema(hint)
     return {**schema, "$defs": maker.definitions} if maker.definitions else schema
 
 
 def object_schema(fields: Sequence[Field], texts: Mapping[str, str] | None = None) -> Json:
-    """The schema of an object with these properties; ``texts`` describe them. Raises ConfigError."""
+    """Gives the schema of an object with these properties; ``texts`` describe them by name. Raises ConfigError."""
     maker = _Maker()
     schema = maker.properties(fields, texts or {})
     return {**schema, "$defs": maker.definitions} if maker.definitions else schema
 
 
 def is_pydantic(hint: Any) -> bool:
-    """True for a class of pydantic, which knows its schema and checks itself."""
+    """True for a pydantic class, which has its own schema and its own check."""
     return isinstance(hint, type) and hasattr(hint, "model_json_schema") and hasattr(hint, "model_validate")
 
 
 def class_fields(hint: Any) -> list[Field] | None:
-    """The properties of a dataclass, a TypedDict or a named tuple; None for anything else. Raises ConfigError."""
+    """Gives the properties of a dataclass, a TypedDict or a named tuple; None for any other type. Raises ConfigError."""
     if dataclasses.is_dataclass(hint):
         hints = _hints(hint)
         return [Field(one.name, hints[one.name], _has_no_default(one)) for one in dataclasses.fields(hint) if one.init]
@@ -87,18 +87,18 @@ def class_fields(hint: Any) -> list[Field] | None:
 
 
 def is_typed_dict(hint: Any) -> bool:
-    """True for a TypedDict, of typing or of typing_extensions."""
+    """True for a TypedDict, from typing or typing_extensions."""
     return isinstance(hint, type) and hasattr(hint, "__required_keys__") and hasattr(hint, "__total__")
 
 
 def without_extras(hint: Any) -> tuple[Any, str]:
-    """A hint without what is only said about it (Annotated, Required, NewType, an alias), and a text that was said."""
+    """Unwraps a hint (Annotated, Required, NewType, an alias); gives the plain hint and its description (may be empty)."""
     text = ""
     while True:
         origin = get_origin(hint)
         if origin is typing.Annotated:
             hint, *said = get_args(hint)
-            # Pydantic's Field, and whatever else has a description.
+            # Pydantic's Field has a description.
             texts = (one if isinstance(one, str) else getattr(one, "description", None) for one in said)
             text = text or next((one for one in texts if one), "")
         elif origin in {typing.Required, typing.NotRequired, typing.Final, typing.ClassVar}:
@@ -124,7 +124,7 @@ def _hints(cls: Any) -> dict[str, Any]:
 
 
 class _Maker:
-    """Makes one schema. Classes that contain themselves are put into ``definitions``."""
+    """A maker of one schema. It puts classes that contain themselves into ``definitions``."""
 
     def __init__(self) -> None:
         self.definitions: dict[str, Json] = {}

@@ -9,9 +9,9 @@ _CLOSING = {"{": "}", "[": "]"}
 
 
 def partial_json(text: str) -> Any:
-    """Gives the value of a JSON text as far as it has come; None if nothing can be read of it yet.
+    """Gives the value of an incomplete JSON text; None if nothing can be read yet.
 
-    A string or a number that is not ended is given as it is so far; a name without a value is left out.
+    An unfinished string or number is given as far as it goes; a name without a value is left out.
     """
     start = next((place for place, letter in enumerate(text) if letter in "{["), None)
     if start is None:
@@ -26,13 +26,13 @@ def partial_json(text: str) -> Any:
 
 
 def _cuts(text: str) -> list[int]:
-    """The places at which the text may be cut, the last first: its end, and the commas and brackets before it."""
+    """Gives the places where the text may be cut, the last first: its end, then the commas and brackets before it."""
     places = [place for place in range(len(text) - 1, -1, -1) if text[place] in ",{["]
     return [len(text), *(place + (text[place] != ",") for place in places[:3])]
 
 
 def _closed(text: str) -> str:
-    """The text with its open strings, lists and objects ended."""
+    """Closes the open strings, lists and objects of a text."""
     stack: list[str] = []
     in_string = is_escaped = False
     for place, letter in enumerate(text):

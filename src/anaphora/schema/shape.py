@@ -1,4 +1,4 @@
-"""The shape that an answer is asked for in: its schema, and how an answer is read."""
+"""The shape of an answer: its schema, and the conversion of the answer's text."""
 
 from __future__ import annotations
 
@@ -31,18 +31,18 @@ _KINDS: dict[str, Any] = {
 
 @dataclass(frozen=True, slots=True)
 class Shape:
-    """A JSON schema, and the type of which an answer is made: None is whatever JSON it is."""
+    """A JSON schema, and the type of the answer's value; without a type the value is plain JSON."""
 
     schema: Json
     hint: Any = None
 
     @property
     def instruction(self) -> str:
-        """The words for a model without a mode for schemas."""
+        """The instruction for a model without a mode for schemas."""
         return f"Answer with one JSON value that matches this JSON schema, and with nothing else:\n{json.dumps(self.schema)}"
 
     def read(self, text: str) -> Any:
-        """The value in an answer. Raises NotOfType."""
+        """Reads the value in an answer. Raises NotOfType."""
         value = parsed_json(text)
         if self.hint is not None:
             return converted(self.hint, value)
@@ -52,7 +52,7 @@ class Shape:
 
 
 def shape_of(into: Any) -> Shape:
-    """The shape of a dataclass, a TypedDict, a pydantic model, any other type hint, or a JSON schema. Raises ConfigError."""
+    """Gives the shape of a dataclass, a TypedDict, a pydantic model, any type hint, or a JSON schema. Raises ConfigError."""
     if isinstance(into, Shape):
         return into
     if isinstance(into, dict):
@@ -62,7 +62,7 @@ def shape_of(into: Any) -> Shape:
 
 
 def shape_in_words(text: str) -> Shape:
-    """The shape that ``name, age int, tags list`` describes: names, each with a kind (text if none). Raises ConfigError."""
+    """Parses a shape like ``name, age int, tags list``: names, each with a kind (text by default). Raises ConfigError."""
     members: dict[str, Any] = {}
     if not text.strip():
         raise ConfigError("a shape needs names, for example: name, age int")

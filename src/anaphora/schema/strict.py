@@ -1,6 +1,6 @@
-"""The form of a schema that OpenAI's strict mode wants: every property required, nothing beside them.
+"""The form of a schema that OpenAI's strict mode wants: every property is required, and no others are allowed.
 
-https://platform.openai.com/docs/guides/structured-outputs. What may be missing is null instead, and null is taken for missing
+https://platform.openai.com/docs/guides/structured-outputs. An optional property becomes nullable, and null counts as missing
 when the value is read.
 """
 
@@ -11,13 +11,13 @@ from typing import Any
 
 from anaphora.values.codec import Json
 
-# What strict mode does not know.
+# The keywords that strict mode does not support.
 _UNKNOWN = frozenset({"prefixItems", "uniqueItems", "allOf", "oneOf", "not", "if", "patternProperties", "dependentRequired"})
 _NULL = {"type": "null"}
 
 
 def strict_form(schema: Json) -> Json | None:
-    """Gives the strict form of a schema; None if it has none, as an object with any names."""
+    """Gives the strict form of a schema; None if it has none, for example for an object with free names."""
     try:
         return _strict(schema)
     except _HasNone:
@@ -25,16 +25,16 @@ def strict_form(schema: Json) -> Json | None:
 
 
 def without_nulls(value: Any, schema: Json) -> Any:
-    """A value of the strict form as one of the schema: null is left out where it is not allowed and nothing is required."""
+    """Turns a value of the strict form into a value of the schema: drops null from optional properties that do not allow it."""
     return _without_nulls(value, schema, schema.get("$defs", {}))
 
 
 class _HasNone(Exception):
-    """There is no strict form."""
+    """The error for a schema without a strict form."""
 
 
 def _strict(schema: Any) -> Json:
-    # Anything at all, true and false included, is not strict.
+    # An empty schema, true and false have no strict form.
     if not isinstance(schema, Mapping) or not schema or _UNKNOWN & schema.keys():
         raise _HasNone
     result = dict(schema)
@@ -85,7 +85,7 @@ def _without_nulls(value: Any, schema: Any, definitions: Mapping[str, Any]) -> A
 
 
 def _may_be(value: Any, schema: Any, definitions: Mapping[str, Any]) -> bool:
-    """True if a list or an object may match this schema: it has no other members."""
+    """True if a list or an object may match this schema: all members of the object are among the schema's properties."""
     if isinstance(schema, Mapping) and "$ref" in schema:
         schema = definitions.get(str(schema["$ref"]).rpartition("/")[2])
     if not isinstance(schema, Mapping):

@@ -1,6 +1,6 @@
-"""JSON as values of a type hint: what a model wrote is checked, and converted as far as nothing is lost by it.
+"""Checks a model's JSON against a type hint, and converts it if nothing is lost.
 
-A whole number may be written 5.0 or "5", a number "2.5", a truth "true": models do that. Nothing else is guessed.
+Models may write a whole number as 5.0 or "5", a number as "2.5", a boolean as "true". No other forms are guessed.
 """
 
 from __future__ import annotations
@@ -26,11 +26,11 @@ _MOST_DIGITS = 400
 
 
 class NotOfType(ValueError):
-    """A value that is not of its type; the message says where and why."""
+    """The error for a value of another type; the message says where and why."""
 
 
 def parsed_json(text: str) -> Any:
-    """The JSON value in a text, perhaps in a fence of Markdown or with words around it. Raises NotOfType."""
+    """Parses the JSON value in a text, perhaps in a Markdown fence or with words around it. Raises NotOfType."""
     stripped = text.strip()
     for candidate in (stripped, _fenced(stripped), _outermost(stripped)):
         if candidate:
@@ -46,7 +46,7 @@ def parsed_json(text: str) -> Any:
 
 
 def converted(hint: Any, value: Any, where: str = "") -> Any:
-    """The value of this type that a JSON value stands for. Raises NotOfType."""
+    """Converts a JSON value to a type. ``where`` is its place, for the error. Raises NotOfType."""
     hint, _ = without_extras(hint)
     if hint is Any or hint is object:
         return value
@@ -67,9 +67,9 @@ def converted(hint: Any, value: Any, where: str = "") -> Any:
 
 
 def converted_fields(fields: Sequence[Field], value: Any, where: str = "") -> dict[str, Any]:
-    """The members of an object by name, those that are missing left out. Raises NotOfType for any that is too many or wrong.
+    """Converts the members of an object, by name. Raises NotOfType for a missing, unknown or wrong member.
 
-    Null for one that may be missing is taken for missing, as strict schemas have it.
+    Optional members may be missing; null counts as missing for them, as in strict schemas.
     """
     if not isinstance(value, dict):
         raise _wrong(where, "an object", value)
@@ -147,7 +147,7 @@ def _pydantic(hint: Any, value: Any, where: str) -> Any:
 
 
 def _union(members: Sequence[Any], value: Any, where: str) -> Any:
-    """The first member that the value is of; one that it need not be converted for goes before."""
+    """Converts a value to the first type that fits; a type that needs no conversion goes first."""
     reasons: list[str] = []
     found: list[Any] = []
     for one in members:
@@ -230,7 +230,7 @@ def _decimal(text: str) -> decimal.Decimal:
 
 
 def _duration(text: str) -> dt.timedelta:
-    """An ISO 8601 duration of days and smaller parts."""
+    """Parses an ISO 8601 duration of days and smaller units."""
     found = _DURATION.fullmatch(text)
     if found is None or text[-1] in "PT":
         raise ValueError(text)

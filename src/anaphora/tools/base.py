@@ -1,4 +1,4 @@
-"""A tool: what a model is told of it, and how it is run."""
+"""Tools: their description for the model, and their function."""
 
 from __future__ import annotations
 
@@ -14,18 +14,18 @@ Confirm = Callable[[ToolCall], bool | Awaitable[bool]]
 
 
 class ToolFailed(Exception):
-    """The failure of a tool; its text is told to the model as the result."""
+    """The failure of a tool; the model gets its text as the result."""
 
 
 class BadCall(ToolFailed):
-    """A call that could not even be made: no such tool, or wrong arguments."""
+    """The failure of a call before the tool runs: no such tool, or wrong arguments."""
 
 
 @dataclass(frozen=True, slots=True)
 class Caller:
-    """For whom a tool is run: whose conversation, which, what was said in it so far, and a search in all that they ever said.
+    """The caller of a tool: the owner, the conversation, its messages so far, and a search in all the owner's conversations.
 
-    A function with a parameter of this type is given it; the model does not see that parameter.
+    A function with a parameter of this type gets it; the model does not see that parameter.
     """
 
     owner: str
@@ -36,10 +36,10 @@ class Caller:
 
 @dataclass(frozen=True, slots=True)
 class Tool:
-    """``parameters`` is the JSON schema of the arguments; ``run`` takes them as an object and gives a text for the model.
+    """A tool. ``parameters``: the JSON schema of the arguments; ``run`` takes them as an object and gives a text for the model.
 
-    It raises ToolFailed with a sentence for the model. An ``acting`` one changes something in the world, and is run only after a
-    yes. ``seconds`` is how long it may take, ``most`` how many characters of its result go to the model.
+    ``run`` raises ToolFailed with a sentence for the model. An ``acting`` tool changes something in the world and runs only after
+    a confirmation. ``seconds`` limits its time, ``most`` the characters of its result for the model.
     """
 
     name: str
@@ -53,5 +53,5 @@ class Tool:
 
 
 def schemas_text(tools: Sequence[Tool]) -> str:
-    """Gives the schemas of tools as a provider shows them to the model, as far as that is known."""
+    """Gives the schemas of tools about as a provider shows them to the model."""
     return "".join(json.dumps([tool.name, tool.description, tool.parameters]) for tool in tools)

@@ -1,4 +1,4 @@
-"""The tools that come with the package, by name; all of them only read."""
+"""The built-in tools, by name; all of them only read."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def _named(name: str) -> Tool:
 
 
 def chosen_tools(tools: Iterable[Any]) -> tuple[Tool, ...]:
-    """Tools, functions and names of built-in tools as tools, each with a name of its own. ``files:~/notes`` are two for a folder.
+    """Turns functions and names of built-in tools into tools with distinct names. ``files:~/notes`` gives two tools for a folder.
 
     Raises ConfigError.
     """
@@ -35,7 +35,7 @@ def chosen_tools(tools: Iterable[Any]) -> tuple[Tool, ...]:
         raise ConfigError(f"tools must be a list of functions and names, not {tools!r}.")
     chosen = list(tools)
     folders = [one.partition(":")[2] for one in chosen if isinstance(one, str) and one.startswith(_FILES)]
-    # Several folders have one pair of tools.
+    # All folders share one pair of tools.
     others = [one for one in chosen if not (isinstance(one, str) and one.startswith(_FILES))]
     found: dict[str, Tool] = {one.name: one for one in (file_tools(*folders) if folders else ())}
     for one in others:

@@ -1,4 +1,4 @@
-"""A calculator for models, which cannot reckon: arithmetic of its own grammar, bounded, and without eval.
+"""A calculator for models, which calculate badly: arithmetic with a small grammar, bounded, and without eval.
 
 sum     = product (("+" | "-") product)*
 product = unary (("*" | "/" | "//" | "%") unary)*
@@ -89,7 +89,7 @@ def _written(value: Decimal) -> str:
 
 
 class _Reader:
-    """Reads and works out at once, from left to right."""
+    """A parser that calculates while it reads, from left to right."""
 
     def __init__(self, tokens: list[str]) -> None:
         self._tokens = tokens
@@ -172,7 +172,7 @@ class _Reader:
 
     def _number(self, token: str) -> Decimal:
         value = _bounded(Decimal(token))
-        # A sign of per cent, unless a number follows: then it is the rest of a division.
+        # % means per cent, unless a number follows: then it is the remainder of a division.
         after = self._tokens[self._place + 1] if self._place + 1 < len(self._tokens) else ""
         is_percent = self._next() == "%" and not (after == "(" or after[:1].isalnum() or after[:1] == ".")
         return value / 100 if is_percent and self._take("%") else value
@@ -190,7 +190,7 @@ class _Reader:
 
 
 def _divided(value: Decimal, other: Decimal, *, rest: bool) -> Decimal:
-    """The whole part of a quotient, or what is left over. Of numbers that were rounded neither can be told."""
+    """Gives the whole part of a quotient, or the remainder. Rounded numbers are too large for either and raise ToolFailed."""
     if max(abs(value), abs(other)) >= _EXACT:
         raise ToolFailed("the number is too large for // and %")
     if not rest:

@@ -1,6 +1,6 @@
-"""Reading files below folders that the user names, and nothing else: not by ``..``, not by a link, no devices.
+"""Tools that read files below folders that the user names, and no others: not by ``..``, not by a link, no devices.
 
-What is hidden (its name begins with a dot) stays hidden.
+Hidden files and folders (their names begin with a dot) stay hidden.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ _MOST_FILES = 300
 
 
 def file_tools(*folders: str | os.PathLike[str]) -> list[Tool]:
-    """Two tools, ``list_files`` and ``read_file``, for what is below these folders. Raises ConfigError for one that is none."""
+    """Gives two tools, ``list_files`` and ``read_file``, for files below these folders. Raises ConfigError for a bad folder."""
     roots = [Path(folder).expanduser().resolve() for folder in folders]
     for root in roots:
         if not root.is_dir():
@@ -61,12 +61,12 @@ def file_tools(*folders: str | os.PathLike[str]) -> list[Tool]:
 
 
 def _inside(roots: Sequence[Path], name: str) -> Path:
-    """The real path of what is meant. Raises ToolFailed if that is not below one of the folders."""
+    """Gives the real path of a name. Raises ToolFailed if it is not below one of the folders."""
     if "\0" in name:
         raise ToolFailed("a path has no zero byte")
     for root in roots:
         try:
-            # Links are followed first, and then it must still be inside.
+            # Links are resolved first; the real path must still be inside.
             path = (root / name).resolve()
             hidden = path.is_relative_to(root) and any(part.startswith(".") for part in path.relative_to(root).parts)
             if path.is_relative_to(root) and not hidden and path.exists():
@@ -92,7 +92,7 @@ def _listed(roots: Sequence[Path], top: Path, pattern: str) -> list[str]:
 
 def _read(path: Path) -> str:
     try:
-        # A pipe or a device would make us wait for ever; whatever was swapped in since is looked at again.
+        # A pipe or a device would block for ever. The open file is checked again, in case it was swapped.
         descriptor = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_NOFOLLOW", 0))
         with os.fdopen(descriptor, "rb") as file:
             if not stat.S_ISREG(os.fstat(descriptor).st_mode):

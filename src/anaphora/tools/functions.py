@@ -1,4 +1,4 @@
-"""Python functions as tools: their hints become the schema, their docstring the description."""
+"""Python functions as tools: the type hints become the schema, the docstring becomes the description."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from anaphora.schema.values import NotOfType, converted_fields
 from anaphora.tools.base import BadCall, Caller, Tool
 from anaphora.values.codec import Json
 
-# What all providers take.
+# The names that all providers accept.
 _NAME = re.compile(r"[a-zA-Z_][a-zA-Z0-9_-]{0,63}")
 Function = Callable[..., Any]
 
@@ -37,10 +37,10 @@ def tool(
     seconds: float = 60.0,
     most: int = 20_000,
 ) -> Tool | Callable[[Function], Tool]:
-    """Make a function a tool; also as a decorator, with or without options (see Tool for ``acting``, ``seconds``, ``most``).
+    """Turns a function into a tool; also a decorator, with or without options (see Tool for ``acting``, ``seconds``, ``most``).
 
-    A synchronous function is run in a thread of its own, so it must not mind which. Raises ConfigError for a parameter that JSON
-    cannot be.
+    A synchronous function runs in a worker thread, so it must work in any thread. Raises ConfigError for a parameter that JSON
+    cannot express.
     """
     if function is None:
         return partial(_made, name=name, acting=acting, seconds=seconds, most=most)
@@ -66,9 +66,9 @@ def _made(function: Function, *, name: str | None, acting: bool, seconds: float,
 
 
 def _fields(function: Function, name: str) -> tuple[list[Field], str]:
-    """The parameters, and which of them is given the Caller.
+    """Gives the parameters, and the name of the one that takes the Caller.
 
-    Raises ConfigError for one that cannot be given by name, or has no hint that can be read.
+    Raises ConfigError for a parameter that cannot be given by name or has no readable hint.
     """
     try:
         hints = get_type_hints(function if inspect.isroutine(function) else type(function).__call__, include_extras=True)
@@ -90,7 +90,7 @@ def _fields(function: Function, name: str) -> tuple[list[Field], str]:
 
 
 def _documented(function: Function) -> tuple[str, dict[str, str]]:
-    """Reads a docstring in any of the usual styles: the description, and that of each parameter."""
+    """Reads a docstring in any usual style: the description, and that of each parameter."""
     text = inspect.getdoc(function)
     if not text:
         return "", {}
@@ -102,7 +102,7 @@ def _documented(function: Function) -> tuple[str, dict[str, str]]:
 
 
 async def _run(function: Function, fields: list[Field], takes_caller: str, arguments: Json, caller: Caller) -> str:
-    """Call it with what the model gave. Raises ToolFailed where that is wrong, and whatever the function raises."""
+    """Calls the function with the model's arguments. Raises BadCall if they are wrong, and the function's own errors."""
     try:
         values = converted_fields(fields, arguments)
     except NotOfType as error:
@@ -117,7 +117,7 @@ async def _run(function: Function, fields: list[Field], takes_caller: str, argum
 
 
 def result_text(result: Any) -> str:
-    """Gives a result as text for the model: a text as it is, everything else as JSON."""
+    """Gives a result as text for the model: a text as it is, any other value as JSON."""
     if result is None:
         return "(done)"
     if isinstance(result, str):
@@ -126,7 +126,7 @@ def result_text(result: Any) -> str:
 
 
 def json_value(result: Any) -> Any:
-    """A result as what JSON can be."""
+    """Converts a result to a JSON value."""
     return json.loads(json.dumps(_plain(result), default=str))
 
 

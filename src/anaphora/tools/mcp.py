@@ -1,7 +1,7 @@
-"""Tools of MCP servers (https://modelcontextprotocol.io), by the official package, which is loaded only when there are any.
+"""Tools of MCP servers (https://modelcontextprotocol.io), by the official package, which is loaded only if there are servers.
 
-Each server is held by a task of its own. One that fails takes nothing with it: its tools say so when they are called, and it is
-tried again then. A tool of a server may act in the world, unless the server says that it only reads.
+A task of its own holds each server. A failed server does not stop the others: its tools report the failure when they are
+called, and the next call connects again. A server's tool counts as acting, unless the server says that it only reads.
 """
 
 from __future__ import annotations
@@ -29,16 +29,16 @@ _CONNECT_SECONDS = 30.0
 _CALL_SECONDS = 120.0
 _CLOSE_SECONDS = 5.0
 _PAUSE_SECONDS = 60.0
-# Longer descriptions than this are no descriptions.
+# Longer descriptions are cut, in characters.
 _LONGEST_TEXT = 2_000
 _NO_NAME = re.compile(r"[^a-zA-Z0-9_-]")
-# JSON-RPC's code for it in the official package.
+# The code of the official package for a closed connection.
 _CONNECTION_CLOSED = -32000
 _CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
 
 
 class _Connection:
-    """An open connection, held by a task of its own: who opens it must close it."""
+    """An open connection, held by one task: the task that opens it must close it."""
 
     def __init__(self, config: ServerConfig) -> None:
         self.client: Any = None
@@ -50,7 +50,7 @@ class _Connection:
         self._failure: BaseException | None = None
 
     async def open(self) -> None:
-        """Connect. Raises whatever goes wrong; if it takes too long, or nobody wants it any more, nothing is left of it."""
+        """Connects. Raises the error of the connection; a timeout or a cancellation leaves nothing behind."""
         spawn(self._hold)
         try:
             with anyio.fail_after(_CONNECT_SECONDS):
@@ -62,7 +62,7 @@ class _Connection:
             raise self._failure
 
     async def close(self) -> None:
-        """End it, by force if it takes long."""
+        """Closes the connection, by force after 5 seconds."""
         self._stop.set()
         with anyio.CancelScope(shield=True):
             with anyio.move_on_after(_CLOSE_SECONDS):
@@ -79,9 +79,9 @@ class _Connection:
                         self.client = client
                         self._ready.set()
                         await self._stop.wait()
-                except Exception as error:  # noqa: BLE001 -- whoever waits is told
+                except Exception as error:  # noqa: BLE001 -- ``open`` raises it
                     self._failure = _with_last_words(error, errors)
-        except Exception as error:  # noqa: BLE001 -- nobody would hear it
+        except Exception as error:  # noqa: BLE001 -- no caller waits for this task
             self._failure = self._failure or error
         finally:
             self.client = None
@@ -90,7 +90,7 @@ class _Connection:
 
 
 class MCPServer:
-    """One server, connected to when it is first needed and anew when the connection broke."""
+    """An MCP server, connected at its first use and again after a broken connection."""
 
     def __init__(self, config: ServerConfig) -> None:
         self.config = config
@@ -103,9 +103,9 @@ class MCPServer:
         self._listing = anyio.Lock()
 
     async def tools(self) -> tuple[Tool, ...]:
-        """Its tools, asked for once: what a model is told of stays as it is.
+        """Gives the server's tools, listed once, so that they stay the same for the model.
 
-        Empty if it cannot be reached; ``problem`` says why, and it is tried again after a while.
+        Empty if the server cannot be reached; ``problem`` says why, and it is tried again after 60 seconds. Raises MissingExtra.
         """
         async with self._listing:
             if self._tools is None and time.monotonic() >= self._again:
@@ -116,32 +116,32 @@ class MCPServer:
                     self.problem = ""
                 except MissingExtra:
                     raise
-                except Exception as error:  # noqa: BLE001 -- whatever a server does must not stop the others
+                except Exception as error:  # noqa: BLE001 -- a failed server must not stop the others
                     self._again = time.monotonic() + _PAUSE_SECONDS
                     self.problem = f"the MCP server {self.config.name} cannot be used: {_reason(error)}"
                     await self.aclose()
             return self._tools or ()
 
     def news(self) -> str:
-        """The problem, the first time that it is asked for."""
+        """Gives the problem at the first request; empty afterwards."""
         told, self._told = self._told, self.problem
         return "" if told == self.problem else self.problem
 
     async def aclose(self) -> None:
-        """End it."""
+        """Closes the connection."""
         connection, self._connection = self._connection, None
         if connection is not None:
             await connection.close()
 
     async def call(self, name: str, arguments: Json, _caller: Caller) -> str:
-        """Call one of its tools. Raises ToolFailed."""
+        """Calls a tool of the server and gives its text. Raises ToolFailed."""
         error_of_server = _mcp().MCPError
         try:
             connection = await self._connected()
             result = await connection.client.call_tool(name, dict(arguments))
-        except Exception as error:  # noqa: BLE001 -- the model is told, and nobody else
+        except Exception as error:  # noqa: BLE001 -- the model gets it as the result
             if not isinstance(error, error_of_server) or error.error.code == _CONNECTION_CLOSED:
-                # It is made anew at the next call.
+                # The next call connects again.
                 await self.aclose()
             raise ToolFailed(f"the MCP server {self.config.name} failed: {_reason(error)}") from None
         text = _content_text(result)
@@ -156,7 +156,7 @@ class MCPServer:
             page = await client.list_tools(cursor=cursor)
             for one in page.tools:
                 made = _tool(self, one)
-                # Two that are called alike, but for what no name may have.
+                # Two names may become equal by the replaced characters.
                 name = next(name for name in _names(made.name) if name not in found)
                 found[name] = replace(made, name=name)
             cursor = page.next_cursor
@@ -173,14 +173,14 @@ class MCPServer:
 
 
 def _names(name: str) -> Iterator[str]:
-    """The name, and what else may be taken for it."""
+    """Yields the name, then the name with a number."""
     yield name
     for number in count(2):
         yield f"{name[:60]}_{number}"
 
 
 async def server_tools(servers: Sequence[MCPServer]) -> tuple[Tool, ...]:
-    """The tools of all servers, in the order of the servers. Raises MissingExtra."""
+    """Gives the tools of all servers, in the order of the servers. Raises MissingExtra."""
     found: dict[int, tuple[Tool, ...]] = {}
 
     async def ask(number: int) -> None:
@@ -222,7 +222,7 @@ def _client(config: ServerConfig, errors: Any) -> Any:
 
 
 def _tool(server: MCPServer, told: Any) -> Tool:
-    """A tool as a server describes it. Its name begins with the server's, so that no two are alike."""
+    """Makes a tool from a server's description. Its name begins with the server's, so that names of two servers differ."""
     notes = told.annotations
     only_reads = notes is not None and notes.read_only_hint is True
     schema: Mapping[str, Any] = told.input_schema or {}
@@ -237,7 +237,7 @@ def _tool(server: MCPServer, told: Any) -> Tool:
 
 
 def _content_text(result: Any) -> str:
-    """Gives the words of a result; pictures and sounds are only named."""
+    """Gives the text of a result; pictures and sounds are only named."""
     parts = [_block_text(block) for block in result.content]
     if not any(parts) and result.structured_content is not None:
         parts = [json.dumps(result.structured_content, ensure_ascii=False)]
@@ -257,7 +257,7 @@ def _block_text(block: Any) -> str:
 
 
 def _reason(error: BaseException) -> str:
-    """The first of the errors that are wrapped in groups, in a sentence."""
+    """Gives an error as a sentence; of a group of errors, the first."""
     while isinstance(error, BaseExceptionGroup):
         error = error.exceptions[0]
     if isinstance(error, TimeoutError):
@@ -268,7 +268,7 @@ def _reason(error: BaseException) -> str:
 
 
 def _with_last_words(error: BaseException, errors: Any) -> BaseException:
-    """The error with what the server's program said last on its standard error."""
+    """Adds the last line of the server's standard error to an error."""
     said = ""
     with suppress(OSError, ValueError):
         errors.seek(max(os.fstat(errors.fileno()).st_size - 2_000, 0))

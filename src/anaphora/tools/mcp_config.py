@@ -1,9 +1,9 @@
-"""Which MCP servers there are: a JSON file in the shape that the ecosystem uses.
+"""The configuration of MCP servers: a JSON file in the usual shape.
 
     {"mcpServers": {"files": {"command": "npx", "args": ["…"], "env": {"KEY": "${KEY}"}},
                     "wiki": {"url": "https://example.org/mcp", "headers": {"Authorization": "Bearer ${TOKEN}"}}}}
 
-``${NAME}`` stands for a variable of the environment, so that no secret need be in the file.
+``${NAME}`` stands for a variable of the environment, so that the file needs no secrets.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ _NAME = re.compile(r"[A-Za-z0-9_-]{1,40}")
 
 @dataclass(frozen=True, slots=True)
 class ServerConfig:
-    """One server: a ``command`` that is started, or a ``url``. What is secret is not in its repr."""
+    """One server: a ``command`` to start, or a ``url``. Its repr leaves out the secrets in ``env`` and ``headers``."""
 
     name: str
     command: str = ""
@@ -37,7 +37,7 @@ class ServerConfig:
 
 
 def server_configs(source: str | os.PathLike[str] | Mapping[str, Any]) -> tuple[ServerConfig, ...]:
-    """The servers in a file, or in what such a file holds. Raises ConfigError that names the server."""
+    """Reads the servers from a file, or from the parsed content of one. Raises ConfigError that names the server."""
     where = "mcp"
     if not isinstance(source, Mapping):
         where = os.fspath(source)

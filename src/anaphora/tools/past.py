@@ -1,4 +1,4 @@
-"""Looking things up in what was said in earlier conversations."""
+"""A tool that searches earlier conversations."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ async def search_past(words: str, caller: Caller) -> str:
         raise ToolFailed("give a word or two to look for")
     wanted = words.split()[:_MOST_WORDS]
     hits = list(await caller.search(" ".join(wanted)))
-    # Rather what has one of the words than nothing: the longer a word is, the more it says.
+    # If no message has all the words, one word must do: the longest says the most.
     for word in sorted(wanted, key=len, reverse=True):
         if hits:
             break

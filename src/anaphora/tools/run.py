@@ -1,4 +1,4 @@
-"""Runs the tools that a message asks for: all at once, each within its limits; what goes wrong becomes a result."""
+"""Runs the tools that a message calls: all at once, each within its limits. A failure becomes a result."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from anaphora.schema.strict import without_nulls
 from anaphora.tools.base import BadCall, Caller, Confirm, Tool, ToolFailed
 from anaphora.values.message import ToolCall, ToolResult, repaired_text
 
-# Written down before a tool is run: what the model is told if the program dies meanwhile.
+# Stored before a tool runs: the model gets this result if the program dies meanwhile.
 UNFINISHED = "(no result: it was started, but the program ended before it did. It may or may not have done its work.)"
 STOPPED = "(no result: the user stopped it. It may or may not have done its work.)"
 REFUSED = "(not run: the user said no.)"
@@ -25,10 +25,10 @@ MOST_OF_AN_ERROR = 2_000
 
 @dataclass(frozen=True, slots=True)
 class ToolHooks:
-    """The functions that a run of tools reports to.
+    """The functions to which a run of tools reports.
 
-    ``changed`` is awaited whenever there is something new to store. ``started`` and ``ended`` tell of one call. ``checked``
-    gives the text of a result as the guards let it pass.
+    ``changed`` is awaited when there are new results to store. ``started`` and ``ended`` report one call. ``checked`` gives the
+    text of a result after the guards.
     """
 
     changed: Callable[[Sequence[ToolResult]], Awaitable[None]]
@@ -38,9 +38,9 @@ class ToolHooks:
 
 
 class ToolRun:
-    """Runs the calls of one message together, and holds their results.
+    """The run of a message's tool calls, with their results.
 
-    A call that fails for a reason of ours does not disturb the others: the error is raised when all have ended.
+    An error of our own does not disturb the other calls: it is raised when all have ended.
     """
 
     def __init__(
@@ -63,7 +63,7 @@ class ToolRun:
         return tuple(self._results[call.id] for call in self._calls if call.id in self._results)
 
     async def run(self) -> None:
-        """Run them all. What is cancelled is told as stopped."""
+        """Runs all calls. A cancelled call gets the result STOPPED."""
         try:
             async with anyio.create_task_group() as group:
                 for call in self._calls:
@@ -104,13 +104,13 @@ class ToolRun:
             ran_out = tool is not None and limit.cancelled_caught
             reason = f"it took longer than {tool.seconds:g} seconds" if tool and ran_out else error
             await self._end(call, f"Error: {reason}", failed=True)
-        except (Exception, SystemExit) as error:  # noqa: BLE001 -- it is any function of the user's
+        except (Exception, SystemExit) as error:  # noqa: BLE001 -- a user's function may raise anything
             await self._end(call, f"Error: {type(error).__name__}: {error}", failed=True)
         else:
             await self._end(call, text, failed=False, most=tool.most)
 
     async def _end(self, call: ToolCall, text: str, *, failed: bool, most: int | None = None) -> None:
-        # A guard must see all of it: half a secret is none that it knows.
+        # Guards see the whole text before it is cut: they cannot recognise half a secret.
         text = shortened(await self._hooks.checked(repaired_text(text)), most or MOST_OF_AN_ERROR)
         result = ToolResult(call.id, text, call.name, failed)
         self._results[call.id] = result
@@ -120,7 +120,7 @@ class ToolRun:
     async def _is_allowed(self, call: ToolCall) -> bool:
         if self._confirm is None:
             return False
-        # One question at a time: whoever is asked is a person.
+        # One question at a time, since a person answers it.
         async with self._confirming:
             if inspect.iscoroutinefunction(self._confirm):
                 return bool(await self._confirm(call))
@@ -133,7 +133,7 @@ class ToolRun:
 
 
 def shortened(text: str, most: int) -> str:
-    """The text with its middle left out, if it has more than so many characters."""
+    """Gives the text with its middle left out, if it has more than ``most`` characters."""
     if len(text) <= most:
         return text
     head = most * 2 // 3

@@ -1,4 +1,4 @@
-"""Keeps the score of a quiz: it is counted from the conversation itself, so that it is right on every branch."""
+"""The score of a quiz, counted from the conversation itself, so that it is right on every branch."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ def score(right: bool, caller: Caller) -> str:
     """
     counted = {result.call_id for message in caller.messages for result in message.tool_results if not result.failed}
     calls = [call for message in caller.messages for call in message.tool_calls if call.name == "score" and call.id in counted]
-    # Models write a truth as text at times.
+    # Models sometimes write a boolean as text.
     before = [str(json.loads(call.arguments).get("right")).lower() == "true" for call in calls]
     answers = [*before, right]
     return f"{sum(answers)} of {len(answers)} right"

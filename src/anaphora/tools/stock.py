@@ -1,4 +1,4 @@
-"""The stock of Nora's bookshop: a small catalogue, to show how a tool answers where a model would guess."""
+"""The stock of Nora's bookshop: a small catalogue that shows how a tool answers where a model would guess."""
 
 from __future__ import annotations
 

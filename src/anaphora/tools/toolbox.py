@@ -15,9 +15,9 @@ MAX_STEPS = 8
 
 @dataclass(frozen=True, slots=True)
 class Toolbox:
-    """Our own ``tools`` and those of MCP ``servers``.
+    """The user's ``tools`` and the tools of MCP ``servers``.
 
-    Tools that act in the world run if ``confirm`` says yes. The model may call tools in at most ``max_steps`` rounds.
+    Acting tools run only if ``confirm`` says yes. The model may call tools in at most ``max_steps`` rounds.
     """
 
     tools: tuple[Tool, ...] = ()
@@ -30,15 +30,15 @@ class Toolbox:
 
     @property
     def problems(self) -> tuple[str, ...]:
-        """The reasons why servers give no tools now."""
+        """The problems of the servers that give no tools now."""
         return tuple(server.problem for server in self.servers if server.problem)
 
     def news(self) -> tuple[str, ...]:
-        """Gives each problem of a server once."""
+        """Gives the new problems of servers, each once."""
         return tuple(filter(None, [server.news() for server in self.servers]))
 
     async def all(self) -> tuple[Tool, ...]:
-        """Gives our own tools, then those of the servers that answer."""
+        """Gives the user's tools, then the tools of the servers that answer."""
         if not self.servers:
             return self.tools
         from anaphora.tools.mcp import server_tools
@@ -46,10 +46,10 @@ class Toolbox:
         return (*self.tools, *await server_tools(self.servers))
 
     async def offered(self, *, can_call: bool) -> tuple[Tool, ...]:
-        """Gives the tools that a model is told of: none if it cannot call any."""
+        """Gives the tools for a request; none if the model cannot call tools."""
         return await self.all() if can_call else ()
 
     async def aclose(self) -> None:
-        """Ends the servers."""
+        """Closes the connections to the servers."""
         for server in self.servers:
             await server.aclose()

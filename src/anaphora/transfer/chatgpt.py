@@ -1,8 +1,8 @@
-"""Conversations as ChatGPT's data export has them: one ``mapping`` of linked nodes per conversation.
+"""Reads the conversations of ChatGPT's data export: one ``mapping`` of linked nodes per conversation.
 
-There is no published description. Old exports have one ``conversations.json``, those of 2026 many files, messages without
-metadata and links given from one side only (LibreChat #15229, nowledge #261). The kinds of content are those in convoviz's notes
-(github.com/mohamed-chs/convoviz, docs/dev/chatgpt-spec.md).
+There is no published description. Old exports have one ``conversations.json``; exports of 2026 have many files, messages
+without metadata, and links from one side only (LibreChat #15229, nowledge #261). The notes of convoviz list the kinds of
+content (github.com/mohamed-chs/convoviz, docs/dev/chatgpt-spec.md).
 """
 
 from __future__ import annotations
@@ -16,12 +16,12 @@ from anaphora.values.message import Message, Part, Role, Status, Text, Thinking,
 from anaphora.values.transcript import Transcript
 
 _ROLES: dict[str, Role] = {"user": "user", "assistant": "assistant", "tool": "tool", "system": "system"}
-# What ChatGPT tells its model about the user, and notes about its own thinking: nobody said that.
+# ChatGPT's notes about the user and about its own thinking; they are no messages of the conversation.
 _UNSAID = {"user_editable_context", "model_editable_context", "reasoning_recap"}
 
 
 def from_chatgpt(value: Json) -> Transcript | None:
-    """One conversation; None if nothing was said in it. Raises ValueError with what is wrong."""
+    """Reads one conversation; None if it has no messages. Raises ValueError with the reason."""
     mapping = value["mapping"]
     if not isinstance(mapping, dict):
         raise ValueError("its mapping is no object")
@@ -40,7 +40,7 @@ def from_chatgpt(value: Json) -> Transcript | None:
 
 
 def _parents(mapping: Json) -> dict[str, str | None]:
-    """The parent of each node, from whichever side the link is given."""
+    """Finds the parent of each node; a link may be given from either side."""
     parents: dict[str, str | None] = dict.fromkeys(mapping)
     for key, node in mapping.items():
         if not isinstance(node, dict):
@@ -71,7 +71,7 @@ def _node(key: str, parent: str | None, node: Json, default_model: str) -> Node:
         text = "\n".join(part.text for part in said if isinstance(part, Text))
         parts = (ToolResult(parent or "", text, text_or(author.get("name"))),) if text else ()
     elif role == "assistant" and message.get("recipient") not in {None, "all"}:
-        # What it asked of a tool; kept, but no answer to the user.
+        # A message to a tool is kept, but it is no answer to the user.
         parts = tuple(Thinking(f"{message['recipient']}: {part.text}") for part in said if isinstance(part, Text))
     status: Status = "interrupted" if message.get("status") == "in_progress" else "complete"
     model = (text_or(metadata.get("model_slug")) or default_model) if role == "assistant" else ""
@@ -79,7 +79,7 @@ def _node(key: str, parent: str | None, node: Json, default_model: str) -> Node:
 
 
 def _said(content: Json, names: Mapping[str, str]) -> Iterator[Part]:
-    """The parts of a message, its attachments by their names."""
+    """Yields the parts of a message, with attachments as their names."""
     kind = content.get("content_type")
     used: set[str] = set()
     if kind == "thoughts":
@@ -105,7 +105,7 @@ def _said(content: Json, names: Mapping[str, str]) -> Iterator[Part]:
 
 
 def _pointed(part: Json, names: Mapping[str, str], used: set[str]) -> str:
-    """Gives a placeholder for a picture or a sound, or the words that were spoken."""
+    """Gives a placeholder for a picture or a sound, or the spoken words."""
     if isinstance(part.get("text"), str):
         return str(part["text"])
     pointer = text_or(part.get("asset_pointer")).rpartition("/")[2]
@@ -117,13 +117,13 @@ def _pointed(part: Json, names: Mapping[str, str], used: set[str]) -> str:
 
 
 def _names(metadata: Json) -> dict[str, str]:
-    """The names of what was attached, by its id."""
+    """Gives the names of the attachments, by their ids."""
     attachments = [one for one in metadata.get("attachments") or () if isinstance(one, dict)]
     return {text_or(one.get("id")) or f"#{place}": text_or(one.get("name")) or "a file" for place, one in enumerate(attachments)}
 
 
 def _object(value: Json, name: str) -> Json:
-    """A member that may be missing, or null."""
+    """Gives a member that may be missing or null; empty then."""
     found: Any = value.get(name)
     return found if isinstance(found, dict) else {}
 

@@ -1,7 +1,7 @@
-"""Conversations as Claude's data export has them: a list of ``chat_messages`` per conversation.
+"""Reads the conversations of Claude's data export: a list of ``chat_messages`` per conversation.
 
-There is no published description. Newer exports say which message each one follows, so that branches are kept; older ones
-are in order.
+There is no published description. Newer exports name the parent of each message, so branches are kept; older exports are in
+order.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ def is_claude(value: Any) -> bool:
 
 
 def from_claude(value: Json) -> Transcript | None:
-    """One conversation; None if nothing was said in it. Raises ValueError with what is wrong."""
+    """Reads one conversation; None if it has no messages. Raises ValueError with the reason."""
     messages = value["chat_messages"]
     if not isinstance(messages, list) or not all(isinstance(message, dict) for message in messages):
         raise ValueError("its chat_messages are no list of objects")

@@ -14,9 +14,9 @@ from anaphora.errors import TranscriptFileError
 
 @contextmanager
 def replacing(path: str | os.PathLike[str]) -> Iterator[TextIO]:
-    """A file that takes the place of the one at ``path`` when it is written; through a link, that of the file it names.
+    """Opens a file that replaces the one at ``path`` once it is complete; a link stays, and its target is replaced.
 
-    A pipe or a device is written to. Raises TranscriptFileError; then nothing changed.
+    A pipe or a device is written to directly. Raises TranscriptFileError; then the old file is unchanged.
     """
     try:
         target = Path(path).resolve()

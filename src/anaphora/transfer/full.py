@@ -1,6 +1,6 @@
-"""Everything there is of conversations, as JSON with a version: trees, statuses, usage. What was read is written the same again.
+"""Conversations in full, as JSON with a version: trees, statuses, usage. Reading and writing lose nothing.
 
-A file is one object: ``{"anaphora": 1, "conversations": […]}``, a conversation a line.
+A file is one object, ``{"anaphora": 1, "conversations": […]}``, with one conversation on each line.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ _LARGEST = 1e15
 
 
 class FullWriter:
-    """Writes such a file, one conversation after the other."""
+    """A writer of such a file, one conversation after the other."""
 
     def __init__(self, file: TextIO) -> None:
         self._file = file
@@ -27,17 +27,17 @@ class FullWriter:
         file.write(f'{{"{MARK}": {VERSION}, "conversations": [')
 
     def add(self, transcript: Transcript) -> None:
-        """One more conversation."""
+        """Writes one more conversation."""
         self._file.write(self._before + json.dumps(_to_full(transcript), ensure_ascii=False))
         self._before = ",\n"
 
     def end(self) -> None:
-        """There are no more."""
+        """Writes the end of the file."""
         self._file.write("\n]}\n")
 
 
 def full_text(transcript: Transcript) -> str:
-    """Such a file with one conversation."""
+    """Gives the text of such a file with one conversation."""
     file = StringIO()
     writer = FullWriter(file)
     writer.add(transcript)
@@ -46,7 +46,7 @@ def full_text(transcript: Transcript) -> str:
 
 
 def from_full(value: Any) -> Transcript | None:
-    """One conversation of such a file; None if it is empty. Raises ValueError with what is wrong."""
+    """Reads one conversation of such a file; None if it is empty. Raises ValueError with the reason."""
     if not isinstance(value, dict) or not isinstance(value.get("messages"), list):
         raise ValueError("it is no object with messages")
     entries: list[Entry] = []

@@ -1,4 +1,4 @@
-"""Reads the conversations out of a large JSON file one by one, so that memory holds one of them and not the file."""
+"""Reads the conversations of a large JSON file one by one, so that memory never holds the whole file."""
 
 from __future__ import annotations
 
@@ -12,17 +12,17 @@ from typing import Any, BinaryIO
 _PIECE = 1 << 20
 # The end of an item and the beginning of the next.
 _NEXT_OBJECT = re.compile(r"\}\s*,\s*(?=\{)")
-# No conversation is that long, in characters; a file that says so is broken or means harm.
+# In characters. No conversation is longer, so a longer item is broken or malicious.
 LONGEST_ITEM = 1 << 27
 
 
 class JSONReader:
-    """JSON values at the front of a growing text. Raises ValueError, with the byte where the damage is."""
+    """A reader of the JSON values in a stream, one by one. It raises ValueError with the byte of the damage."""
 
     def __init__(self, stream: BinaryIO) -> None:
         self._stream = stream
         self._decode = codecs.getincrementaldecoder("utf-8-sig")("replace")
-        # Some write tabs and line ends into texts as they are.
+        # Some programs write raw tabs and line ends into strings.
         self._decoder = json.JSONDecoder(strict=False)
         self._text = ""
         self._place = 0
@@ -30,7 +30,7 @@ class JSONReader:
         self._ended = False
 
     def peek(self) -> str:
-        """The next character that is not white space; empty at the end."""
+        """Gives the next character that is not white space; empty at the end."""
         while True:
             while self._place < len(self._text) and self._text[self._place] in " \t\r\n":
                 self._place += 1
@@ -39,14 +39,14 @@ class JSONReader:
             self._more(_PIECE)
 
     def take(self, mark: str) -> None:
-        """Go past this mark."""
+        """Skips this mark. Raises ValueError if another character stands there."""
         found = self.peek()
         if found != mark:
             raise ValueError(f"{found or 'the end'!r} stands where {mark!r} should, about byte {self.read_bytes}")
         self._place += 1
 
     def value(self) -> Any:
-        """The next value, whole."""
+        """Reads the next value. Raises ValueError."""
         self.peek()
         while True:
             try:
@@ -57,7 +57,7 @@ class JSONReader:
                 if self._ended or self._is_damage(error):
                     raise ValueError(f"{error.msg}, about byte {self.read_bytes - len(self._text) + error.pos}") from None
             else:
-                # A number at the very end may go on.
+                # A number at the end of the text may continue.
                 if end < len(self._text) or self._ended:
                     self._place = end
                     return value
@@ -66,7 +66,7 @@ class JSONReader:
             self._more(max(_PIECE, len(self._text) - self._place))
 
     def skip_to(self, fits: Callable[[Any], bool]) -> Any:
-        """Past what is damaged: the next object in the array that ``fits``; None if there is none."""
+        """Skips damaged text and gives the next object in the array that ``fits``; None if there is none."""
         while True:
             found = _NEXT_OBJECT.search(self._text, self._place)
             if found is not None:
@@ -74,17 +74,17 @@ class JSONReader:
                 try:
                     value = self.value()
                 except ValueError:
-                    # Past its first character, wherever the text is by now.
+                    # Skip only its first character: the next object may begin inside.
                     self._place += 1
                     continue
                 if fits(value):
                     return value
-                # Its last character may be what the next one is told by.
+                # Its last character may begin the mark of the next object.
                 self._place -= 1
             elif self._ended:
                 return None
             else:
-                # The end of what is here may be the beginning of the next.
+                # The end of this text may begin the mark of the next object.
                 self._place = max(len(self._text) - 64, self._place)
                 self._more(_PIECE)
 
@@ -102,15 +102,15 @@ class JSONReader:
 
 @dataclass(frozen=True, slots=True)
 class Broken:
-    """Stands for an item that could not be read."""
+    """A placeholder for an item that could not be read."""
 
     reason: str
 
 
 def array_items(reader: JSONReader, *, fits: Callable[[Any], bool] | None = None) -> Iterator[Any]:
-    """The items of the array that comes next.
+    """Yields the items of the next array.
 
-    One that cannot be read comes as Broken; then the next that ``fits`` is looked for, if that is given.
+    For an unreadable item it yields Broken, then continues at the next item that ``fits``. Raises ValueError if there is none.
     """
     reader.take("[")
     while reader.peek() != "]":
@@ -128,7 +128,7 @@ def array_items(reader: JSONReader, *, fits: Callable[[Any], bool] | None = None
 
 
 def object_items(reader: JSONReader, *, fits: Callable[[Any], bool] | None = None) -> Iterator[tuple[str, Any]]:
-    """The members of the object that comes next; those of an array among them one by one, each under the array's name."""
+    """Yields the members of the next object; the items of an array come one by one, each under the array's name."""
     reader.take("{")
     while reader.peek() != "}":
         name = reader.value()

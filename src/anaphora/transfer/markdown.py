@@ -12,7 +12,7 @@ _SPEAKERS = {"user": "You", "assistant": "Assistant", "system": "System", "tool"
 
 
 def markdown_text(info: ConversationInfo, system: str, branch: Sequence[Entry]) -> str:
-    """A branch with its title, the system prompt if there is one, and who said what when."""
+    """Gives a branch as Markdown: the title, the system prompt if there is one, the messages with speaker and time."""
     return "\n".join(_lines(info, system, branch)).rstrip() + "\n"
 
 
@@ -48,5 +48,5 @@ def _shown(part: Part) -> str:
 
 
 def date_text(seconds: float) -> str:
-    """A date and a time of the day here."""
+    """Gives the local date and time of seconds since 1970."""
     return datetime.fromtimestamp(seconds).astimezone().strftime("%Y-%m-%d %H:%M") if is_time(seconds) else "????-??-?? ??:??"

@@ -1,7 +1,6 @@
-"""The plain list of ``{"role", "content"}`` objects that every tutorial and every OpenAI client uses, to a file and back.
+"""The plain list of ``{"role", "content"}`` objects that tutorials and OpenAI clients use, to a file and back.
 
-What does not fit into it (thinking, pictures, statuses, usage) is kept in the extra key ``"anaphora"`` and survives
-the round trip.
+The extra key ``"anaphora"`` keeps the rest (thinking, pictures, statuses, usage) for the round trip.
 """
 
 from __future__ import annotations
@@ -25,7 +24,7 @@ EXTRA = "anaphora"
 
 @dataclass(frozen=True, slots=True)
 class PlainMessage:
-    """A message as a file has it."""
+    """A message of a plain list."""
 
     message: Message
     status: Status = "complete"
@@ -34,13 +33,13 @@ class PlainMessage:
 
 
 def write_plain(path: str | os.PathLike[str], system: str, branch: Sequence[Entry]) -> None:
-    """Write a branch, the system prompt first. The file is replaced whole or not at all. Raises TranscriptFileError."""
+    """Writes a branch, the system prompt first. The file is replaced whole or not at all. Raises TranscriptFileError."""
     with replacing(path) as file:
         file.write(plain_text(system, branch))
 
 
 def plain_text(system: str, branch: Sequence[Entry]) -> str:
-    """Gives the list as it stands in a file."""
+    """Gives the plain list as the text of a file."""
     return json.dumps(plain_list(system, branch), ensure_ascii=False, indent=2) + "\n"
 
 
@@ -55,7 +54,7 @@ def read_messages(
 ) -> tuple[str, Sequence[PlainMessage]]:
     """Gives the system prompt (may be empty) and the messages of a list, a file, or the path of one.
 
-    Raises TranscriptFileError with the line of a file and the reason, InvalidMessage for a list that is none of messages.
+    Raises TranscriptFileError with the line of the file and the reason, InvalidMessage for a bad item of a list.
     """
     if isinstance(source, str | os.PathLike):
         return read_plain(source)
@@ -102,7 +101,10 @@ def _read_text(path: str, source: str) -> tuple[str, Sequence[PlainMessage]]:
 
 
 def from_plain(values: Sequence[Any], *, now: float) -> Transcript | None:
-    """The transcript of such a list; None if it is empty. Raises ValueError with what is wrong."""
+    """Makes a transcript of such a list; None if it is empty. ``now``: the time of all messages, in seconds since 1970.
+
+    Raises ValueError with the reason.
+    """
     messages: list[PlainMessage] = []
     for number, value in enumerate(values, 1):
         try:
@@ -125,7 +127,7 @@ def from_plain(values: Sequence[Any], *, now: float) -> Transcript | None:
 
 
 def _system_first(messages: Sequence[PlainMessage]) -> tuple[str, Sequence[PlainMessage]]:
-    """The system prompt at the beginning, and the rest."""
+    """Splits off the system prompt at the beginning."""
     system = 0
     while system < len(messages) and messages[system].message.role == "system":
         system += 1
@@ -178,7 +180,7 @@ def _message(value: Any) -> PlainMessage:
 
 
 def _plain_parts(value: Json) -> Iterator[Part]:
-    """The parts that role and content alone say."""
+    """Yields the parts in role, content and tool calls."""
     content = value.get("content")
     if content is None:
         content = ""
@@ -210,7 +212,7 @@ def _plain_parts(value: Json) -> Iterator[Part]:
 
 
 def _line_of(source: str, number: int) -> int | None:
-    """The line where item ``number`` (from 1) of the list of messages begins; None if it cannot be told."""
+    """Finds the line where item ``number`` (from 1) of the list of messages begins; None if it cannot be found."""
     decoder = json.JSONDecoder()
     position = source.find("[", max(source.find('"messages"'), 0) if source.lstrip().startswith("{") else 0) + 1
     try:

@@ -1,4 +1,4 @@
-"""Finds out what a file is and reads its conversations one by one: ours, ChatGPT's, Claude's, or a plain list of messages."""
+"""Detects the kind of a file and reads its conversations one by one: ours, ChatGPT's, Claude's, or a plain list of messages."""
 
 from __future__ import annotations
 
@@ -19,14 +19,14 @@ from anaphora.transfer.sources import Source, sources
 from anaphora.values.codec import repaired_json
 from anaphora.values.transcript import Transcript
 
-# In bytes; longer ones come in forms that hold one conversation an entry.
+# In bytes, for forms with one message per item; longer conversations come in forms with one conversation per item.
 LONGEST_CONVERSATION = 1 << 25
 Progress = Callable[[int, int], None]
 
 
 @dataclass(frozen=True, slots=True)
 class Damaged:
-    """An entry that could not be read: where it is, and what is wrong with it."""
+    """An entry that could not be read: its place and the reason."""
 
     where: str
     reason: str
@@ -37,7 +37,7 @@ class Damaged:
 
 @dataclass(frozen=True, slots=True)
 class Imported:
-    """The result of an import: conversations read, those with something new, new messages, damaged entries."""
+    """The result of an import: conversations read, conversations changed, new messages, damaged entries."""
 
     read: int
     changed: int
@@ -46,9 +46,9 @@ class Imported:
 
 
 def read_conversations(path: Path, progress: Progress | None = None) -> Iterator[Transcript | Damaged]:
-    """Every conversation at a place: a file, a ZIP archive or a folder. What cannot be read comes as Damaged, the rest arrives.
+    """Yields every conversation of a file, a ZIP archive or a folder; an unreadable entry as Damaged.
 
-    ``progress`` is told how many bytes of how many are done. Raises TranscriptFileError if there is nothing to read from.
+    ``progress`` gets the bytes so far and in all. Raises TranscriptFileError if there is no file to read.
     """
     with ExitStack() as stack:
         found = sources(path, stack)
@@ -91,7 +91,7 @@ def _read(source: Source, tell: Callable[[int], None]) -> Iterator[Transcript | 
 
 
 def _values(reader: JSONReader) -> Iterator[tuple[Callable[[Any], Transcript | None], Any]]:
-    """The conversations of a file, each with what reads it. Raises ValueError."""
+    """Yields the conversations of a file, each with the function that reads it. Raises ValueError."""
     if reader.peek() == "[":
         yield from _listed(reader, array_items(reader, fits=_is_conversation))
         return
@@ -116,7 +116,7 @@ def _values(reader: JSONReader) -> Iterator[tuple[Callable[[Any], Transcript | N
 
 
 def _listed(reader: JSONReader, items: Iterator[Any]) -> Iterator[tuple[Callable[[Any], Transcript | None], Any]]:
-    """The conversations of a list, which may be one itself."""
+    """Yields the conversations of a list; a list of messages is one conversation."""
     messages: list[Any] = []
     for item in items:
         if isinstance(item, dict) and "role" in item and not is_chatgpt(item):
@@ -129,7 +129,7 @@ def _listed(reader: JSONReader, items: Iterator[Any]) -> Iterator[tuple[Callable
 
 
 def _check_length(reader: JSONReader) -> None:
-    """Messages of one conversation are gathered, and must not be without end."""
+    """Raises ValueError if the messages gathered in memory are too many."""
     if reader.read_bytes > LONGEST_CONVERSATION:
         raise ValueError(f"one conversation is longer than {LONGEST_CONVERSATION >> 20} MB")
 

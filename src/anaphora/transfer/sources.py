@@ -1,4 +1,4 @@
-"""Where exports are: a JSON file, a ZIP archive or a folder with many. Nothing is unpacked, no name in an archive is a path."""
+"""The JSON files of an export: one file, a ZIP archive or a folder. Nothing is unpacked to disk, no name in it is a path."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ from typing import BinaryIO, cast
 
 from anaphora.errors import TranscriptFileError
 
-# More than any export has, in bytes once unpacked; what an archive says of its sizes is not believed.
+# In unpacked bytes, more than any export has. The sizes that an archive claims are not trusted.
 LARGEST_FILE = 1 << 33
 
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """One JSON file: its name for people, how many bytes it says it has, and where it is."""
+    """One JSON file: its name for people, its claimed size in bytes, and its place."""
 
     name: str
     size: int
@@ -29,7 +29,7 @@ class Source:
 
     @contextmanager
     def open(self) -> Iterator[BinaryIO]:
-        """Its bytes, never more than LARGEST_FILE. Raises TranscriptFileError, also while it is read."""
+        """Opens the bytes of the file, at most LARGEST_FILE. Raises TranscriptFileError, also while it is read."""
         try:
             with ExitStack() as stack:
                 if self.archive is None:
@@ -48,7 +48,7 @@ class Source:
 
 
 class _Bounded(io.RawIOBase):
-    """A stream that ends in an error where it is longer than anybody's conversations."""
+    """A stream that raises an error after LARGEST_FILE bytes."""
 
     def __init__(self, stream: BinaryIO) -> None:
         self._stream = stream
@@ -63,13 +63,13 @@ class _Bounded(io.RawIOBase):
 
 
 def sources(path: Path, stack: ExitStack) -> list[Source]:
-    """The JSON files at a place that can hold conversations, in the order of their names. ``stack`` closes what is opened.
+    """Finds the JSON files at a place that can hold conversations, in the order of their names. ``stack`` closes the archive.
 
     Raises TranscriptFileError.
     """
     try:
         if path.exists() and not path.is_file() and not path.is_dir():
-            # A pipe can be read once only, so it is not looked into.
+            # A pipe can be read only once, so it is not inspected.
             return [Source(str(path), 0, path)]
         if path.is_dir():
             inside = {str(file.relative_to(path)): file for file in path.rglob("*.json") if file.is_file()}
@@ -90,7 +90,7 @@ def sources(path: Path, stack: ExitStack) -> list[Source]:
 
 
 def _with_conversations(names: list[str]) -> list[str]:
-    """Those that are called so, as in the exports of ChatGPT and Claude; if there are none, all."""
+    """Keeps the names that ChatGPT's and Claude's exports use for conversations; if there are none, all names."""
     called = [
         name
         for name in names

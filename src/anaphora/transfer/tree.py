@@ -1,4 +1,4 @@
-"""From linked nodes, as other programs keep them, to a transcript: empty ones left out, parents before children."""
+"""Makes a transcript from the linked nodes of other programs: without empty nodes, parents before children."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from anaphora.values.transcript import ConversationInfo, Entry, Size, Transcript
 T = TypeVar("T")
 
 
-# In seconds this is the year 5138.
+# A larger time is in milliseconds: in seconds this is the year 5138.
 _MILLISECONDS = 100_000_000_000
 _LARGEST = 1e15
 _NOTHING = Message("system", ())
@@ -25,7 +25,7 @@ _NOTHING = Message("system", ())
 
 @dataclass(frozen=True, slots=True)
 class Node:
-    """A message of another program; without parts it only links others. ``created`` is in seconds since 1970, if it is known."""
+    """A message of another program; without parts it only links other nodes. ``created``: seconds since 1970, None if unknown."""
 
     id: str
     parent: str | None
@@ -38,10 +38,10 @@ class Node:
 def transcript(
     nodes: Mapping[str, Node], *, conversation: str, title: str, created: float, updated: float, head: str
 ) -> Transcript | None:
-    """The transcript of these nodes; None if nothing was said. Raises ValueError if they hang together in no way.
+    """Makes the transcript of these nodes; None if it has no messages. Raises ValueError if the links form a circle.
 
-    Without an id the conversation gets one made of what was said, the same each time. ``head`` may be a node that says
-    nothing; without one the newest message is the head.
+    A conversation without an id gets an id from its messages, the same each time. A ``head`` without parts means the nearest
+    message above it; an unknown head means the newest message. ``created`` and ``updated`` are in seconds since 1970.
     """
     entries = _entries(nodes, created)
     if not entries:
@@ -61,7 +61,7 @@ def transcript(
 
 
 def _entries(nodes: Mapping[str, Node], created: float) -> list[Entry]:
-    """The messages in the order of their times, but parents first."""
+    """Gives the messages in the order of their times, but parents first."""
     places = {key: place for place, key in enumerate(nodes)}
     children: dict[str | None, list[str]] = {}
     for key, node in nodes.items():
@@ -90,23 +90,23 @@ def _entries(nodes: Mapping[str, Node], created: float) -> list[Entry]:
 
 
 def entry_of(message_id: str, parent: str | None, message: Message, *, created: float) -> Entry:
-    """A message from elsewhere, as long as the estimate has it."""
+    """Makes an entry of a foreign message, with its estimated size."""
     return Entry(message_id, parent, 0, message, "complete", Size(Estimate().count(message)), created)
 
 
 def made_id(messages: Sequence[Message]) -> str:
-    """An id for a conversation that has none: the same for the same words."""
+    """Makes an id for a conversation without one: equal messages give the same id."""
     said = json.dumps([(message.role, parts_to_json(message)) for message in messages], ensure_ascii=False)
     return f"import_{blake2b(said.encode('utf-8', 'replace'), digest_size=12).hexdigest()}"
 
 
 def text_or(value: Any, default: str = "") -> str:
-    """The text that should be here."""
+    """Gives the value if it is a text, else the default."""
     return repaired_text(value) if isinstance(value, str) else default
 
 
 def time_or(value: Any, default: T) -> float | T:
-    """The seconds since 1970 that should be here; some write milliseconds."""
+    """Gives the value as seconds since 1970, else the default; some programs write milliseconds."""
     if not isinstance(value, int | float) or isinstance(value, bool) or not abs(value) < _LARGEST:
         return default
     seconds = float(value / 1_000 if value > _MILLISECONDS else value)
@@ -114,7 +114,7 @@ def time_or(value: Any, default: T) -> float | T:
 
 
 def _nearest(nodes: Mapping[str, Node], key: str, kept: set[str]) -> str | None:
-    """This node, or the one above it that says something."""
+    """Finds the kept node that is this node, or nearest above it."""
     here: str | None = key
     while here is not None and here in nodes and here not in kept:
         here = nodes[here].parent

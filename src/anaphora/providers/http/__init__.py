@@ -1,1 +1,1 @@
-"""Services behind HTTP: the transport and what all dialects share."""
+"""Services over HTTP: the transport and the code that all dialects share."""

@@ -1,6 +1,6 @@
-"""The body of one HTTP answer, read under its deadlines.
+"""The body of one HTTP answer, read within its deadlines.
 
-``first_byte`` until it begins; ``between_chunks`` of silence; ``total`` for the whole.
+``first_byte`` limits the wait for the body, ``between_chunks`` the silence between two pieces, ``total`` the whole answer.
 """
 
 from __future__ import annotations
@@ -26,7 +26,10 @@ _MAX_WHOLE_BYTES = 8 << 20
 
 
 class HTTPBody:
-    """Bytes as they come. ``end`` is when all must be there, in seconds of the monotonic clock. ``async with`` lets go of it."""
+    """The body of a response, read as a stream. ``end``: its last moment, in seconds of the monotonic clock.
+
+    ``async with`` closes it.
+    """
 
     def __init__(self, response: httpx2.Response, who: Answerer, deadlines: Deadlines, end: float) -> None:
         self.kind = response.headers.get("content-type", "")
@@ -40,14 +43,14 @@ class HTTPBody:
         spawn(watch.run)
         try:
             with our_errors(self._who, began=True):
-                # Undoing a compression that is not there would cost as much as reading.
+                # Without compression, aiter_bytes would double the cost of reading.
                 packed = "content-encoding" in response.headers
                 async with aclosing(response.aiter_bytes() if packed else response.aiter_raw()) as pieces:
                     async for piece in pieces:
                         watch.alive()
                         yield piece
         except StreamInterrupted as error:
-            # What the watch cut looks like a broken connection, or, without framing, like a clean end.
+            # A cut by the watch looks like a broken connection, or, without framing, like a clean end.
             raise (watch.failure(self._who) or error) from error
         finally:
             watch.scope.cancel()
@@ -56,7 +59,7 @@ class HTTPBody:
             raise late
 
     async def whole(self) -> bytes:
-        """All of it, cut at 8 MiB. Raises ProviderError."""
+        """Reads the whole body, cut at 8 MiB. Raises ProviderError."""
         data = b""
         async with aclosing(self.pieces()) as pieces:
             async for piece in pieces:
@@ -66,7 +69,7 @@ class HTTPBody:
         return data[:_MAX_WHOLE_BYTES]
 
     async def check(self) -> None:
-        """Raises what the provider says went wrong, if its status is not one of success; the body is closed then."""
+        """Raises the provider's error and closes the body, if the status is not a success."""
         if self._response.is_success:
             return
         async with self:
@@ -82,9 +85,9 @@ class HTTPBody:
 
 
 class _Watch:
-    """Cuts the connection of an answer when its next piece, or its end, is overdue.
+    """A watch that cuts the connection of an answer when the next piece, or the end, is overdue.
 
-    A time limit around every read would cost as much as the read itself; this costs a glance at the clock.
+    A time limit around every read would cost as much as the read itself; the watch only reads the clock.
     """
 
     def __init__(self, response: httpx2.Response, deadlines: Deadlines, end: float) -> None:
@@ -97,19 +100,19 @@ class _Watch:
         self._due = time.monotonic() + deadlines.first_byte
 
     def alive(self) -> None:
-        """A piece has come."""
+        """Notes that a piece has come."""
         self.began = True
         self._due = time.monotonic() + self._deadlines.between_chunks
 
     def failure(self, who: Answerer) -> ProviderError | None:
-        """Gives the deadline that has passed, if one has."""
+        """Gives the error of the deadline that has passed; None if none has."""
         if not self.verdict:
             return None
         kind: type[ProviderError] = StreamInterrupted if self.began else ProviderTimeout
         return kind(f"{who.provider}: {self.verdict} Try again, or set a longer deadline.", provider=who.provider)
 
     async def run(self) -> None:
-        """Wait until something is overdue, then cut."""
+        """Waits until a deadline passes, then cuts the connection."""
         with self.scope:
             while (now := time.monotonic()) < (due := min(self._due, self._end)):  # noqa: ASYNC110 -- it waits for the clock
                 await anyio.sleep(due - now)

@@ -1,4 +1,4 @@
-"""From what the HTTP library raises to our own errors, each with a sentence."""
+"""Translates the errors of the HTTP library into our own errors, each with a sentence."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from anaphora.providers.wires.failures import Answerer
 
 @contextmanager
 def our_errors(who: Answerer, *, began: bool = False) -> Iterator[None]:
-    """Turn the transport's errors into ours. ``began``: bytes of an answer have come."""
+    """Turns the transport's errors into ours. ``began``: bytes of the answer have come."""
     import httpx2
 
     try:
@@ -33,7 +33,7 @@ def our_errors(who: Answerer, *, began: bool = False) -> Iterator[None]:
 
 
 def _innermost(error: BaseException) -> str:
-    """The words of the first cause that has any: on trio only the causes have them."""
+    """Gives the text of the first cause that has any: on trio only the causes have text."""
     cause: BaseException | None = error
     while cause is not None and not str(cause):
         cause = cause.__cause__ or cause.__context__

@@ -1,4 +1,4 @@
-"""Any service that is spoken to over HTTP: a row of the vendors, a dialect, the transport."""
+"""A provider over HTTP: a row of the vendors, a dialect and the transport."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ _WINDOW_SECONDS = 3.0
 
 
 def open_provider(ref: ModelRef, options: ProviderOptions) -> Service:
-    """The service of that name. Raises MissingKey or ConfigError."""
+    """Opens the service that ``ref`` names. Raises MissingKey or ConfigError."""
     vendor = VENDORS[ref.provider]
     base_url = options.base_url or vendor.base_url
     if base_url is None:
@@ -68,7 +68,10 @@ class Service:
         self._http = HTTPTransport(self.base_url, headers, deadlines, client=options.http_client)
 
     async def prepare(self, model: str, /) -> ModelInfo:
-        """Load the HTTP library, and look the model up. Only for a context window that is nowhere is the service asked."""
+        """Loads the HTTP library and looks the model up.
+
+        Asks the service only for a context window that is unknown, or that the dialect sets with every request.
+        """
         await self._http.connect()
         card = self._cards.get(model)
         if card is None:
@@ -82,7 +85,7 @@ class Service:
                 card = replace(card, context_window=window or card.context_window)
             if card.parameters is None:
                 card = replace(card, parameters=parameters_in(model))
-            # A server that was not there may be there next time.
+            # A server that cannot be reached is asked again next time.
             if reached:
                 self._cards[model] = card
         if self._vendor.exact_tokens and model not in self._counters:
@@ -93,7 +96,7 @@ class Service:
         return ModelInfo(context_window=window, count=self._counters.get(model), card=card)
 
     async def stream(self, request: Request, /) -> AsyncGenerator[ProviderEvent, None]:
-        """Answer once."""
+        """Yields the deltas of one answer, then exactly one Ended. Raises ProviderError."""
         who, wire = self._who(request.model), self._wire(request.model)
         encoded = wire.encode(request)
         decoder = wire.decoder()
@@ -118,7 +121,7 @@ class Service:
             yield event
 
     async def models(self) -> Mapping[str, int | None]:
-        """The names of the models the service offers, with their context windows where it says them. Raises ProviderError."""
+        """Gives the service's model names, with their context windows in tokens (None if unknown). Raises ProviderError."""
         wire = self._wire("")
         try:
             return wire.offered(await self._asked(wire.models()))
@@ -126,7 +129,7 @@ class Service:
             raise unreadable(self._who(""), "", b"a list of models of another shape") from None
 
     async def embed(self, model: str, texts: Sequence[str], /) -> list[list[float]]:
-        """Rows of numbers for texts, in their order, from ``/embeddings``. Raises ProviderError."""
+        """Gives one vector for each text, in order, from ``/embeddings``. Raises ProviderError."""
         answer = await self.ask(self._wire(model).embeddings, {"model": model, "input": list(texts), "encoding_format": "float"})
         try:
             rows = sorted(answer["data"], key=lambda item: int(item["index"]))
@@ -138,16 +141,13 @@ class Service:
         return vectors
 
     async def ask(self, path: str, body: Json | None = None) -> Json:
-        """A small JSON question (GET, or POST with a body) to a path below the base URL, or to a whole URL.
-
-        Raises ProviderError.
-        """
+        """Gets JSON from a path below the base URL, or from a whole URL (GET, or POST with a body). Raises ProviderError."""
         who = self._who("")
         data = None if body is None else json.dumps(body).encode()
         try:
             answer = await self._http.ask(who, path, data)
         except ConnectionFailed:
-            # A server may close an idle connection in the very moment in which it is used again.
+            # A server may close an idle connection at the moment of its next use.
             answer = await self._http.ask(who, path, data)
         try:
             value = json.loads(answer)
@@ -160,7 +160,7 @@ class Service:
         return value
 
     async def aclose(self) -> None:
-        """Close the connections."""
+        """Closes the connections."""
         await self._http.aclose()
 
     def _who(self, model: str) -> Answerer:
@@ -190,7 +190,7 @@ class Service:
         return await self.ask(question.path, question.body)
 
     async def _window(self, model: str) -> tuple[int | None, bool]:
-        """The context window as the service itself says it, if it says it soon; and whether it was there at all."""
+        """Gives the context window that the service reports within 3 seconds (else None), and True if the service was reached."""
         wire = self._wire(model)
         reached = False
         with anyio.move_on_after(_WINDOW_SECONDS):
@@ -209,7 +209,7 @@ class Service:
         return None, reached
 
     async def _with_suggestion(self, error: ModelNotFound, model: str) -> ModelNotFound:
-        """Adds the names of the nearest models that the service has to an error, if it tells them soon."""
+        """Adds the nearest names of the service's models to an error, if the service lists them within 5 seconds."""
         known: list[str] = []
         try:
             with anyio.move_on_after(_SUGGESTION_SECONDS):
@@ -228,17 +228,16 @@ class Service:
 
 
 class _Events:
-    """The data of server-sent events."""
+    """A parser that gives only the data of server-sent events."""
 
     def __init__(self, source: str) -> None:
         self._parser = SSEParser(source=source)
 
     def feed(self, chunk: bytes) -> list[str]:
-        """The data of the events completed by this chunk."""
         return [data for _, data in self._parser.feed(chunk)]
 
     def end(self) -> list[str]:
-        """An event that was not ended is none."""
+        """Gives nothing: an unfinished event does not count."""
         return []
 
 
@@ -250,7 +249,7 @@ def _parser(wire: Wire, kind: str, source: str) -> _Events | LineParser | None:
 
 
 def _mislabelled(who: Answerer, kind: str, whole: bytes) -> list[str]:
-    """The chunks of an answer that does not say it is a stream: one JSON value, or a stream all the same.
+    """Gives the chunks of an answer that is not declared as a stream: one JSON value, or a stream all the same.
 
     Raises UnreadableAnswer for anything else.
     """
@@ -263,7 +262,7 @@ def _mislabelled(who: Answerer, kind: str, whole: bytes) -> list[str]:
 
 
 def _key(vendor: Vendor, options: ProviderOptions) -> str | None:
-    """The API key, from the options or from the one variable the catalog names. Raises MissingKey."""
+    """Gives the API key, from the options or from the vendor's variable. Raises MissingKey or ConfigError."""
     key = options.api_key
     if key is None and vendor.key_variable is not None:
         key = os.environ.get(vendor.key_variable)

@@ -1,4 +1,4 @@
-"""The one streaming POST that every HTTP provider shares: bytes out, and our own errors instead of the transport's."""
+"""The HTTP requests of all providers: bytes out, and our own errors instead of the library's."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 
 class HTTPTransport:
-    """Keeps connections to one base URL open. May be used from several event loops, one after the other."""
+    """The open connections to one base URL. Several event loops may use it, one after the other."""
 
     def __init__(
         self, base_url: str, headers: Mapping[str, str], deadlines: Deadlines, *, client: httpx2.AsyncClient | None = None
@@ -42,16 +42,16 @@ class HTTPTransport:
         self._loop: object = None
 
     async def connect(self) -> None:
-        """Load the HTTP library, which takes a tenth of a second, off the event loop."""
+        """Loads the HTTP library off the event loop, since that takes a tenth of a second."""
         await run_in_thread(_import_httpx2)
 
     async def post(self, who: Answerer, path: str, headers: Mapping[str, str], body: bytes) -> HTTPBody:
-        """POST; the answer's body is still to be read. Raises ProviderError."""
+        """Sends a POST and gives the body of the answer, unread. Raises ProviderError."""
         end = time.monotonic() + self._deadlines.total
         return await self._answer(who, await self._send(who, "POST", path, headers, body), end)
 
     async def ask(self, who: Answerer, path: str, body: bytes | None) -> bytes:
-        """A small JSON answer. Raises ProviderError."""
+        """Gives the bytes of a small answer to a GET, or to a POST with a body. Raises ProviderError."""
         end = time.monotonic() + self._deadlines.first_byte
         kind = {"content-type": "application/json"}
         response = await self._send(who, "GET" if body is None else "POST", path, kind, body)
@@ -59,7 +59,7 @@ class HTTPTransport:
             return await answer.whole()
 
     async def aclose(self) -> None:
-        """Close all connections."""
+        """Closes all connections."""
         client, self._client = self._client, None
         if client is not None and self._loop == anyio.lowlevel.current_token():
             await client.aclose()
@@ -87,7 +87,7 @@ class HTTPTransport:
                 raise ProviderTimeout(f"{who.provider}: {late}", provider=who.provider) from None
 
     def _open(self) -> httpx2.AsyncClient:
-        """A client for the running event loop; one of a loop that has ended is let go. Raises ConfigError for a bad proxy."""
+        """Gives a client for the running event loop and drops that of an earlier loop. Raises ConfigError for a bad proxy."""
         _import_httpx2()
         if self._own_client is not None:
             return self._own_client
@@ -96,7 +96,7 @@ class HTTPTransport:
             try:
                 self._client = httpx2.AsyncClient(
                     verify=_trust(self._base_url),
-                    # A proxy has no business between this machine and itself.
+                    # A local server is reached without a proxy.
                     trust_env=not _is_loopback(self._base_url),
                     limits=httpx2.Limits(max_connections=None, max_keepalive_connections=20),
                 )
@@ -109,7 +109,7 @@ class HTTPTransport:
 
 
 def _import_httpx2() -> None:
-    global httpx2  # noqa: PLW0603 -- a tenth of a second that only a program that calls a provider should pay
+    global httpx2  # noqa: PLW0603 -- the import takes a tenth of a second, so it waits for the first call
     import httpx2
 
 

@@ -1,6 +1,6 @@
-"""A tool call from a model that was never taught any: llama.cpp's grammar lets it write nothing else. Pure.
+"""Forces a tool call from a model that was not trained for tools: llama.cpp's grammar allows no other answer. Pure.
 
-Such a model cannot tell when to call a tool, so it is asked to only where a call is demanded (``tool_choice``).
+Such a model cannot tell when to call a tool, so it calls tools only if the request demands it (``tool_choice``).
 """
 
 from __future__ import annotations
@@ -17,12 +17,12 @@ from anaphora.values.message import Message, Text, Usage, text_message
 
 
 def is_demanded(request: Request) -> bool:
-    """True if a call is demanded."""
+    """True if the request demands a tool call."""
     return bool(request.tools) and request.options.tool_choice not in {"auto", "none"}
 
 
 def call_request(request: Request) -> Request:
-    """The request that has the call as its answer."""
+    """Gives the request whose answer is the call, as JSON by a schema."""
     named = [tool for tool in request.tools if tool.name == request.options.tool_choice]
     wanted = named or list(request.tools)
     schemas = [_call_schema(tool) for tool in wanted]
@@ -31,7 +31,7 @@ def call_request(request: Request) -> Request:
 
 
 def call_events(text: str, usage: Usage | None) -> tuple[ToolCallDelta, Ended] | None:
-    """The call that was written; None if it was cut."""
+    """Reads the call that the model wrote; None if the text was cut."""
     try:
         value = json.loads(text)
         name, arguments = str(value["name"]), json.dumps(value["arguments"])
@@ -41,9 +41,9 @@ def call_events(text: str, usage: Usage | None) -> tuple[ToolCallDelta, Ended] |
 
 
 def _told(messages: Sequence[Message], tools: Sequence[Tool]) -> tuple[Message, ...]:
-    """The messages without the system prompt, which would only lead a small model astray, and with the tools before the last.
+    """Replaces the system prompt, which would mislead a small model, and puts the tools into the last message.
 
-    What is said of tools may come from a server of others, so it is no system text.
+    The descriptions of tools may come from a foreign server, so they must not be in the system prompt.
     """
     lines = "\n".join(f"{tool.name}: {' '.join(tool.description.split())}" for tool in tools)
     *before, last = [message for message in messages if message.role != "system"]

@@ -1,8 +1,8 @@
 """Fetches GGUF weights from the Hugging Face hub: ``hf.co/ORG/REPO[:QUANT]``, as llama.cpp and Ollama write it.
 
-Two calls, read in huggingface_hub 1.x: what files a repository has, with their hashes, and one file's bytes. ``HF_ENDPOINT``
-names another hub, ``HF_TOKEN`` (or the file that ``hf auth login`` writes) opens what is not public. A download that was
-interrupted goes on where it stopped.
+It makes two calls of huggingface_hub 1.x: the list of a repository's files with their hashes, and the bytes of one file.
+``HF_ENDPOINT`` names another hub; ``HF_TOKEN`` (or the file that ``hf auth login`` writes) opens private repositories.
+An interrupted download continues where it stopped.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 _NAME = re.compile(
     r"(?:https://)?(?:hf\.co|huggingface\.co)/(?P<org>[\w.-]+)/(?P<repo>[\w.-]+?)(?::(?P<quant>[\w.-]+))?", re.ASCII
 )
-# The kinds that are best for most machines, best first.
+# The quantizations for most machines, best first.
 _PREFERRED = ("Q4_K_M", "Q4_K_S", "Q4_0", "Q5_K_M", "Q6_K", "Q8_0", "F16", "BF16")
 _SPLIT = re.compile(r"-\d{5}-of-\d{5}\.gguf$")
 _SECONDS = 60.0
@@ -36,7 +36,7 @@ _SECONDS = 60.0
 
 @dataclass(frozen=True, slots=True)
 class HubModel:
-    """A repository of weights, and which of its kinds; empty is the one that is best for most machines."""
+    """A repository of weights and one of its quantizations; an empty ``quant`` is the best one for most machines."""
 
     org: str
     repo: str
@@ -48,7 +48,7 @@ class HubModel:
 
 @dataclass(frozen=True, slots=True)
 class HubFile:
-    """A file of a repository: its name there, its bytes and their SHA-256 (empty if the hub does not say)."""
+    """A file of a repository: its name, its size in bytes and its SHA-256 (empty if the hub does not say)."""
 
     name: str
     size: int
@@ -56,7 +56,7 @@ class HubFile:
 
 
 def hub_model(name: str) -> HubModel | None:
-    """The model that a name on the hub means; None if it is no such name."""
+    """Parses the name of a model on the hub; None if it is no such name."""
     found = _NAME.fullmatch(name)
     return HubModel(found["org"], found["repo"], found["quant"] or "") if found else None
 
@@ -67,16 +67,16 @@ def hub_folder() -> Path:
 
 
 def fetched_from_hub(model: HubModel) -> Path | None:
-    """The file, if it has been fetched whole."""
+    """Finds the complete file of a model on this machine; None if it is not there."""
     there = sorted(_folder(model).glob("*.gguf"))
     name = _chosen(model, [HubFile(path.name, 0, "") for path in there])
     return _folder(model) / name.name if name else None
 
 
 def fetch_from_hub(model: HubModel, *, progress: Progress | None = None, cancelled: Event | None = None) -> Path:
-    """The file, downloaded and checked if it is not there. Blocks; ``progress`` gets bytes so far and in all.
+    """Gives the file of a model, and downloads and checks it if it is missing. Blocks; ``progress`` gets bytes so far and in all.
 
-    Raises LocalModelError with what to do. Setting ``cancelled`` ends it with the same error; what came by then is kept.
+    Raises LocalModelError with a remedy. Setting ``cancelled`` ends it with the same error; the bytes so far are kept.
     """
     found = fetched_from_hub(model)
     if found is not None:
@@ -127,7 +127,7 @@ def _choose(model: HubModel, files: list[HubFile]) -> HubFile:
 
 
 def _chosen(model: HubModel, files: list[HubFile]) -> HubFile | None:
-    """The file of the kind that is asked for, else of the best kind there is."""
+    """Gives the file of the wanted quantization; without one, that of the best."""
     for kind in (model.quant,) if model.quant else (*_PREFERRED, ""):
         pattern = re.compile(rf"(?:^|[-._/]){re.escape(kind)}(?:[-._/]|$)", re.IGNORECASE)
         fitting = [file for file in _whole(files) if not kind or pattern.search(file.name)]
@@ -137,7 +137,7 @@ def _chosen(model: HubModel, files: list[HubFile]) -> HubFile | None:
 
 
 def _whole(files: list[HubFile]) -> list[HubFile]:
-    """Weights of chat models that are in one file."""
+    """Keeps the weights of chat models that are in one file."""
     return [file for file in files if file.name.endswith(".gguf") and "mmproj" not in file.name and not _SPLIT.search(file.name)]
 
 
@@ -150,7 +150,7 @@ def _download(model: HubModel, file: HubFile, part: Path, client: httpx2.Client,
     with client.stream("GET", url, headers=headers) as answer:
         _check(model, answer)
         if answer.status_code != 206:
-            # The server begins at the beginning, whatever was asked for.
+            # The server ignores the range and sends the whole file.
             done = 0
         with part.open("ab" if done else "wb") as out:
             for block in answer.iter_bytes():
@@ -187,7 +187,7 @@ def _client() -> httpx2.Client:
     return httpx2.Client(
         base_url=os.environ.get("HF_ENDPOINT", "").rstrip("/") or "https://huggingface.co",
         headers={"authorization": f"Bearer {token}"} if token else {},
-        # A token is not sent on to another host: the library sees to that.
+        # The library does not send the token to another host.
         follow_redirects=True,
         timeout=_SECONDS,
     )
@@ -204,7 +204,7 @@ def _token() -> str:
 
 @contextmanager
 def _errors(model: HubModel) -> Iterator[None]:
-    """Everything that goes wrong on the way is one error of ours."""
+    """Turns every failure of a download into LocalModelError."""
     import httpx2
 
     try:

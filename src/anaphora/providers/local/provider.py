@@ -1,7 +1,6 @@
-"""A model inside this process: llama.cpp's own server on a random loopback port, spoken to by the OpenAI dialect.
+"""A model inside this process: llama.cpp's own server on a random loopback port, used through the OpenAI dialect.
 
-Without a path it is the default model, fetched on first use (weights.py); how that one is asked is chosen by
-bench/local_quality.py.
+Without a path it is the default model, fetched on first use (weights.py). bench/local_quality.py chose its prompt and sampling.
 """
 
 from __future__ import annotations
@@ -36,10 +35,10 @@ from anaphora.values.message import Message, Options
 
 log = logging.getLogger("anaphora")
 
-# A first answer waits for the whole prompt to be read, at some 150 tokens a second on a slow machine.
+# The first byte comes after the whole prompt is read, at some 150 tokens a second on a slow machine.
 _DEADLINES = Deadlines(first_byte=600.0, between_chunks=120.0, total=3_600.0)
-# How the default model is asked where the user sets nothing: of 22 prompts and 20 samplings tried on 68 questions the one that
-# gives right and short answers and hardly ever runs into repetition (bench/local_quality.py). Names are llama.cpp's.
+# The default model's prompt and sampling: of 22 prompts and 20 samplings on 68 questions, this pair gives right and short
+# answers and hardly ever repeats itself (bench/local_quality.py). The names are llama.cpp's.
 DEFAULT_SYSTEM = "Answer the question with short, accurate facts in English."
 DEFAULT_SAMPLING: dict[str, Any] = {
     "temperature": 0,
@@ -49,21 +48,21 @@ DEFAULT_SAMPLING: dict[str, Any] = {
     "dry_base": 1.75,
     "dry_allowed_length": 4,
     "dry_penalty_last_n": 1024,
-    # Not at line ends, as is usual: loops in lists would go unseen.
+    # The usual breakers are line ends, which would hide loops in lists.
     "dry_sequence_breakers": ["<|im_start|>"],
 }
-# No answer of a model that small gets better after this many tokens.
+# Answers of so small a model do not improve after this many tokens.
 _DEFAULT_LONGEST_ANSWER = 512
 _DEFAULT_WINDOW = 4_096
-# Room for a piece of a message, or several.
+# Room for one or several pieces of a message, in tokens.
 _EMBEDDING_WINDOW = 2_048
 _LARGEST_WINDOW = 8_192
-# Models with fewer parameters write summaries that are wrong more often than not.
+# Most summaries by models with fewer parameters are wrong.
 _SMALL = 2_000_000_000
 
 
 class Engine:
-    """One running server: where it listens, the key it wants, the tokens its window holds."""
+    """A running server, with its address and its key. ``context_window`` is in tokens."""
 
     def __init__(self, path: Path, context_window: int, *, embedding: bool = False) -> None:
         self.key = secrets.token_hex(16)
@@ -76,9 +75,9 @@ _engines_lock = Lock()
 
 
 def open_provider(ref: ModelRef, options: ProviderOptions) -> LocalProvider:
-    """``local``, ``local:/path/model.gguf`` or ``local:hf.co/ORG/REPO[:QUANT]``.
+    """Opens ``local``, ``local:/path/model.gguf`` or ``local:hf.co/ORG/REPO[:QUANT]``.
 
-    Raises LocalModelError if a file is missing or no GGUF.
+    Raises LocalModelError if a file is missing or is not GGUF.
     """
     if not ref.model:
         return LocalProvider(None, options)
@@ -91,7 +90,7 @@ def open_provider(ref: ModelRef, options: ProviderOptions) -> LocalProvider:
 
 
 def _engine(path: Path, context_window: int, *, embedding: bool = False) -> Engine:
-    """The server for these weights that runs already, or a new one."""
+    """Gives the running server for these weights, or starts one."""
     with _engines_lock:
         engine = _engines.get((path, context_window, embedding))
         if engine is None:
@@ -101,7 +100,7 @@ def _engine(path: Path, context_window: int, *, embedding: bool = False) -> Engi
 
 
 class LocalProvider:
-    """The Provider protocol on a server in this process, started at the first use and shared by all who use the same weights."""
+    """The Provider protocol on a server in this process, started at the first use and shared by all users of the same weights."""
 
     name = "local"
 
@@ -115,7 +114,7 @@ class LocalProvider:
         self._lock = anyio.Lock()
 
     async def prepare(self, model: str, /) -> ModelInfo:  # noqa: ARG002 -- the protocol's signature
-        """Fetch the weights if they are missing, start the server, learn its window and its tokenizer."""
+        """Fetches missing weights, starts the server, and learns its context window and tokenizer. Raises LocalModelError."""
         async with self._lock:
             if self._info is None:
                 path = await _weights(self._source)
@@ -127,7 +126,7 @@ class LocalProvider:
             return self._info
 
     async def stream(self, request: Request, /) -> AsyncGenerator[ProviderEvent, None]:
-        """Answer once."""
+        """Yields the deltas of one answer, then exactly one Ended."""
         await self.prepare(request.model)
         if self._inner is None:
             raise LocalModelError("local: the model was closed.", provider=self.name)
@@ -150,7 +149,7 @@ class LocalProvider:
                         return
 
     async def _called(self, inner: Service, request: Request) -> Sequence[ProviderEvent]:
-        """The call that a grammar makes the model write. Raises StreamInterrupted if it has no end."""
+        """Gives the tool call that a grammar makes the model write. Raises StreamInterrupted if the call is cut."""
         text, usage = "", None
         options = replace(
             request.options, temperature=0.0 if request.options.temperature is None else request.options.temperature
@@ -166,7 +165,7 @@ class LocalProvider:
         return found
 
     async def aclose(self) -> None:
-        """Close the connections; the server stops with the last one who uses it."""
+        """Closes the connections; the server stops with its last user."""
         inner, self._inner, self._info, self._engine = self._inner, None, None, None
         if inner is not None:
             await inner.aclose()
@@ -175,7 +174,7 @@ class LocalProvider:
             await embedding[1].aclose()
 
     async def embed(self, model: str, texts: Sequence[str], /) -> list[list[float]]:
-        """Rows of numbers for texts, by a server of its own on the same weights. Raises ProviderError."""
+        """Gives one vector for each text, from a second server on the same weights. Raises ProviderError."""
         async with self._lock:
             if self._embedding is None:
                 path = await _weights(self._source)
@@ -211,7 +210,7 @@ def _calls_tools(props: Json) -> bool:
 
 
 async def _parameters(inner: Service) -> int | None:
-    """The number of the model's parameters, as its file's header says."""
+    """Gives the number of the model's parameters, from the header of its file; None if unknown."""
     models = (await inner.ask("/models")).get("data")
     meta = models[0].get("meta") if isinstance(models, list) and models and isinstance(models[0], dict) else None
     size = meta.get("n_params") if isinstance(meta, dict) else None
@@ -219,7 +218,7 @@ async def _parameters(inner: Service) -> int | None:
 
 
 class TemplateCounter:
-    """Counts exactly: the model's tokenizer over each message as the model's chat template writes it."""
+    """An exact counter: the model's tokenizer over each message in the form of the chat template."""
 
     def __init__(self, inner: Service, root: str, before: dict[str, str], no_system: str) -> None:
         self._inner = inner
@@ -229,7 +228,7 @@ class TemplateCounter:
 
     @classmethod
     async def probe(cls, inner: Service, root: str) -> Counter | None:
-        """Learn from rendered conversations what the template puts before each role; None if it cannot be told."""
+        """Learns the template's text before each role from rendered conversations; gives None if that fails."""
         marks = [f"\ue000{number}\ue000" for number in range(4)]
         roles = ("system", "user", "assistant", "user")
         messages = [{"role": role, "content": mark} for role, mark in zip(roles, marks, strict=True)]
@@ -246,9 +245,9 @@ class TemplateCounter:
         return cls(inner, root, before, no_system=alone.partition(marks[1])[0])
 
     async def __call__(self, message: Message, /) -> int:
-        """The tokens this message adds to a prompt.
+        """Counts the tokens that a message adds to a prompt.
 
-        For a system message without parts, those of what the template puts there by itself.
+        A system message without parts has the tokens of the template's own text in its place.
         """
         if message.role == "system" and not message.parts:
             content = self._no_system
@@ -262,7 +261,7 @@ class TemplateCounter:
 
 
 async def _weights(source: Path | HubModel | None) -> Path:
-    """The file with the weights, fetched if it is not there. Raises LocalModelError."""
+    """Gives the file of the weights, and fetches it if it is missing. Raises LocalModelError."""
     if isinstance(source, Path):
         return source
     found = weights_path() if source is None else fetched_from_hub(source)
@@ -279,7 +278,7 @@ async def _weights(source: Path | HubModel | None) -> Path:
 
 
 def _default_options(options: Options) -> Options:
-    """The user's options over those the default model does best with."""
+    """Gives the user's options, with the default model's own where the user sets none."""
     sampling = {name: value for name, value in DEFAULT_SAMPLING.items() if name != "temperature" or options.temperature is None}
     longest = _DEFAULT_LONGEST_ANSWER if options.max_tokens is None else options.max_tokens
     return replace(options, max_tokens=longest, extra={**sampling, **options.extra})
@@ -298,7 +297,7 @@ def _check_file(path: Path) -> None:
 
 
 def _start(path: Path, context_window: int, key: str, *, embedding: bool) -> Any:
-    """llama.cpp's server: loopback only, a random port and key, no browser may call it, the path of the file kept to itself."""
+    """Starts llama.cpp's server: on loopback only, with a random port and key, closed to browsers, and silent about its file."""
     try:
         import xllamacpp
     except ImportError as error:
@@ -316,7 +315,7 @@ def _start(path: Path, context_window: int, key: str, *, embedding: bool) -> Any
     params.n_parallel = 1
     params.embedding = embedding
     if embedding and path == weights_path():
-        # A chat model does not say how the rows of its words become one.
+        # A chat model does not name a pooling for its tokens' vectors.
         params.pooling_type = xllamacpp.llama_pooling_type.LLAMA_POOLING_TYPE_MEAN
     params.n_ctx = context_window
     params.n_threads_http = 4

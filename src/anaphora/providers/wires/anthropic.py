@@ -1,8 +1,8 @@
 """Anthropic's Messages dialect.
 
-https://docs.claude.com/en/api/messages, read with the official client 2.12. Thinking comes back byte by byte with its
-signature; what another vendor thought is not sent. Two marks say what to cache: the end of the system prompt, and the end of
-what the next prompt begins with as well.
+https://docs.claude.com/en/api/messages, checked against the official client 2.12. Thinking is sent back unchanged with its
+signature; the thinking of other vendors is not sent. Two marks tell the cache where to cut: after the system prompt, and after
+the messages with which the next prompt begins as well.
 """
 
 from __future__ import annotations
@@ -31,9 +31,9 @@ from anaphora.values.codec import Json
 from anaphora.values.events import Ended, ProviderEvent, TextDelta, ThinkingDelta, ToolCallDelta
 from anaphora.values.message import Finish, Image, Message, Part, Text, Thinking, ToolCall, ToolResult, Usage
 
-# The last one that takes sampling parameters from those models that have them.
+# The last version that accepts sampling parameters, for models that have them.
 VERSION = "2023-06-01"
-# The API wants a limit; this is for models of which none is known.
+# The API requires a limit, in tokens; this is the limit for models without a known one.
 _LONGEST_ANSWER = 4_096
 _MARK = {"type": "ephemeral"}
 _NO_ID = re.compile(r"[^a-zA-Z0-9_-]")
@@ -50,7 +50,7 @@ _FINISHES: Mapping[str, Finish] = {
 
 
 class AnthropicWire:
-    """The dialect. ``who`` names the provider in errors."""
+    """Anthropic's dialect. ``who`` names the provider in errors."""
 
     framing: Literal["events", "lines"] = "events"
     embeddings = "/embeddings"
@@ -61,11 +61,11 @@ class AnthropicWire:
         self._card = card
 
     def headers(self, key: str) -> Mapping[str, str]:
-        """The key and the version of the API."""
+        """Gives the headers with the key and the version of the API."""
         return {"x-api-key": key, "anthropic-version": VERSION}
 
     def encode(self, request: Request, /) -> WireRequest:
-        """POST /messages, streaming. The limit of the answer is the only thing in it that the user need not have set."""
+        """Gives POST /messages, streaming, with the user's options and a limit of the answer."""
         options = request.options
         system = [message for message in request.messages if message.role == "system"]
         body: Json = {
@@ -76,7 +76,7 @@ class AnthropicWire:
         }
         text = "\n\n".join(message.text for message in system).strip()
         if text:
-            # What is asked only once is not worth the price of writing it to the cache.
+            # A prompt that is sent only once is not worth the price of a cache write.
             body["system"] = [{"type": "text", "text": text, **({} if request.stable == 0 else {"cache_control": _MARK})}]
         chosen = {"temperature": options.temperature, "stop_sequences": list(options.stop) or None}
         body.update({name: value for name, value in chosen.items() if value is not None})
@@ -91,34 +91,34 @@ class AnthropicWire:
         return WireRequest("/messages", {"content-type": "application/json"}, json.dumps(body).encode())
 
     def _longest(self, room: int | None) -> int:
-        """The limit of an answer for which none was set: all that the model can give and its window has room for."""
+        """Gives the default limit of an answer, in tokens: the model's longest answer, or less if the window has less room."""
         longest = self._card.max_output or _LONGEST_ANSWER
         return longest if room is None else max(min(longest, room), 1)
 
     def decoder(self) -> AnthropicDecoder:
-        """A reader for one answer."""
+        """Gives a reader for one answer."""
         return AnthropicDecoder(self._who)
 
     def models(self) -> CatalogRequest:
-        """The list of models."""
+        """Gives the request for the list of models."""
         return CatalogRequest("/models?limit=1000")
 
     def offered(self, answer: Json) -> Mapping[str, int | None]:
-        """Their names."""
+        """Reads the models' names and context windows in tokens (None if not said)."""
         return named_models(answer["data"], name="id", window=("max_input_tokens",))
 
     def about(self, model: str, base_url: str) -> Sequence[CatalogRequest]:  # noqa: ARG002 -- the protocol's signature
-        """The model's own page."""
+        """Gives the request for the model's own page."""
         return (CatalogRequest(f"/models/{model}"),)
 
     def window(self, model: str, answer: Json) -> int | None:  # noqa: ARG002 -- the protocol's signature
-        """Its window, where that is said."""
+        """Reads the context window from the model's page; None if it is not there."""
         size = answer.get("max_input_tokens")
         return size if type(size) is int else None
 
 
 class AnthropicDecoder:
-    """Reads one streamed answer."""
+    """A reader of one streamed answer."""
 
     def __init__(self, who: Answerer) -> None:
         self._who = who
@@ -133,7 +133,7 @@ class AnthropicDecoder:
         self._details: dict[str, Any] = {}
 
     def feed(self, data: str, /) -> Sequence[ProviderEvent]:
-        """The data of one event in, deltas out. Events of unknown types are read over."""
+        """Reads the data of one event and gives its deltas. Skips events of unknown types."""
         text = self._frame.text(data)
         if text:
             return (TextDelta(text),)
@@ -155,7 +155,7 @@ class AnthropicDecoder:
         return ()
 
     def end(self) -> Sequence[ProviderEvent]:
-        """Ended. Raises StreamInterrupted if the message did not stop."""
+        """Gives Ended. Raises StreamInterrupted if the message did not stop."""
         if not self._is_over or self._finish is None:
             raise broken_off(self._who)
         counts = self._counts
@@ -225,7 +225,7 @@ class AnthropicDecoder:
         return ()
 
     def _whole(self, message: Mapping[str, Any]) -> Sequence[ProviderEvent]:
-        """A whole message where a stream was asked for."""
+        """Reads a whole message, which came instead of a stream."""
         self._message(message)
         self._read_end({"delta": message})
         self._is_over = True
@@ -249,7 +249,7 @@ def _choice(choice: str) -> Json:
 
 
 def _call_id(call_id: str) -> str:
-    """An id as this API takes it: other models' have points and colons."""
+    """Gives an id in this API's form: the ids of other models have dots and colons."""
     return _NO_ID.sub("_", call_id)
 
 
@@ -260,14 +260,14 @@ def _stable(request: Request) -> int:
 
 
 def _messages(messages: Sequence[Message], stable: int) -> list[Json]:
-    """User and assistant in turns; tool results are the user's here."""
+    """Encodes messages, with user and assistant in turns; tool results belong to the user here."""
     found: list[Json] = []
     marked: Json | None = None
     for number, message in enumerate(messages):
         role = "assistant" if message.role == "assistant" else "user"
         blocks = [block for part in message.parts if (block := _block(part)) is not None]
         if all(block["type"] in _THINKING for block in blocks):
-            # Thoughts alone, of an answer that was stopped, are refused.
+            # The API refuses thinking alone, which a stopped answer may leave.
             continue
         if blocks and found and found[-1]["role"] == role:
             found[-1]["content"] += blocks
@@ -285,7 +285,7 @@ def _messages(messages: Sequence[Message], stable: int) -> list[Json]:
 def _block(part: Part) -> Json | None:
     match part:
         case Text(text):
-            # An empty text is refused.
+            # The API refuses an empty text.
             return {"type": "text", "text": text} if text.strip() else None
         case Image(data, media_type):
             source = {"type": "base64", "media_type": media_type, "data": base64.b64encode(data).decode("ascii")}

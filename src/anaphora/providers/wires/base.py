@@ -14,7 +14,7 @@ from anaphora.tools.base import Tool
 from anaphora.values.codec import Json
 from anaphora.values.events import ProviderEvent
 
-# Sent before a greeting of the assistant, for services whose conversations begin with the user.
+# Sent before a greeting of the assistant, for services whose conversations must begin with the user.
 ASSISTANT_FIRST = "(The assistant speaks first.)"
 
 
@@ -29,29 +29,29 @@ class WireRequest:
 
 @dataclass(frozen=True, slots=True)
 class CatalogRequest:
-    """A small JSON question: a path below the base URL (or a whole URL), and a body if it is POSTed."""
+    """A small JSON request: a path below the base URL (or a whole URL), and a body for a POST."""
 
     path: str
     body: Json | None = None
 
 
 class WireDecoder(Protocol):
-    """Reads one answer. Raises ProviderError for an error inside it."""
+    """A reader of one answer. It raises ProviderError for an error inside the answer."""
 
     def feed(self, data: str, /) -> Sequence[ProviderEvent]:
-        """One event's data (or one line, or a whole JSON body) in, events out. ``Ended`` is kept back for ``end``."""
+        """Reads one event's data (or one line, or a whole JSON body) and gives its events. ``Ended`` waits for ``end``."""
         ...
 
     def end(self) -> Sequence[ProviderEvent]:
-        """Gives the events that were held back, then ``Ended``. Raises StreamInterrupted if the answer was not complete."""
+        """Gives the held events, then ``Ended``. Raises StreamInterrupted if the answer is not complete."""
         ...
 
 
 class Wire(Protocol):
     """A dialect. ``framing``: its answers are server-sent events, or lines of JSON.
 
-    ``embeddings`` is the path for them. ``sets_window``: the context window is said with every request, so the server is asked
-    for it although the catalog may know what the model was made for.
+    ``embeddings``: the path for embeddings. ``sets_window``: every request sets the context window, so the server is asked for it
+    even if the catalog knows the model's own.
     """
 
     framing: Literal["events", "lines"]
@@ -63,11 +63,11 @@ class Wire(Protocol):
         ...
 
     def encode(self, request: Request, /) -> WireRequest:
-        """The request as this dialect writes it."""
+        """Gives the request as this dialect writes it."""
         ...
 
     def decoder(self) -> WireDecoder:
-        """A reader for one answer."""
+        """Gives a reader for one answer."""
         ...
 
     def models(self) -> CatalogRequest:
@@ -75,26 +75,26 @@ class Wire(Protocol):
         ...
 
     def offered(self, answer: Json) -> Mapping[str, int | None]:
-        """Their names and, where it is said, their context windows in tokens. Raises KeyError or TypeError."""
+        """Reads the models' names and context windows in tokens (None if not said). Raises KeyError or TypeError."""
         ...
 
     def about(self, model: str, base_url: str) -> Sequence[CatalogRequest]:
-        """Gives the requests that tell a model's context window where the catalog does not know it, best first."""
+        """Gives the requests that tell a model's context window, best first."""
         ...
 
     def window(self, model: str, answer: Json) -> int | None:
-        """The context window in the answer to one of these questions."""
+        """Reads the context window from the answer to one of these requests, in tokens; None if it is not there."""
         ...
 
 
 def function_tool(tool: Tool, parameters: Json | None = None, **more: Any) -> Json:
-    """A tool as OpenAI and Ollama write it."""
+    """Gives a tool as OpenAI and Ollama write it."""
     function = {"name": tool.name, "description": tool.description, "parameters": parameters or tool.parameters, **more}
     return {"type": "function", "function": function}
 
 
 def named_models(items: Any, *, name: str, window: Sequence[str] = ()) -> dict[str, int | None]:
-    """Names and windows from a list of objects, each under the first of these keys that is there."""
+    """Reads names and windows from a list of objects; of the keys in ``window`` the first that is there counts."""
     found: dict[str, int | None] = {}
     for item in items:
         sizes = (item.get(key) for key in window)
@@ -104,12 +104,12 @@ def named_models(items: Any, *, name: str, window: Sequence[str] = ()) -> dict[s
 
 @dataclass(slots=True)
 class Counts:
-    """Token counts as they come in, each the newest that was reported."""
+    """The token counts of one answer; the newest report counts."""
 
     values: dict[str, int] = field(default_factory=dict)
 
     def read(self, usage: Any, **names: str) -> None:
-        """Take what is a positive number under the given names."""
+        """Takes the counts under the given names; ignores other values."""
         if isinstance(usage, Mapping):
             for ours, theirs in names.items():
                 value = usage.get(theirs)
@@ -121,7 +121,7 @@ class Counts:
 
 
 def json_chunk(who: Answerer, data: str, *, began: bool) -> Json:
-    """The object in a piece. Raises StreamInterrupted if the answer ``began`` before, else UnreadableAnswer."""
+    """Parses the object in a piece. Raises StreamInterrupted if the answer ``began`` before, else UnreadableAnswer."""
     value = json_value(who, data, began=began)
     if not isinstance(value, dict):
         raise unreadable(who, "", data.encode("utf-8", "replace"))
@@ -129,7 +129,7 @@ def json_chunk(who: Answerer, data: str, *, began: bool) -> Json:
 
 
 def json_value(who: Answerer, data: str, *, began: bool) -> Any:
-    """Whatever JSON is in a piece. Raises as ``json_chunk`` does."""
+    """Parses any JSON value in a piece. Raises as ``json_chunk`` does."""
     try:
         return json.loads(data)
     except (ValueError, RecursionError):
@@ -141,12 +141,12 @@ def json_value(who: Answerer, data: str, *, began: bool) -> Any:
 
 
 def broken_off(who: Answerer) -> StreamInterrupted:
-    """The error for an answer whose end did not come."""
+    """Gives the error for an answer without an end."""
     return StreamInterrupted(f"{who.provider}: the answer broke off before its end. Try again.", provider=who.provider)
 
 
 def arguments_object(text: str) -> Json:
-    """The object that a model's text is; what is none is put into one."""
+    """Parses a model's text as an object; puts any other value into one."""
     try:
         value = json.loads(text)
     except (ValueError, RecursionError):

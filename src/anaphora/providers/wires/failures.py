@@ -1,4 +1,4 @@
-"""From what a provider says went wrong (status, body, error objects) to our own errors, each with a sentence."""
+"""Turns a provider's report of a failure (status, body, error object) into one of our errors, with a sentence."""
 
 from __future__ import annotations
 
@@ -26,10 +26,10 @@ _TOO_LONG = re.compile(
     re.IGNORECASE,
 )
 _TOO_LONG_NUMBERS = (
-    # As Anthropic says it, in two ways.
+    # Anthropic, in two forms.
     re.compile(r"too long: (?P<prompt>\d+) tokens > (?P<window>\d+)"),
     re.compile(r"context limit: (?P<prompt>\d+) \+ \d+ > (?P<window>\d+)"),
-    # As Google says it.
+    # Google.
     re.compile(r"token count \(?(?P<prompt>\d+)\)? exceeds the maximum number of tokens allowed \(?(?P<window>\d+)"),
     # OpenAI, vLLM: "maximum context length is 4096 tokens. However, you requested 5000 tokens"
     re.compile(
@@ -43,9 +43,9 @@ _EXCERPT = 300
 
 @dataclass(frozen=True, slots=True)
 class Answerer:
-    """Whom an error is about: the provider's name, the variable that holds its key (if any), the model asked for.
+    """The service in an error: the provider's name, the variable that holds its key (if any), the requested model.
 
-    ``key`` is the key itself, so that it can be taken out of what a server echoes.
+    ``key`` is the key itself, so that it can be masked in a server's text.
     """
 
     provider: str
@@ -54,12 +54,12 @@ class Answerer:
     key: str = field(default="", repr=False)
 
     def masked(self, text: str) -> str:
-        """The text without the key."""
+        """Gives the text with the key masked."""
         return text.replace(self.key, "***") if self.key else text
 
 
 def from_response(who: Answerer, status: int, headers: Mapping[str, str], body: bytes) -> ProviderError:
-    """The error for a response that is not a success. ``headers`` in lower case."""
+    """Gives the error for a response that is not a success. ``headers`` are in lower case."""
     error, message = _error_object(who.masked(body.decode("utf-8", "replace")).encode())
     if not message and _is_html(headers, body):
         message = f"it answered with a web page instead of JSON ({_title(body)})"
@@ -83,7 +83,7 @@ def from_response(who: Answerer, status: int, headers: Mapping[str, str], body: 
 
 
 def from_error_object(who: Answerer, value: Any) -> ProviderError:
-    """The error for an error object inside an answer that began as a success."""
+    """Gives the error for an error object inside an answer that began as a success."""
     error = value if isinstance(value, dict) else {"message": str(value)}
     message = who.masked(str(error.get("message") or error.get("detail") or "no reason given"))[:_EXCERPT]
     code = error.get("code")
@@ -101,7 +101,7 @@ def from_error_object(who: Answerer, value: Any) -> ProviderError:
 
 
 def unreadable(who: Answerer, content_type: str, body: bytes) -> UnreadableAnswer:
-    """The error for a success whose body is not of the protocol."""
+    """Gives the error for a success whose body breaks the protocol."""
     body = who.masked(body.decode("utf-8", "replace")).encode()
     if _is_html({"content-type": content_type}, body):
         seen = f"a web page ({_title(body)})"
@@ -156,7 +156,7 @@ def _key_advice(who: Answerer) -> str:
 
 
 def _error_object(body: bytes) -> tuple[dict[str, Any], str]:
-    """The error object and its message, from the shapes in use: {"error": {…}}, {"error": "…"}, {"message": …}, {"detail": …}."""
+    """Finds the error and its message in the usual shapes: {"error": {…}}, {"error": "…"}, {"message": …}, {"detail": …}."""
     try:
         value = json.loads(body)
     except (ValueError, RecursionError):
@@ -173,7 +173,7 @@ def _error_object(body: bytes) -> tuple[dict[str, Any], str]:
 
 
 def _wait_in(error: Mapping[str, Any]) -> float | None:
-    """The seconds to wait that Google writes into the error itself (google.rpc.RetryInfo)."""
+    """Reads the seconds to wait that Google writes into the error itself (google.rpc.RetryInfo)."""
     details = error.get("details")
     for detail in details if isinstance(details, list) else ():
         delay = detail.get("retryDelay") if isinstance(detail, dict) else None

@@ -1,7 +1,7 @@
 """Google's Gemini dialect: streamGenerateContent as server-sent events.
 
-https://ai.google.dev/api/generate-content, read with the official client 3.4. A thought's signature belongs to the part it
-came with and goes back with it; here it is a Thinking without text before that part.
+https://ai.google.dev/api/generate-content, checked against the official client 3.4. A thought's signature belongs to the part
+it came with and goes back with that part; here it is a Thinking without text before the part.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ _FINISHES: Mapping[str, Finish] = {
     "SPII": "content_filter",
     "IMAGE_SAFETY": "content_filter",
 }
-# These say that the model failed; another try may do better.
+# The finish reasons of a failed answer; another try may succeed.
 _FAILED = frozenset(
     {
         "MALFORMED_FUNCTION_CALL",
@@ -54,7 +54,7 @@ _FAILED = frozenset(
 
 
 class GeminiWire:
-    """The dialect. ``who`` names the provider in errors."""
+    """Gemini's dialect. ``who`` names the provider in errors."""
 
     framing: Literal["events", "lines"] = "events"
     embeddings = "/embeddings"
@@ -65,11 +65,11 @@ class GeminiWire:
         self._card = card
 
     def headers(self, key: str) -> Mapping[str, str]:
-        """The key."""
+        """Gives the header with the key."""
         return {"x-goog-api-key": key}
 
     def encode(self, request: Request, /) -> WireRequest:
-        """POST …:streamGenerateContent. Thoughts are asked for where the model is known to have any."""
+        """Gives POST …:streamGenerateContent. It asks for thoughts if the model is known to have them."""
         options = request.options
         system = [message.text for message in request.messages if message.role == "system" and message.text]
         chosen = {
@@ -95,32 +95,32 @@ class GeminiWire:
         return WireRequest(path, {"content-type": "application/json"}, json.dumps(body).encode())
 
     def decoder(self) -> GeminiDecoder:
-        """A reader for one answer."""
+        """Gives a reader for one answer."""
         return GeminiDecoder(self._who)
 
     def models(self) -> CatalogRequest:
-        """The list of models."""
+        """Gives the request for the list of models."""
         return CatalogRequest("/models?pageSize=1000")
 
     def offered(self, answer: Json) -> Mapping[str, int | None]:
-        """Gives the models that chat, with their windows."""
+        """Reads the names of chat models and their context windows in tokens (None if not said)."""
         methods = ((item, item.get("supportedGenerationMethods")) for item in answer["models"])
         chatting = [item for item, can in methods if can is None or "generateContent" in can]
         found = named_models(chatting, name="name", window=("inputTokenLimit",))
         return {name.removeprefix("models/"): window for name, window in found.items()}
 
     def about(self, model: str, base_url: str) -> Sequence[CatalogRequest]:  # noqa: ARG002 -- the protocol's signature
-        """The model's own page."""
+        """Gives the request for the model's own page."""
         return (CatalogRequest(f"/models/{model.removeprefix('models/')}"),)
 
     def window(self, model: str, answer: Json) -> int | None:  # noqa: ARG002 -- the protocol's signature
-        """Its window."""
+        """Reads the context window from the model's page; None if it is not there."""
         size = answer.get("inputTokenLimit")
         return size if type(size) is int else None
 
 
 class GeminiDecoder:
-    """Reads one streamed answer."""
+    """A reader of one streamed answer."""
 
     def __init__(self, who: Answerer) -> None:
         self._who = who
@@ -132,7 +132,7 @@ class GeminiDecoder:
         self._calls = 0
 
     def feed(self, data: str, /) -> Sequence[ProviderEvent]:
-        """The data of one event in, deltas out."""
+        """Reads the data of one event and gives its deltas."""
         chunk = json_value(self._who, data, began=bool(self._model))
         events: list[ProviderEvent] = []
         for one in chunk if isinstance(chunk, list) else [chunk]:
@@ -142,11 +142,11 @@ class GeminiDecoder:
         return events
 
     def end(self) -> Sequence[ProviderEvent]:
-        """Ended. Raises StreamInterrupted if no reason for the end came."""
+        """Gives Ended. Raises StreamInterrupted if no finish reason came."""
         if self._finish is None:
             raise broken_off(self._who)
         counts = self._counts
-        # The answer's count leaves the thoughts out, and the prompt's what tools read.
+        # The answer's count excludes the thoughts, and the prompt's count excludes the prompts of tools.
         output = counts["answer"] + counts["thoughts"]
         prompt = counts["prompt"] + counts["tools"]
         usage = Usage(prompt, counts["cached"], output, counts["thoughts"]) if prompt or output else None
@@ -195,7 +195,7 @@ class GeminiDecoder:
         opaque = {"vendor": "gemini", "signature": signature, "of": "next part"} if isinstance(signature, str) else {}
         text = part.get("text")
         if part.get("thought"):
-            # A signature of thoughts themselves is not wanted back.
+            # The API does not want back the signature of a thought's own part.
             return (ThinkingDelta(text),) if isinstance(text, str) and text else ()
         events: list[ProviderEvent] = [ThinkingDelta("", opaque)] if opaque else []
         call = part.get("functionCall")
@@ -221,7 +221,7 @@ def _choice(choice: str) -> Json:
 
 
 def _contents(messages: Sequence[Message]) -> list[Json]:
-    """User and model in turns; tool results are the user's here."""
+    """Encodes messages, with user and model in turns; tool results belong to the user here."""
     names = {call.id: call.name for message in messages for call in message.tool_calls}
     found: list[Json] = []
     for message in messages:
@@ -249,7 +249,7 @@ def _parts(message: Message, names: Mapping[str, str]) -> list[Json]:
             found.append({**encoded, **({"thoughtSignature": signature} if signature else {})})
             signature = None
     if signature:
-        # It came after the last words.
+        # The signature came after the last text.
         found.append({"text": "", "thoughtSignature": signature})
     return found
 

@@ -1,4 +1,4 @@
-"""Lines of JSON: bytes in, lines out, however the bytes are split. Pure."""
+"""Splits a stream into lines of JSON; the bytes may be split anywhere. Pure."""
 
 from __future__ import annotations
 
@@ -8,14 +8,14 @@ MAX_LINE_BYTES = 1 << 20
 
 
 class LineParser:
-    """One stream from ``source``. Empty lines are nothing."""
+    """A parser of one stream from ``source``. It skips empty lines."""
 
     def __init__(self, *, source: str = "the provider") -> None:
         self._source = source
         self._rest = b""
 
     def feed(self, chunk: bytes) -> list[str]:
-        """The lines completed by this chunk. Raises UnreadableAnswer over 1 MiB without an end."""
+        """Gives the lines that this chunk completes. Raises UnreadableAnswer for a line over 1 MiB."""
         *lines, self._rest = (self._rest + chunk).split(b"\n")
         if len(self._rest) > MAX_LINE_BYTES:
             much = f"one line of the answer has more than {MAX_LINE_BYTES} bytes, which is no chat"
@@ -23,6 +23,6 @@ class LineParser:
         return [line.decode("utf-8", "replace") for line in lines if line.strip()]
 
     def end(self) -> list[str]:
-        """A last line that was not ended."""
+        """Gives the last line, if it has no line end."""
         rest, self._rest = self._rest, b""
         return [rest.decode("utf-8", "replace")] if rest.strip() else []

@@ -1,7 +1,7 @@
 """Ollama's own dialect, /api/chat, whose answers are lines of JSON.
 
-https://docs.ollama.com/api/chat. Only here can the context window be set (``num_ctx``), and only here a prompt that is too long
-be made an error (``truncate``, ``shift``): the OpenAI dialect of the same server cuts it off at the front and says nothing.
+https://docs.ollama.com/api/chat. Only this dialect can set the context window (``num_ctx``) and make too long a prompt an error
+(``truncate``, ``shift``). The OpenAI dialect of the same server silently cuts such a prompt at the front.
 """
 
 from __future__ import annotations
@@ -28,18 +28,18 @@ from anaphora.values.codec import Json
 from anaphora.values.events import Ended, ProviderEvent, TextDelta, ThinkingDelta, ToolCallDelta
 from anaphora.values.message import Finish, Image, Message, Usage
 
-# Every token of a window takes memory, so a model that could have a huge one does not get it unasked.
+# The largest default window, in tokens: every token of a window takes memory.
 LARGEST_WINDOW = 16_384
 _FINISHES: Mapping[str, Finish] = {"length": "length", "stop": "stop", "tool_calls": "tool_calls"}
 
 
 def native_url(base_url: str) -> str:
-    """The server's address, where that of its OpenAI dialect is given, which most people know."""
+    """Gives the server's address, also from the better known address of its OpenAI dialect."""
     return base_url.rstrip("/").removesuffix("/v1")
 
 
 class OllamaWire:
-    """The dialect. ``who`` names the provider in errors; ``context_window`` (tokens) is asked for with every request."""
+    """Ollama's dialect. ``who`` names the provider in errors; every request sets the ``context_window`` (tokens)."""
 
     framing: Literal["events", "lines"] = "lines"
     embeddings = "/v1/embeddings"
@@ -50,11 +50,11 @@ class OllamaWire:
         self._context_window = context_window
 
     def headers(self, key: str) -> Mapping[str, str]:
-        """A key, for servers behind a gate."""
+        """Gives the header with the key, for servers behind a gateway."""
         return {"authorization": f"Bearer {key}"} if key else {}
 
     def encode(self, request: Request, /) -> WireRequest:
-        """POST /api/chat, streaming."""
+        """Gives POST /api/chat, streaming."""
         options = request.options
         chosen = {
             "num_ctx": self._context_window,
@@ -71,7 +71,7 @@ class OllamaWire:
             "shift": False,
             "options": {name: value for name, value in chosen.items() if value is not None},
         }
-        # It cannot be told which tool to call, only that there are none.
+        # Ollama has no tool choice: a request can only leave the tools out.
         if request.tools and options.tool_choice != "none":
             body["tools"] = [function_tool(tool) for tool in request.tools]
         if request.schema is not None:
@@ -80,23 +80,23 @@ class OllamaWire:
         return WireRequest("/api/chat", {"content-type": "application/json"}, json.dumps(body).encode())
 
     def decoder(self) -> OllamaDecoder:
-        """A reader for one answer."""
+        """Gives a reader for one answer."""
         return OllamaDecoder(self._who)
 
     def models(self) -> CatalogRequest:
-        """Gives the models on the disk."""
+        """Gives the request for the models on the server's disk."""
         return CatalogRequest("/api/tags")
 
     def offered(self, answer: Json) -> Mapping[str, int | None]:
-        """Their names."""
+        """Reads the models' names; their context windows are not said."""
         return named_models(answer["models"], name="name")
 
     def about(self, model: str, base_url: str) -> Sequence[CatalogRequest]:  # noqa: ARG002 -- the protocol's signature
-        """The model's own page."""
+        """Gives the request for the model's own page."""
         return (CatalogRequest("/api/show", {"model": model}),)
 
     def window(self, model: str, answer: Json) -> int | None:  # noqa: ARG002 -- the protocol's signature
-        """Gives the window that the model's file sets, else the one that it was made for, within reason."""
+        """Reads the context window that the model's file sets, else the model's own, but at most 16,384 tokens."""
         set_by_file = re.search(r"^num_ctx\s+(\d+)\s*$", str(answer.get("parameters") or ""), re.MULTILINE)
         if set_by_file:
             return int(set_by_file[1])
@@ -108,7 +108,7 @@ class OllamaWire:
 
 
 class OllamaDecoder:
-    """Reads one streamed answer."""
+    """A reader of one streamed answer."""
 
     def __init__(self, who: Answerer) -> None:
         self._who = who
@@ -120,7 +120,7 @@ class OllamaDecoder:
         self._details: dict[str, Any] = {}
 
     def feed(self, data: str, /) -> Sequence[ProviderEvent]:
-        """One line in, deltas out."""
+        """Reads one line and gives its deltas."""
         line = json_chunk(self._who, data, began=bool(self._model))
         if line.get("error"):
             raise from_error_object(self._who, line["error"])
@@ -136,7 +136,7 @@ class OllamaDecoder:
         return self._message(message) if isinstance(message, dict) else ()
 
     def end(self) -> Sequence[ProviderEvent]:
-        """Ended. Raises StreamInterrupted if the server did not say that it is done."""
+        """Gives Ended. Raises StreamInterrupted if the server did not say that it is done."""
         if self._finish is None:
             raise broken_off(self._who)
         counts = self._counts

@@ -1,8 +1,8 @@
-"""The OpenAI chat-completions dialect, as OpenAI writes it and as everybody else does.
+"""The OpenAI chat-completions dialect, as OpenAI and other services write it.
 
-Quirks that are read without complaint: empty ``choices``, chunks without ``delta``, usage in a late chunk, in every
-chunk or under ``x_groq``, reasoning under three names, text that repeats itself cumulatively, tool calls without
-index or with the same index, errors inside a success, a whole JSON answer where a stream was asked for.
+The decoder accepts these quirks: empty ``choices``, chunks without ``delta``, usage in a late chunk, in every chunk or under
+``x_groq``, reasoning under several names, text that repeats itself cumulatively, tool calls without index or with the same
+index, errors inside a success, a whole JSON answer instead of a stream.
 """
 
 from __future__ import annotations
@@ -48,7 +48,7 @@ _VENDOR_DETAILS = ("timings", "system_fingerprint", "provider", "service_tier")
 
 
 class OpenAIWire:
-    """The dialect. ``who`` names the provider in errors, ``vendor`` says what is particular to it."""
+    """The OpenAI dialect. ``who`` names the provider in errors; ``vendor`` holds the peculiarities of the service."""
 
     framing: Literal["events", "lines"] = "events"
     embeddings = "/embeddings"
@@ -59,11 +59,11 @@ class OpenAIWire:
         self._vendor = vendor
 
     def headers(self, key: str) -> Mapping[str, str]:
-        """The key."""
+        """Gives the header with the key."""
         return {"authorization": f"Bearer {key}"} if key else {}
 
     def encode(self, request: Request, /) -> WireRequest:
-        """POST /chat/completions, streaming, with nothing in it that the user did not set."""
+        """Gives POST /chat/completions, streaming, with only the options that the user set."""
         options = request.options
         body: dict[str, Any] = {
             "model": request.model,
@@ -83,7 +83,7 @@ class OpenAIWire:
         return WireRequest("/chat/completions", {"content-type": "application/json"}, json.dumps(body).encode())
 
     def _call_id(self, call_id: str) -> str:
-        # Mistral takes nine letters and digits, and nothing else.
+        # Mistral accepts only ids of nine letters and digits.
         return sha256(call_id.encode()).hexdigest()[:9] if self._vendor.short_call_ids else call_id
 
     def _tools(self, request: Request) -> Json:
@@ -105,23 +105,23 @@ class OpenAIWire:
         return function_tool(tool, strict, **({"strict": True} if strict else {}))
 
     def decoder(self) -> WireDecoder:
-        """A reader for one answer."""
+        """Gives a reader for one answer."""
         return OpenAIDecoder(self._who)
 
     def models(self) -> CatalogRequest:
-        """The list of models."""
+        """Gives the request for the list of models."""
         return CatalogRequest("/models")
 
     def offered(self, answer: Json) -> Mapping[str, int | None]:
-        """Their names, and the windows where the service says them."""
+        """Reads the models' names and context windows in tokens (None if not said)."""
         return named_models(answer["data"], name="id", window=_WINDOWS)
 
     def about(self, model: str, base_url: str) -> Sequence[CatalogRequest]:  # noqa: ARG002 -- the protocol's signature
-        """The list, and llama.cpp's properties."""
+        """Gives the requests for the list of models and for llama.cpp's properties."""
         return CatalogRequest("/models"), CatalogRequest(f"{base_url.rstrip('/').removesuffix('/v1')}/props")
 
     def window(self, model: str, answer: Json) -> int | None:
-        """From whichever of the two it is."""
+        """Reads the context window from the list of models or from llama.cpp's properties."""
         if "data" in answer:
             return self.offered(answer).get(model)
         size = answer["default_generation_settings"]["n_ctx"]
@@ -129,7 +129,7 @@ class OpenAIWire:
 
 
 class OpenAIDecoder:
-    """Reads one streamed answer."""
+    """A reader of one streamed answer."""
 
     def __init__(self, who: Answerer) -> None:
         self._who = who
@@ -145,7 +145,7 @@ class OpenAIDecoder:
         self._details: dict[str, Any] = {}
 
     def feed(self, data: str, /) -> Sequence[ProviderEvent]:
-        """The data of one event in, deltas out."""
+        """Reads the data of one event and gives its deltas."""
         text = self._frame.text(data)
         if text:
             text = self._new(text)
@@ -165,7 +165,7 @@ class OpenAIDecoder:
         return events
 
     def end(self) -> Sequence[ProviderEvent]:
-        """Gives the events that were held back, then Ended.
+        """Gives the held text, then Ended.
 
         Raises StreamInterrupted if no finish reason came: [DONE] or end of file alone is a cut.
         """
@@ -179,7 +179,7 @@ class OpenAIDecoder:
         return self._whole(self._text.add(text))
 
     def _whole(self, text: str, *, last: bool = False) -> str:
-        """The text without a character's first half at its end, which waits for the second."""
+        """Gives the text without half a character at its end, which waits for the other half."""
         if text.isascii() and not self._half:
             return text
         text, self._half = self._half + text, ""
@@ -238,9 +238,9 @@ class OpenAIDecoder:
 
 
 class _TextFold:
-    """Finds out whether deltas are increments or repeat all text so far (seen in gateways, qwen-code).
+    """A detector of cumulative deltas, which repeat all text so far (seen in gateways, qwen-code).
 
-    A delta that begins with everything before it is held until the next one decides: repeated twice means cumulative.
+    A delta that begins with all earlier text is held until the next delta decides: two repetitions mean cumulative.
     """
 
     def __init__(self) -> None:
@@ -249,7 +249,7 @@ class _TextFold:
         self._held = ""
 
     def add(self, text: str) -> str:
-        """The new words in this delta."""
+        """Gives the new text of this delta."""
         if self._mode == "increments":
             return text
         if self._mode == "cumulative":
@@ -278,10 +278,10 @@ class _TextFold:
 
 
 class _ToolCallFold:
-    """Gives every tool call its own index, whatever the server does with ``index`` and ``id``.
+    """The indexes of tool calls, for servers that omit or reuse ``index`` and ``id``.
 
-    Index known and id the same or missing: it goes on. Index known and another id: a new call. No index but an id: a new
-    call, unless the id is known. Neither: the last one goes on.
+    A known index with the same id or none continues the call; with another id it begins a new call. An id without an index begins
+    a new call, unless the id is known. A piece without index, id and name continues the last call.
     """
 
     def __init__(self) -> None:
@@ -319,13 +319,13 @@ class _ToolCallFold:
 
 
 def _usage(value: Mapping[str, Any]) -> Usage | None:
-    """Usage, or None where a server reports zeros for what cannot be zero (LiteLLM does)."""
+    """Reads the usage; None if input and output are both zero, as LiteLLM reports."""
     prompt = value.get("prompt_tokens_details")
     completion = value.get("completion_tokens_details")
     prompt = prompt if isinstance(prompt, dict) else {}
     usage = Usage(
         input_tokens=_count(value.get("prompt_tokens")),
-        # DeepSeek has a name of its own for it.
+        # DeepSeek has its own name for it.
         cached_tokens=_count(prompt.get("cached_tokens")) or _count(value.get("prompt_cache_hit_tokens")),
         cache_write_tokens=_count(prompt.get("cache_write_tokens")),
         output_tokens=_count(value.get("completion_tokens")),

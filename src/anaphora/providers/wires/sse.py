@@ -1,6 +1,6 @@
-"""Server-sent events: bytes in, events out, as the WHATWG standard has it and browsers do it.
+"""Parses server-sent events as the WHATWG standard says and browsers do.
 
-Pure and incremental: the bytes may be split anywhere. ``id`` and ``retry`` fields are read over, since no chat API
+Pure and incremental: the bytes may be split anywhere. ``id`` and ``retry`` fields are skipped, since no chat API
 resumes by them. https://html.spec.whatwg.org/multipage/server-sent-events.html#parsing-an-event-stream
 """
 
@@ -13,7 +13,7 @@ _BOM = b"\xef\xbb\xbf"
 
 
 class SSEParser:
-    """One stream from ``source``; a partial event at its end is dropped, as the standard asks."""
+    """A parser of one stream from ``source``. It drops a partial event at the end, as the standard asks."""
 
     def __init__(self, *, source: str = "the provider", max_event_bytes: int = MAX_EVENT_BYTES) -> None:
         self._source = source
@@ -27,8 +27,8 @@ class SSEParser:
         self._size = 0
 
     def feed(self, chunk: bytes) -> list[tuple[str, str]]:
-        """All events completed by this chunk, as (name, data). Raises UnreadableAnswer over the size limit."""
-        # The usual case, whole one-line events in one read, without looking at every line.
+        """Gives all events that this chunk completes, as (name, data). Raises UnreadableAnswer over the size limit."""
+        # A shortcut for the usual case: whole one-line events in one read.
         if self._between and chunk.endswith(b"\r\n\r\n"):
             chunk = chunk.replace(b"\r\n", b"\n")
         if self._between and chunk.endswith(b"\n\n") and b"\r" not in chunk and len(chunk) <= self._limit:

@@ -1,6 +1,6 @@
-"""Reads chunks that differ from an earlier one only in their text, without parsing the rest again.
+"""Reads the text of a chunk without parsing the rest, if only the text differs from an earlier chunk. Pure.
 
-A stream repeats some two hundred bytes around every word. Pure.
+A stream repeats some two hundred bytes around every word.
 """
 
 from __future__ import annotations
@@ -13,9 +13,9 @@ _MOST_FRAMES = 8
 
 
 class TextFrame:
-    """The bytes before and after the text in the chunks of one stream, once a parsed chunk has shown them.
+    """The bytes before and after the text in the chunks of one stream, learned from a parsed chunk.
 
-    ``key`` is the name under which the text is.
+    ``key``: the name of the text in the JSON.
     """
 
     def __init__(self, key: str) -> None:
@@ -26,7 +26,7 @@ class TextFrame:
         self._learned = 0
 
     def text(self, data: str) -> str | None:
-        """The text of a chunk in this frame; None if it is in another and must be parsed."""
+        """Gives the text of a chunk in this frame; None if the chunk must be parsed."""
         if not self._before or not data.startswith(self._before) or not data.endswith(self._after):
             return None
         try:
@@ -36,10 +36,9 @@ class TextFrame:
         return text if type(text) is str and end + len(self._after) == len(data) else None
 
     def learn(self, data: str, text: str) -> None:
-        """Take the frame from a chunk that was parsed and holds nothing but this text.
+        """Learns the frame from a parsed chunk that holds only this text, and the key exactly once.
 
-        With exactly one key of that name in it, the frame is unmistakable. Where every chunk has a frame of its own
-        (padding against eavesdroppers, a running clock), learning stops after a few.
+        Learning stops after 8 frames: in some streams every chunk has its own (padding against eavesdroppers, a running clock).
         """
         if self._learned == _MOST_FRAMES or data.count(self._key) != 1:
             return
