@@ -24,8 +24,8 @@ def test_version_and_help():
 @pytest.mark.parametrize("flag", ["--help", "--version"])
 def test_help_and_version_load_next_to_nothing(flag: str):
     code = (
-        f"import sys\nsys.argv = ['anaphora', '{flag}']\nfrom anaphora.cli.main import main\n"
-        "try: main()\nexcept SystemExit: pass\nprint(sorted(sys.modules))"
+        f"import sys\nbefore = {{*sys.modules}}\nsys.argv = ['anaphora', '{flag}']\nfrom anaphora.cli.main import main\n"
+        "try: main()\nexcept SystemExit: pass\nprint(sorted({*sys.modules} - before))"
     )
     modules = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
     for heavy in ("'httpx2'", "'rich'", "'prompt_toolkit'", "'anyio'", "'dataclasses'", "'asyncio'", "'json'"):
