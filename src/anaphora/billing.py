@@ -11,6 +11,7 @@ import anyio
 
 from anaphora.errors import ConfigError, CostLimitReached
 from anaphora.providers.base import Request
+from anaphora.providers.contract import checked_events
 from anaphora.providers.model import Model
 from anaphora.providers.models.card import ModelCard
 from anaphora.stores.base import Store
@@ -73,7 +74,7 @@ class Billing:
         draft = AnswerDraft()
         ended = Ended("stop")
         try:
-            async with aclosing(model.provider.stream(request)) as events:
+            async with aclosing(checked_events(model.provider, request)) as events:
                 async for event in events:
                     if isinstance(event, Ended):
                         ended = event

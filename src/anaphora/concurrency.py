@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import math
 import sys
-from collections.abc import Awaitable, Callable, Coroutine
+import time
+from collections.abc import Awaitable, Callable, Coroutine, Generator
 from functools import partial
-from typing import Any, TypeVar
+from typing import Any, Generic, TypeVar
 
 import anyio
 import anyio.to_thread
@@ -58,27 +60,86 @@ def poster() -> Post:
     return run_there
 
 
+class Raised:
+    """An error on its way from one thread to another, as a value: event loops give some errors a meaning of their own."""
+
+    def __init__(self, error: BaseException) -> None:
+        self.error = error
+
+
+def caught(function: Callable[[], T]) -> T | Raised:
+    """Calls a function and gives its result, or what it raised."""
+    try:
+        return function()
+    except BaseException as error:  # noqa: BLE001 -- raised again where the result is awaited
+        return Raised(error)
+
+
 async def run_in_thread(function: Callable[..., T], *arguments: Any, abandon: bool = False) -> T:
     """Runs a function in a worker thread, or here where threads do not exist. ``abandon``: whoever is cancelled does not wait."""
     if not HAS_THREADS:
         return function(*arguments)
-    return await anyio.to_thread.run_sync(partial(function, *arguments), abandon_on_cancel=abandon)
+    result = await anyio.to_thread.run_sync(caught, partial(function, *arguments), abandon_on_cancel=abandon)
+    if isinstance(result, Raised):
+        raise result.error
+    return result
 
 
 async def alongside(background: Callable[[], Coroutine[Any, Any, None]], work: Callable[[], Awaitable[T]]) -> T:
     """Run ``work`` while ``background`` runs, and end that with it. Raises what ``work`` raises, as it is."""
-    failure: Exception | None = None
+    failure: BaseException | None = None
     result: list[T] = []
     async with anyio.create_task_group() as tasks:
         tasks.start_soon(background)
         try:
             result.append(await work())
-        except Exception as error:  # noqa: BLE001 -- the group would wrap it
+        except BaseException as error:
+            if is_cancelled():
+                raise
+            # The group would wrap it.
             failure = error
         tasks.cancel_scope.cancel()
     if failure is not None:
         raise failure
     return result[0]
+
+
+def is_cancelled() -> bool:
+    """Tells if the running task was asked to end. If not, an error of cancellation came from user code: a failure like others."""
+    if anyio.current_effective_deadline() == -math.inf:
+        return True
+    try:
+        task = asyncio.current_task()
+    except RuntimeError:
+        return False
+    return task is not None and task.cancelling() > 0
+
+
+class Steps(Generic[T]):
+    """Awaits a coroutine and measures its longest step, in seconds: the time for which it held up the event loop."""
+
+    def __init__(self, work: Awaitable[T]) -> None:
+        self.longest = 0.0
+        self._work = work
+
+    def __await__(self) -> Generator[Any, Any, T]:
+        work = self._work.__await__()
+        step: Callable[[], Any] = partial(next, work)
+        while True:
+            begun = time.monotonic()
+            try:
+                waits_for = step()
+            except StopIteration as end:
+                result: T = end.value
+                return result
+            finally:
+                self.longest = max(self.longest, time.monotonic() - begun)
+            try:
+                value = yield waits_for
+            except BaseException as error:  # noqa: BLE001 -- the work decides what becomes of it
+                step = partial(work.throw, error)
+            else:
+                step = partial(next, work) if value is None else partial(work.send, value)
 
 
 async def _awaited(work: Callable[[], Awaitable[None]]) -> None:

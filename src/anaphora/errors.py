@@ -39,6 +39,17 @@ from typing import Any, ClassVar, Self
 class AnaphoraError(Exception):
     """The base of all; ``str(error)`` is a sentence for the person at the keyboard."""
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        # Many take other arguments than the sentence that they keep; workers and queues send errors as pickles.
+        return _rebuilt, (type(self), self.args, self.__dict__)
+
+
+def _rebuilt(kind: type[AnaphoraError], args: tuple[Any, ...], values: dict[str, Any]) -> AnaphoraError:
+    error = kind.__new__(kind, *args)
+    error.args = args
+    error.__dict__.update(values)
+    return error
+
 
 class ConfigError(AnaphoraError):
     """A wrong or missing setting."""
@@ -158,9 +169,8 @@ class ConnectionFailed(ProviderError):
 
 
 class ProviderTimeout(ProviderError):
-    """A deadline passed before the answer began."""
+    """A deadline passed before the answer began. It is not tried again by itself: the user has waited long enough."""
 
-    can_be_retried = True
     may_fall_back = True
 
 

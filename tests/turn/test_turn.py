@@ -281,7 +281,7 @@ async def test_a_provider_that_breaks_its_contract_breaks_no_transcript():
             raise ZeroDivisionError("bug")
 
     async with AsyncChatbot(Wild()) as bot:
-        with pytest.raises(ZeroDivisionError):
+        with pytest.raises(ProviderError, match="raised ZeroDivisionError: bug"):
             await bot.say("hi")
         assert await everything(bot) == [("user", "hi", "complete"), ("assistant", "words", "interrupted")]
 

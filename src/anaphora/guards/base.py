@@ -7,7 +7,7 @@ from collections.abc import Awaitable, Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, get_args
 
-from anaphora.concurrency import run_in_thread
+from anaphora.concurrency import is_cancelled, run_in_thread
 from anaphora.errors import ConfigError, GuardFailed
 
 Side = Literal["message", "answer", "result"]
@@ -51,7 +51,9 @@ class Guard:
             else:
                 said = await run_in_thread(self.check, text, abandon=True)
                 said = await said if inspect.isawaitable(said) else said
-        except (Exception, SystemExit) as error:
+        except BaseException as error:
+            if is_cancelled():
+                raise
             raise GuardFailed(
                 f"the guard {self.name} failed, so nothing was passed on: {type(error).__name__}: {error}"
             ) from error

@@ -38,6 +38,7 @@ class ModelInfo:
 
     ``context_window``: in tokens. ``count``: an exact counter. ``system``: the default system prompt. ``small``: the model cannot
     be trusted with summaries or facts. ``one_at_a_time``: its calls wait for one another. ``card``: its abilities and prices.
+    ``most_tools`` and ``longest_description`` (characters): its limits for tools.
     """
 
     context_window: int | None = None
@@ -46,6 +47,8 @@ class ModelInfo:
     small: bool = False
     one_at_a_time: bool = False
     card: ModelCard = field(default_factory=ModelCard)
+    most_tools: int | None = None
+    longest_description: int | None = None
 
 
 class Provider(Protocol):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import replace
 
 from anaphora.context.budget import Budget, Prompt, budget_for
@@ -29,9 +29,19 @@ class Model:
         self._info: ModelInfo | None = None
         self._prompt: Prompt | None = None
         self._counted: dict[str, int] = {}
+        self._refused: set[str] = set()
 
     def __str__(self) -> str:
         return f"{self.provider.name}:{self.name}" if self.name else self.provider.name
+
+    @property
+    def refused_tools(self) -> Collection[str]:
+        """The names of the tools that the service has refused."""
+        return self._refused
+
+    def learn_refused(self, tool: str) -> None:
+        """Takes the name of a tool that the service refuses."""
+        self._refused.add(tool)
 
     async def prepare(self) -> ModelInfo:
         """Connects to the provider and learns the facts about the model, once. Raises ProviderError or ConfigError."""

@@ -66,8 +66,8 @@ class Cut:
     """The end of the stream without a finish reason, as after a broken connection."""
 
 
-Step = ProviderEvent | Delay | Cut | ProviderError
-ScriptedReply = str | ProviderError | Sequence[Step]
+Step = ProviderEvent | Delay | Cut | BaseException
+ScriptedReply = str | BaseException | Sequence[Step]
 
 _FAULTS: dict[str, tuple[type[ProviderError], str]] = {
     "rate_limited": (RateLimited, "too many requests: wait a moment and try again."),
@@ -129,7 +129,7 @@ class ScriptedProvider:
                     await anyio.sleep(seconds)
                 case Cut():
                     raise StreamInterrupted("scripted: the answer broke off before its end. Try again.", provider=self.name)
-                case ProviderError():
+                case BaseException():
                     raise step
                 case Ended():
                     yield Ended(step.finish, step.usage or usage + Usage(output_tokens=output), step.model or "scripted")
@@ -155,7 +155,7 @@ class ScriptedProvider:
             raise RequestRejected("scripted: the script has no more replies.", provider=self.name)
         if isinstance(reply, str):
             return words(reply)
-        return [reply] if isinstance(reply, ProviderError) else reply
+        return [reply] if isinstance(reply, BaseException) else reply
 
     def _usage(self, before: Sequence[Message], request: Request) -> Usage:
         now, tools = request.messages, schemas_text(request.tools)

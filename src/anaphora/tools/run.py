@@ -10,7 +10,7 @@ from difflib import get_close_matches
 
 import anyio
 
-from anaphora.concurrency import run_in_thread
+from anaphora.concurrency import Steps, is_cancelled, run_in_thread
 from anaphora.schema.strict import without_nulls
 from anaphora.tools.base import BadCall, Caller, Confirm, Tool, ToolFailed
 from anaphora.values.message import ToolCall, ToolResult, repaired_text
@@ -21,30 +21,46 @@ STOPPED = "(no result: the user stopped it. It may or may not have done its work
 REFUSED = "(not run: the user said no.)"
 NOBODY_TO_ASK = "(not run: it acts in the world, and there is nobody who could allow it.)"
 MOST_OF_AN_ERROR = 2_000
+# Guards see no more of a result, in characters.
+MOST_OF_A_RESULT = 2_000_000
+# An asynchronous function that holds up the event loop for longer is reported.
+BLOCKED_SECONDS = 1.0
+
+
+def _ignored(*_: object) -> None:
+    """Takes a report that nobody reads."""
 
 
 @dataclass(frozen=True, slots=True)
 class ToolHooks:
     """The functions to which a run of tools reports.
 
-    ``changed`` is awaited when there are new results to store. ``started`` and ``ended`` report one call. ``checked`` gives the
-    text of a result after the guards.
+    ``changed`` is awaited when there are new results to store. ``started`` and ``ended`` report one call; ``blocked`` reports one
+    whose function held up the event loop, and for how many seconds. ``checked`` gives the text of a result after the guards.
     """
 
     changed: Callable[[Sequence[ToolResult]], Awaitable[None]]
     started: Callable[[ToolCall], None]
     ended: Callable[[ToolResult], None]
     checked: Callable[[str], Awaitable[str]]
+    blocked: Callable[[ToolCall, float], None] = _ignored
 
 
 class ToolRun:
-    """The run of a message's tool calls, with their results.
+    """The run of a message's tool calls, with their results. With a ``refusal`` none is run, and the model is told why.
 
     An error of our own does not disturb the other calls: it is raised when all have ended.
     """
 
     def __init__(
-        self, calls: Sequence[ToolCall], tools: Mapping[str, Tool], caller: Caller, confirm: Confirm | None, hooks: ToolHooks
+        self,
+        calls: Sequence[ToolCall],
+        tools: Mapping[str, Tool],
+        caller: Caller,
+        confirm: Confirm | None,
+        hooks: ToolHooks,
+        *,
+        refusal: str = "",
     ) -> None:
         self.bad = 0
         self.stopped = False
@@ -53,8 +69,9 @@ class ToolRun:
         self._caller = caller
         self._confirm = confirm
         self._hooks = hooks
+        self._refusal = refusal
         self._results: dict[str, ToolResult] = {}
-        self._failure: Exception | None = None
+        self._failure: BaseException | None = None
         self._confirming = anyio.Lock()
 
     @property
@@ -81,12 +98,17 @@ class ToolRun:
     async def _one(self, call: ToolCall) -> None:
         try:
             await self._called(call)
-        except Exception as error:  # noqa: BLE001 -- the others go on; it is raised when all have ended
+        except BaseException as error:
+            if is_cancelled():
+                raise
+            # The others go on; it is raised when all have ended.
             self._failure = self._failure or error
 
     async def _called(self, call: ToolCall) -> None:
         tool = self._tools.get(call.name)
         try:
+            if self._refusal:
+                raise BadCall(self._refusal)
             if tool is None:
                 raise BadCall(self._unknown(call.name))
             arguments = without_nulls(_arguments(call), tool.parameters)
@@ -96,7 +118,10 @@ class ToolRun:
             await self._hooks.changed(self.results)
             self._hooks.started(call)
             with anyio.fail_after(tool.seconds) as limit:
-                text = str(await tool.run(arguments, self._caller))
+                steps = Steps(tool.run(arguments, self._caller))
+                text = str(await steps)
+            if steps.longest > BLOCKED_SECONDS:
+                self._hooks.blocked(call, steps.longest)
         except ToolFailed as error:
             self.bad += isinstance(error, BadCall)
             await self._end(call, f"Error: {error}", failed=True)
@@ -104,13 +129,17 @@ class ToolRun:
             ran_out = tool is not None and limit.cancelled_caught
             reason = f"it took longer than {tool.seconds:g} seconds" if tool and ran_out else error
             await self._end(call, f"Error: {reason}", failed=True)
-        except (Exception, SystemExit) as error:  # noqa: BLE001 -- a user's function may raise anything
+        except BaseException as error:
+            if is_cancelled():
+                raise
+            # A user's function may raise anything.
             await self._end(call, f"Error: {type(error).__name__}: {error}", failed=True)
         else:
             await self._end(call, text, failed=False, most=tool.most)
 
     async def _end(self, call: ToolCall, text: str, *, failed: bool, most: int | None = None) -> None:
         # Guards see the whole text before it is cut: they cannot recognise half a secret.
+        text = shortened(text, max(most or 0, MOST_OF_A_RESULT))
         text = shortened(await self._hooks.checked(repaired_text(text)), most or MOST_OF_AN_ERROR)
         result = ToolResult(call.id, text, call.name, failed)
         self._results[call.id] = result

@@ -14,6 +14,7 @@ import anyio
 
 from anaphora.errors import InvalidAnswer, PromptTooLong, ProviderError, RequestRejected, StreamInterrupted
 from anaphora.providers.base import Request
+from anaphora.providers.contract import checked_events
 from anaphora.providers.retry import next_delay
 from anaphora.tools.base import schemas_text
 from anaphora.turn.prepare import Prepared, Step, prepare_next, prepare_shorter
@@ -53,6 +54,14 @@ def estimated_usage(prepared: Prepared, said: Message) -> Usage:
     model = prepared.model
     thought = model.estimate.count(text_message("assistant", said.thinking)) if said.thinking else 0
     return Usage(prepared.context.report.tokens, 0, model.estimate.count(said) + thought, thought)
+
+
+def believable(usage: Usage | None, estimate: Usage) -> Usage | None:
+    """Gives a reported usage with our estimate where it reports nothing at all: nobody answers for nothing."""
+    if usage is None:
+        return None
+    sent, said = usage.input_tokens or estimate.input_tokens, usage.output_tokens or estimate.output_tokens
+    return replace(usage, input_tokens=sent, output_tokens=said)
 
 
 async def ask_model(turn: TurnParts, step: Step, prepared: Prepared, record: Record, *, follows: bool) -> ModelAnswer:
@@ -106,6 +115,10 @@ class _Asking:
                 prepared.model.learn_window(error)
                 prepared, trimmed = await prepare_shorter(turn, self.step, prepared, error), True
             except ProviderError as error:
+                without = self._without_refused(prepared, error)
+                if without is not None:
+                    prepared = without
+                    continue
                 if isinstance(error, RequestRejected) and self._schema(prepared) is not None:
                     # Not every model takes every schema, whatever the catalog says; in words it can always be said.
                     prepared = replace(prepared, has_schema_mode=False)
@@ -118,6 +131,19 @@ class _Asking:
                 await anyio.sleep(delay)
             await self.begin_anew(prepared, None)
             await turn.bot.billing.check(turn.scope, prepared.model, sent=prepared.sent_tokens, answer=prepared.budget.answer)
+
+    def _without_refused(self, prepared: Prepared, error: ProviderError) -> Prepared | None:
+        """Gives the call without the tool that the service refused; None if the error names none."""
+        if not isinstance(error, RequestRejected) or not prepared.tools or self.is_shown:
+            return None
+        from anaphora.providers.wires.tool_form import refused_tool
+
+        refused = refused_tool(str(error), prepared.tools)
+        if refused is None:
+            return None
+        prepared.model.learn_refused(refused.name)
+        self.turn.events.put(Warned(f"the tool {refused.name} is left out, since {str(error).rstrip('.')}"))
+        return replace(prepared, tools=tuple(tool for tool in prepared.tools if tool is not refused))
 
     async def read(self, answer: ModelAnswer, shape: Shape) -> ModelAnswer:
         """Reads the answer as the type that was asked for; if it is not of it, asks once more. Raises InvalidAnswer."""
@@ -185,7 +211,7 @@ class _Asking:
         sent = replace(prepared.context.sent, model=str(model), tools=schemas_text(prepared.tools))
         before, at = last_call.replace(sent), time.monotonic()
         ended, refusal, follows = None, None, self.follows
-        async with aclosing(model.provider.stream(request)) as events:
+        async with aclosing(checked_events(model.provider, request)) as events:
             async for event in self._guarded(events):
                 if isinstance(event, Refused):
                     refusal = event.text

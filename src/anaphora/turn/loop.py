@@ -15,17 +15,18 @@ from typing import TYPE_CHECKING, Any
 
 import anyio
 
+from anaphora.concurrency import is_cancelled
 from anaphora.errors import UnreadableAnswer
 from anaphora.stores.records import checked_query
 from anaphora.tools.base import Caller
-from anaphora.turn.ask_model import ModelAnswer, ask_model, estimated_usage
+from anaphora.turn.ask_model import ModelAnswer, ask_model, believable, estimated_usage
 from anaphora.turn.incoming import Incoming
 from anaphora.turn.prepare import Prepared, Step, prepare
 from anaphora.turn.record import Ending, Record
 from anaphora.turn.request import TurnParts
 from anaphora.values.answer import Answer
-from anaphora.values.events import Event, Finished, Planned, Refused, Retrying, ToolEnded, ToolStarted, Warned
-from anaphora.values.message import Message, Part, Status, Text, ToolCall, ToolResult, Usage
+from anaphora.values.events import Ended, Event, Finished, Planned, Refused, Retrying, ToolEnded, ToolStarted, Warned
+from anaphora.values.message import WHOLE, Message, Part, Status, Text, Thinking, ToolCall, ToolResult, Usage
 from anaphora.values.transcript import START, Entry, Hit, Size
 from anaphora.values.usage import Call
 
@@ -108,15 +109,15 @@ async def _answer_once(turn: TurnParts, prepared: Prepared, progress: Progress, 
     if is_last and progress.rounds:
         turn.events.put(Warned(f"after {progress.rounds} rounds of tools the model must answer with what it has"))
     record.begin_answer(step.end, prepared)
-    outcome: Exception | None = None
+    outcome: BaseException | None = None
     given: ModelAnswer | None = None
     try:
         given = await ask_model(turn, step, prepared, record, follows=progress.follows)
         if is_last and given.message.tool_calls:
             given = _without_calls(given, record)
-    except Exception as error:
+    except BaseException as error:
         # Also a provider that breaks its contract must not break the transcript.
-        outcome, given = error, None
+        outcome, given = None if is_cancelled() else error, None
         raise
     finally:
         with anyio.CancelScope(shield=True):
@@ -162,7 +163,10 @@ async def _end_answer(turn: TurnParts, given: ModelAnswer, progress: Progress, r
         # The guard's words come after those that it let pass.
         told = Text(f"\n\n{given.refusal}" if message.text else given.refusal)
         message, status = replace(message, parts=(*message.parts, told)), "refused"
-    usage, size = await model.priced(given.ended.usage), await model.size(message)
+    if not calls_tools:
+        _warn(turn, message, given)
+    usage = await model.priced(believable(given.ended.usage, estimated_usage(given.prepared, message)))
+    size = await model.size(message)
     call = await _call(turn, given.prepared, message, usage, came=bool(given.message.parts) or given.refusal is not None)
     is_good = status == "complete"
     ending = Ending(message, status, size, usage, call, is_last=not calls_tools, moves_head=is_good and not calls_tools)
@@ -183,7 +187,19 @@ async def _end_answer(turn: TurnParts, given: ModelAnswer, progress: Progress, r
     return _Answered(given, entry, progress, calls_tools)
 
 
-async def _end_unfinished(turn: TurnParts, progress: Progress, record: Record, error: Exception | None) -> None:
+def _warn(turn: TurnParts, message: Message, given: ModelAnswer) -> None:
+    """Tells of an answer that is not whole, or empty."""
+    ended = given.ended
+    if ended.finish == "content_filter":
+        turn.events.put(Warned("a filter of the service ended the answer: it may not be whole"))
+    elif ended.finish == "unknown":
+        reason = f"the service ended the answer for a reason that is not known ({ended.raw_finish})"
+        turn.events.put(Warned(f"{reason}: it may not be whole"))
+    if given.refusal is None and not any(not isinstance(part, Thinking) for part in message.parts):
+        turn.events.put(Warned(f"{given.prepared.model} gave an empty answer: ask again, or in another way"))
+
+
+async def _end_unfinished(turn: TurnParts, progress: Progress, record: Record, error: BaseException | None) -> None:
     """Stores what came of an answer that failed, or that the user stopped (no ``error``)."""
     prepared = record.prepared
     if prepared is None:
@@ -259,7 +275,8 @@ async def _run_tools(turn: TurnParts, answered: _Answered, record: Record) -> Pr
     is_wanted = any(tools[call.name].takes_caller for call in calls if call.name in tools)
     caller = await _caller(turn, entry, progress.step.user, is_wanted=is_wanted)
     record.begin_results(entry)
-    run = ToolRun(calls, tools, caller, turn.bot.toolbox.confirm, _hooks(turn, record))
+    refusal = _half_call(answered.given.ended)
+    run = ToolRun(calls, tools, caller, turn.bot.toolbox.confirm, _hooks(turn, record), refusal=refusal)
     status: Status = "interrupted"
     try:
         await run.run()
@@ -276,6 +293,15 @@ async def _run_tools(turn: TurnParts, answered: _Answered, record: Record) -> Pr
                     _finish(turn, Message("assistant", ()), "stopped", progress, record, None)
     bad_rounds = progress.bad_rounds + 1 if run.bad == len(calls) else 0
     return replace(progress, step=replace(progress.step, last=results), bad_rounds=bad_rounds)
+
+
+def _half_call(ended: Ended) -> str:
+    """Gives the reason why the calls of an answer are not run: it did not end as a whole answer ends. Empty if it did."""
+    if ended.finish in WHOLE:
+        return ""
+    why = {"length": "it reached the longest answer allowed", "content_filter": "a filter ended it"}
+    reason = why.get(ended.finish, f"it ended with {ended.raw_finish!r}")
+    return f"not run: your answer was cut before it was whole ({reason}). If you still need the call, make it again, shorter."
 
 
 def _hooks(turn: TurnParts, record: Record) -> ToolHooks:
@@ -301,7 +327,11 @@ def _hooks(turn: TurnParts, record: Record) -> ToolHooks:
         text, refusal = await guarded(turn.bot.guards, "result", text)
         return text if refusal is None else f"(not shown: {refusal.text})"
 
-    return ToolHooks(changed, started, ended, checked)
+    def blocked(call: ToolCall, seconds: float) -> None:
+        held = f"the tool {call.name} held up all other conversations for {seconds:.1f} seconds"
+        turn.events.put(Warned(f"{held}: let it await, or make it a plain function"))
+
+    return ToolHooks(changed, started, ended, checked, blocked)
 
 
 async def _fitting(prepared: Prepared, progress: Progress, results: Sequence[ToolResult]) -> tuple[Message, Size]:

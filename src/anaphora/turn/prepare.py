@@ -9,6 +9,7 @@ from anaphora.context.budget import Budget
 from anaphora.context.plan import Context
 from anaphora.errors import ConfigError, ContextTooLong, CostLimitReached, PromptTooLong, ProviderError
 from anaphora.memory.branch_reader import measured
+from anaphora.providers.base import ModelInfo
 from anaphora.providers.model import Model
 from anaphora.providers.retry import Retries
 from anaphora.tools.base import Tool
@@ -146,7 +147,18 @@ async def _offered(turn: TurnParts, step: Step, model: Model) -> tuple[Tool, ...
             raise ConfigError(f"there is no tool {choice!r}: tool_choice is auto, none, required or the name of a tool.")
     for problem in toolbox.news():
         turn.events.put(Warned(problem))
-    return tools
+    return _fitting(turn, model, tools, await model.prepare()) if tools else ()
+
+
+def _fitting(turn: TurnParts, model: Model, tools: Sequence[Tool], info: ModelInfo) -> tuple[Tool, ...]:
+    """Gives the tools that the service takes, and tells of the others."""
+    from anaphora.providers.wires.tool_form import fitted_tools
+
+    taken = [tool for tool in tools if tool.name not in model.refused_tools]
+    found, left = fitted_tools(taken, most=info.most_tools, longest=info.longest_description)
+    if left and turn.state.last_call.is_news(left):
+        turn.events.put(Warned(left))
+    return found
 
 
 async def _planned(turn: TurnParts, step: Step, model: Model, budget: Budget) -> Context:

@@ -12,7 +12,7 @@ from anaphora.stores.base import Store
 from anaphora.stores.records import Change, Draft, Lease
 from anaphora.turn.prepare import Prepared
 from anaphora.values.draft import AnswerDraft
-from anaphora.values.events import TextDelta, ThinkingDelta, ToolCallDelta
+from anaphora.values.events import Delta, TextDelta
 from anaphora.values.message import Message, Status, Text, Usage
 from anaphora.values.transcript import Entry, Size
 from anaphora.values.usage import Call
@@ -88,7 +88,7 @@ class Record:
         self._begin(answer)
         self._results = Message("tool", ())
 
-    def add(self, event: TextDelta | ThinkingDelta | ToolCallDelta) -> None:
+    def add(self, event: Delta) -> None:
         """Adds words of the answer."""
         if self._first_at is None:
             self._first_at = time.monotonic()

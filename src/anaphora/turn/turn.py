@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Awaitable, Callable
-from contextlib import suppress
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import replace
 from functools import partial
 from typing import Any
 
 import anyio
 
-from anaphora.concurrency import Post, alongside, spawn
+from anaphora.concurrency import Post, alongside, is_cancelled, spawn
 from anaphora.errors import ConfigError, ConversationBusy, MessageEnded, ProviderError, StoreError
 from anaphora.stores.base import Indexed
 from anaphora.stores.records import Lease, busy
@@ -24,6 +24,16 @@ from anaphora.turn.request import TurnParts
 from anaphora.values.answer import Answer
 from anaphora.values.events import Finished, Refused, TextDelta
 from anaphora.values.message import Message
+
+
+@contextmanager
+def _ignoring_failures() -> Iterator[None]:
+    """Drops errors of background work, also those of user code that are no Exception."""
+    try:
+        yield
+    except BaseException:
+        if is_cancelled():
+            raise
 
 
 class Turn:
@@ -87,7 +97,10 @@ class Turn:
                 await self._wait_for_turn_before()
                 self._parts = replace(self._parts, bot=await self._opening())
                 await self._answer()
-        except Exception as caught:  # noqa: BLE001 -- handed to the reader, whatever it is
+        except BaseException as caught:
+            if is_cancelled():
+                raise
+            # Handed to the reader, whatever it is.
             error = caught
         finally:
             error = error or self._lost
@@ -176,7 +189,7 @@ class Turn:
             return
         bot, prepared = parts.bot, outcome.prepared
         # Whatever fails here, the answer is given and stored.
-        with self._background, suppress(Exception):
+        with self._background, _ignoring_failures():
             if (await prepared.model.prepare()).one_at_a_time:
                 await anyio.sleep(bot.timing.quiet)
             # The next turn searches only where there is a past beyond its window.

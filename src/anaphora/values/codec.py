@@ -22,8 +22,9 @@ def part_to_json(part: Part) -> Json:
             return {"type": "image", "media_type": media_type, "data": base64.b64encode(data).decode("ascii")}
         case Thinking(text, opaque):
             return {"type": "thinking", "text": text, **({"opaque": dict(opaque)} if opaque else {})}
-        case ToolCall(call_id, name, arguments):
-            return {"type": "tool_call", "id": call_id, "name": name, "arguments": arguments}
+        case ToolCall(call_id, name, arguments, opaque):
+            call = {"type": "tool_call", "id": call_id, "name": name, "arguments": arguments}
+            return {**call, **({"opaque": dict(opaque)} if opaque else {})}
         case ToolResult(call_id, text, name, failed):
             return {"type": "tool_result", "call_id": call_id, "text": text, "name": name, "failed": failed}
 
@@ -43,7 +44,7 @@ def part_from_json(value: Any) -> Part:
         case "thinking":
             return Thinking(_string(value, "text"), _object(value, "opaque"))
         case "tool_call":
-            return ToolCall(_string(value, "id"), _string(value, "name"), _string(value, "arguments"))
+            return ToolCall(_string(value, "id"), _string(value, "name"), _string(value, "arguments"), _object(value, "opaque"))
         case "tool_result":
             return ToolResult(
                 _string(value, "call_id"), _string(value, "text"), _string(value, "name"), value.get("failed") is True

@@ -6,8 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from anaphora.values.events import TextDelta, ThinkingDelta, ToolCallDelta
-from anaphora.values.message import Message, Part, Text, Thinking, ToolCall, repaired_text
+from anaphora.values.events import Delta, ImageDelta, TextDelta, ThinkingDelta, ToolCallDelta
+from anaphora.values.message import Image, Message, Part, Text, Thinking, ToolCall, repaired_text
 
 
 class _Texts(list[str]):
@@ -30,17 +30,21 @@ class _Call:
     id: str = ""
     name: str = ""
     arguments: list[str] = field(default_factory=list)
+    opaque: Mapping[str, Any] = field(default_factory=dict)
+
+
+_Piece = _Texts | _Thoughts | _Call | Image
 
 
 class AnswerDraft:
     """Folds deltas into the message they make, whose parts are in the order in which they came."""
 
     def __init__(self) -> None:
-        self._parts: list[_Texts | _Thoughts | _Call] = []
-        self._last: _Texts | _Thoughts | _Call | None = None
+        self._parts: list[_Piece] = []
+        self._last: _Piece | None = None
         self._calls: dict[int, _Call] = {}
 
-    def add(self, event: TextDelta | ThinkingDelta | ToolCallDelta) -> None:
+    def add(self, event: Delta) -> None:
         """Take in one delta."""
         if type(event) is TextDelta:
             last = self._last
@@ -58,7 +62,9 @@ class AnswerDraft:
                     self._open(thoughts)
                 thoughts.pieces.append(text)
                 thoughts.opaque = opaque
-            case ToolCallDelta(index, call_id, name, arguments):
+            case ImageDelta(image):
+                self._open(image)
+            case ToolCallDelta(index, call_id, name, arguments, opaque):
                 if index not in self._calls:
                     self._calls[index] = _Call(index)
                     self._open(self._calls[index])
@@ -66,8 +72,9 @@ class AnswerDraft:
                 call.id = call.id or call_id
                 call.name = call.name or name
                 call.arguments.append(arguments)
+                call.opaque = opaque or call.opaque
 
-    def _open(self, part: _Texts | _Thoughts | _Call) -> None:
+    def _open(self, part: _Piece) -> None:
         self._parts.append(part)
         self._last = part
 
@@ -79,11 +86,15 @@ class AnswerDraft:
         return Message("assistant", tuple(map(_part, self._parts)))
 
 
-def _part(draft: _Texts | _Thoughts | _Call) -> Part:
+def _part(draft: _Piece) -> Part:
     match draft:
+        case Image():
+            return draft
         case _Thoughts(pieces, opaque):
             return Thinking(repaired_text("".join(pieces)), opaque)
-        case _Call(index, call_id, name, arguments):
-            return ToolCall(*map(repaired_text, (call_id or f"call_{index}", name, "".join(arguments) or "{}")))
+        case _Call(index, call_id, name, arguments, opaque):
+            return ToolCall(
+                repaired_text(call_id or f"call_{index}"), repaired_text(name), repaired_text("".join(arguments) or "{}"), opaque
+            )
         case _:
             return Text(repaired_text("".join(draft)))

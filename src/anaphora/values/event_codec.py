@@ -17,6 +17,7 @@ from anaphora.values.message import Image, Text, Thinking, ToolCall, ToolResult,
 VERSION = 1
 _KINDS = {kind.__name__: kind for kind in get_args(Event)}
 _PARTS = (Text, Image, Thinking, ToolCall, ToolResult)
+_TYPES = {Text: "text", Image: "image", Thinking: "thinking", ToolCall: "tool_call", ToolResult: "tool_result"}
 _NUMBERS = ("status", "request_id", "retry_after", "retryable", "provider")
 
 
@@ -88,6 +89,8 @@ def _from_json(hint: Any, value: Any) -> Any:
         return _from_json(origin, value) if is_dataclass(origin) else value
     if isinstance(hint, type) and issubclass(hint, ProviderError):
         return _error(value)
+    if hint in _PARTS:
+        return part_from_json({"type": _TYPES[hint], **value})
     if hint is Usage:
         return usage_from_json(value)
     return _made(hint, value) if is_dataclass(hint) and isinstance(hint, type) else value

@@ -8,7 +8,7 @@ from typing import Any
 
 from anaphora.errors import ProviderError
 from anaphora.values.answer import Answer
-from anaphora.values.message import Finish, ToolCall, ToolResult, Usage
+from anaphora.values.message import Finish, Image, ToolCall, ToolResult, Usage
 from anaphora.values.report import Report
 
 
@@ -28,13 +28,24 @@ class ThinkingDelta:
 
 
 @dataclass(frozen=True, slots=True)
+class ImageDelta:
+    """A picture in the answer."""
+
+    image: Image
+
+
+@dataclass(frozen=True, slots=True)
 class ToolCallDelta:
-    """A piece of the tool call number ``index``: the first one has id and name, all add to ``arguments``."""
+    """A piece of the tool call number ``index``: the first one has id and name, all add to ``arguments``.
+
+    ``opaque`` is what the vendor wants back with the call.
+    """
 
     index: int
     id: str = ""
     name: str = ""
     arguments: str = ""
+    opaque: Mapping[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +64,8 @@ class Ended:
     raw_finish: str = ""
 
 
-ProviderEvent = TextDelta | ThinkingDelta | ToolCallDelta | Ended
+Delta = TextDelta | ThinkingDelta | ImageDelta | ToolCallDelta
+ProviderEvent = Delta | Ended
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,7 +118,7 @@ class Finished:
     answer: Answer[Any]
 
 
-Event = TextDelta | ThinkingDelta | ToolCallDelta | ToolStarted | ToolEnded | Planned | Retrying | Warned | Refused | Finished
+Event = Delta | ToolStarted | ToolEnded | Planned | Retrying | Warned | Refused | Finished
 
 
 def joined(events: Sequence[Event]) -> list[Event]:

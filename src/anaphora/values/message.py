@@ -14,7 +14,9 @@ from anaphora.errors import InvalidMessage
 
 Role = Literal["system", "user", "assistant", "tool"]
 Status = Literal["pending", "complete", "stopped", "interrupted", "failed", "refused"]
-Finish = Literal["stop", "length", "tool_calls", "content_filter"]
+Finish = Literal["stop", "length", "tool_calls", "content_filter", "unknown"]
+# An answer that ended for another reason is not whole: its tool calls are not run.
+WHOLE: frozenset[Finish] = frozenset({"stop", "tool_calls"})
 
 _UNSEEN = "[a picture that you cannot see] "
 _SURROGATE = re.compile("[\ud800-\udfff]")
@@ -45,11 +47,15 @@ class Thinking:
 
 @dataclass(frozen=True, slots=True)
 class ToolCall:
-    """A tool the model asks for; ``arguments`` is JSON text as the model wrote it, valid or not."""
+    """A tool the model asks for; ``arguments`` is JSON text as the model wrote it, valid or not.
+
+    ``opaque`` is what the vendor wants back unchanged.
+    """
 
     id: str
     name: str
     arguments: str = "{}"
+    opaque: Mapping[str, Any] = field(default_factory=dict, hash=False)
 
 
 @dataclass(frozen=True, slots=True)

@@ -144,7 +144,7 @@ async def test_slow_but_steady_is_fine(loopback: Loopback, provider: Service):
         (head() + delta("x") + b'data: {"error": {"message": "boom", "code": 500}}\n\n', ServerFailed),
         (head(content_encoding="gzip") + b"this is not gzip", ProviderError),
         (b"HTTP/1.1 nonsense\r\n\r\n", ProviderError),
-        (head() + b"data: " + b"x" * (2 << 20), UnreadableAnswer),
+        (head() + b"data: " + b"x" * (33 << 20), UnreadableAnswer),
     ],
 )
 async def test_every_wrong_answer_is_a_typed_error(loopback: Loopback, provider: Service, response: bytes, kind):

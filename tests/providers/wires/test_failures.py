@@ -53,7 +53,7 @@ def test_the_wait_and_the_request_id_are_kept():
 
 @pytest.mark.parametrize("body", [b"Invalid key: Bearer sk-secret-123", b'{"error": {"message": "bad key sk-secret-123"}}'])
 def test_a_key_that_a_server_echoes_is_masked(body: bytes):
-    who = Answerer("p", "P_API_KEY", "m", "sk-secret-123")
+    who = Answerer("p", "P_API_KEY", "m", ("sk-secret-123",))
     for error in (from_response(who, 401, {}, body), unreadable(who, "text/plain", body), from_error_object(who, body.decode())):
         assert "secret" not in str(error)
         assert "***" in str(error)

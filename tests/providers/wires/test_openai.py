@@ -11,7 +11,8 @@ from tests.doubles.dialects import DATA, WHO, answer
 from anaphora.errors import PromptTooLong, ProviderError, RateLimited, ServerFailed, StreamInterrupted, UnreadableAnswer
 from anaphora.providers.base import Request
 from anaphora.providers.models.vendors import VENDORS
-from anaphora.providers.wires.openai import OpenAIDecoder, OpenAIWire
+from anaphora.providers.wires.openai import OpenAIWire
+from anaphora.providers.wires.openai_decoder import OpenAIDecoder
 from anaphora.values.events import ProviderEvent, TextDelta
 from anaphora.values.message import Image, Message, Options, Text, Thinking, ToolCall, ToolResult, Usage, text_message
 
@@ -30,22 +31,34 @@ def chunk(finish: str | None = None, **delta: Any) -> dict[str, Any]:
     return {"model": "m", "choices": [{"index": 0, "delta": delta, "finish_reason": finish}]}
 
 
+ROUTED = {"details": [{"type": "reasoning.text", "text": "A city.", "format": "unknown", "index": 0}]}
+
+
+def thought(text: str, name: str, **more: Any) -> Thinking:
+    """Thinking that goes back to its service under the same name."""
+    return Thinking(text, {"vendor": WHO.service, "field": name, **more})
+
+
 @pytest.mark.parametrize(
     ("name", "message", "usage", "finish"),
     [
         ("openai", (Text("Paris."),), Usage(1310, 1280, 3), "stop"),
         ("azure", (Text("Paris."),), Usage(14, 0, 3), "stop"),
-        ("groq", (Thinking("Easy."), Text("Paris.")), Usage(40, 0, 5), "stop"),
+        ("groq", (thought("Easy.", "reasoning"), Text("Paris.")), Usage(40, 0, 5), "stop"),
         ("together", (Text("Paris."),), Usage(42, 0, 3), "stop"),
         (
             "ollama",
-            (Thinking("They ask for a city."), Text("Paris."), *(replace(call, id=f"call_{call.id}") for call in LOOK)),
+            (
+                thought("They ask for a city.", "reasoning"),
+                Text("Paris."),
+                *(replace(call, id=f"call_{call.id}") for call in LOOK),
+            ),
             Usage(21, 0, 30),
             "tool_calls",
         ),
-        ("vllm", (Thinking("A city."), Text("Paris.")), Usage(15, 0, 6), "stop"),
+        ("vllm", (thought("A city.", "reasoning_content"), Text("Paris.")), Usage(15, 0, 6), "stop"),
         ("llamacpp", (Text("The capital of France is Paris."),), Usage(32, 0, 8), "stop"),
-        ("openrouter", (Thinking("A city."), Text("Paris.")), Usage(12, 0, 7, 3), "stop"),
+        ("openrouter", (thought("A city.", "reasoning", **ROUTED), Text("Paris.")), Usage(12, 0, 7, 3), "stop"),
         ("litellm", (Text("Paris."),), None, "stop"),
         ("cumulative", (Text("The capital is Paris."),), None, "stop"),
         ("gemini-tools", LOOK, None, "tool_calls"),
@@ -145,7 +158,7 @@ def test_a_whole_answer_instead_of_a_stream_is_taken():
         "choices": [{"index": 0, "message": {"role": "assistant", "content": "Paris."}, "finish_reason": "stop"}],
         "usage": {"prompt_tokens": 3, "completion_tokens": 2},
     }
-    decoder = OpenAIDecoder(WHO)
+    decoder = OpenAIDecoder(WHO, VENDORS["openai-compatible"])
     message, end = answer([*decoder.feed(json.dumps(body)), *decoder.end()])
     assert (message.text, end.usage) == ("Paris.", Usage(3, 0, 2))
 
@@ -263,7 +276,7 @@ def test_two_calls_with_the_same_index_but_other_ids_are_two():
     )
 )
 def test_no_json_at_all_breaks_the_decoder(value: Any):
-    decoder = OpenAIDecoder(WHO)
+    decoder = OpenAIDecoder(WHO, VENDORS["openai-compatible"])
     try:
         decoder.feed(json.dumps(chunk(content="x")))
         decoder.feed(json.dumps(value))
@@ -316,6 +329,6 @@ def test_every_part_is_encoded_as_the_dialect_wants_it():
 
 
 def test_text_deltas_of_one_event_are_delivered_as_they_are():
-    decoder = OpenAIDecoder(WHO)
+    decoder = OpenAIDecoder(WHO, VENDORS["openai-compatible"])
     decoder.feed(json.dumps(chunk(content="a")))
-    assert decoder.feed(json.dumps(chunk(content="b"))) == (TextDelta("b"),)
+    assert [*decoder.feed(json.dumps(chunk(content="b")))] == [TextDelta("b")]

@@ -3,8 +3,9 @@ import json
 from hypothesis import given
 from hypothesis import strategies as st
 
+from anaphora.providers.models.vendors import VENDORS
 from anaphora.providers.wires.failures import Answerer
-from anaphora.providers.wires.openai import OpenAIDecoder
+from anaphora.providers.wires.openai_decoder import OpenAIDecoder
 from anaphora.providers.wires.text_frame import TextFrame
 from anaphora.values.draft import AnswerDraft
 from anaphora.values.events import ProviderEvent
@@ -49,7 +50,7 @@ def test_learning_stops_where_every_chunk_has_its_own_frame():
 
 @given(st.lists(st.tuples(st.text(), st.booleans()), max_size=20))
 def test_whatever_comes_the_text_is_what_parsing_every_chunk_gives(chunks: list[tuple[str, bool]]):
-    decoder, draft = OpenAIDecoder(Answerer("p", None, "m")), AnswerDraft()
+    decoder, draft = OpenAIDecoder(Answerer("p", None, "m"), VENDORS["openai-compatible"]), AnswerDraft()
     # A first increment that cannot be the beginning of the second keeps the question of repeated text out of this.
     for text, padded in [("\x00", False), ("\x01", False), *chunks]:
         events: list[ProviderEvent] = list(decoder.feed(chunk(text, padding=1) if padded else chunk(text)))

@@ -7,11 +7,13 @@ from __future__ import annotations
 
 import socket
 import time
+import zlib
 from collections.abc import AsyncGenerator
 from contextlib import aclosing, suppress
 from typing import TYPE_CHECKING, Self
 
 import anyio
+import anyio.lowlevel
 
 from anaphora.concurrency import spawn
 from anaphora.errors import ProviderError, ProviderTimeout, StreamInterrupted
@@ -22,7 +24,9 @@ from anaphora.providers.wires.failures import Answerer, from_response
 if TYPE_CHECKING:
     import httpx2
 
-_MAX_WHOLE_BYTES = 8 << 20
+_MAX_WHOLE_BYTES = 40 << 20
+# A small packed piece may unpack to gigabytes, so it is unpacked in steps of so many bytes.
+_UNPACKED_STEP = 1 << 16
 
 
 class HTTPBody:
@@ -43,15 +47,19 @@ class HTTPBody:
         spawn(watch.run)
         try:
             with our_errors(self._who, began=True):
-                # Without compression, aiter_bytes would double the cost of reading.
-                packed = "content-encoding" in response.headers
-                async with aclosing(response.aiter_bytes() if packed else response.aiter_raw()) as pieces:
+                async with aclosing(_unpacked(response)) as pieces:
                     async for piece in pieces:
                         watch.alive()
                         yield piece
+                        if watch.is_late():
+                            break
         except StreamInterrupted as error:
             # A cut by the watch looks like a broken connection, or, without framing, like a clean end.
             raise (watch.failure(self._who) or error) from error
+        except zlib.error as error:
+            raise StreamInterrupted(
+                f"{self._who.provider}: the answer could not be unpacked ({error}). Try again.", provider=self._who.provider
+            ) from error
         finally:
             watch.scope.cancel()
         late = watch.failure(self._who)
@@ -59,14 +67,16 @@ class HTTPBody:
             raise late
 
     async def whole(self) -> bytes:
-        """Reads the whole body, cut at 8 MiB. Raises ProviderError."""
-        data = b""
+        """Reads the whole body, cut at 40 MiB. Raises ProviderError."""
+        found: list[bytes] = []
+        size = 0
         async with aclosing(self.pieces()) as pieces:
             async for piece in pieces:
-                data += piece
-                if len(data) > _MAX_WHOLE_BYTES:
+                found.append(piece)
+                size += len(piece)
+                if size > _MAX_WHOLE_BYTES:
                     break
-        return data[:_MAX_WHOLE_BYTES]
+        return b"".join(found)[:_MAX_WHOLE_BYTES]
 
     async def check(self) -> None:
         """Raises the provider's error and closes the body, if the status is not a success."""
@@ -82,6 +92,30 @@ class HTTPBody:
     async def __aexit__(self, *exception: object) -> None:
         with anyio.CancelScope(shield=True):
             await self._response.aclose()
+
+
+async def _unpacked(response: httpx2.Response) -> AsyncGenerator[bytes, None]:
+    """Yields the bytes of a response. Others run between two steps of unpacking. Raises StreamInterrupted for damaged bytes."""
+    packing = response.headers.get("content-encoding", "").strip().lower()
+    if packing in {"gzip", "x-gzip", "deflate"}:
+        # 47: zlib finds out which of its two headers there is.
+        inflate = zlib.decompressobj(47)
+        async with aclosing(response.aiter_raw()) as pieces:
+            async for piece in pieces:
+                packed = piece
+                while packed:
+                    unpacked = inflate.decompress(packed, _UNPACKED_STEP)
+                    packed = inflate.unconsumed_tail
+                    if inflate.eof:
+                        packed, inflate = inflate.unused_data, zlib.decompressobj(47)
+                    if unpacked:
+                        yield unpacked
+                        await anyio.lowlevel.checkpoint()
+        return
+    # Without packing, aiter_bytes would double the cost of reading.
+    async with aclosing(response.aiter_bytes() if packing else response.aiter_raw()) as pieces:
+        async for piece in pieces:
+            yield piece
 
 
 class _Watch:
@@ -104,12 +138,23 @@ class _Watch:
         self.began = True
         self._due = time.monotonic() + self._deadlines.between_chunks
 
+    def is_late(self) -> bool:
+        """Tells if the whole answer takes too long."""
+        if not self.verdict and time.monotonic() > self._end:
+            self.verdict = self._too_long()
+        return bool(self.verdict)
+
+    def _too_long(self) -> str:
+        return f"the answer took longer than {self._deadlines.total:g} seconds and was stopped."
+
     def failure(self, who: Answerer) -> ProviderError | None:
         """Gives the error of the deadline that has passed; None if none has."""
         if not self.verdict:
             return None
         kind: type[ProviderError] = StreamInterrupted if self.began else ProviderTimeout
-        return kind(f"{who.provider}: {self.verdict} Try again, or set a longer deadline.", provider=who.provider)
+        told = f"{who.provider}: {self.verdict} Try again, or set a longer deadline."
+        # A wait that ran out is not repeated by itself.
+        return kind(told, provider=who.provider, retryable=False)
 
     async def run(self) -> None:
         """Waits until a deadline passes, then cuts the connection."""
@@ -117,7 +162,7 @@ class _Watch:
             while (now := time.monotonic()) < (due := min(self._due, self._end)):  # noqa: ASYNC110 -- it waits for the clock
                 await anyio.sleep(due - now)
             if due == self._end:
-                self.verdict = f"the answer took longer than {self._deadlines.total:g} seconds and was stopped."
+                self.verdict = self._too_long()
             elif self.began:
                 self.verdict = f"it went silent in the middle of the answer for {self._deadlines.between_chunks:g} seconds."
             else:

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import json
 import os
+import re
 from collections.abc import AsyncGenerator, Mapping, Sequence
 from contextlib import aclosing
 from dataclasses import replace
 from difflib import get_close_matches
+from urllib.parse import urlsplit, urlunsplit
 
 import anyio
 
@@ -21,11 +23,11 @@ from anaphora.errors import (
     ProviderTimeout,
 )
 from anaphora.providers.base import Deadlines, ModelInfo, ModelRef, ProviderOptions, Request
-from anaphora.providers.http.transport import HTTPTransport
+from anaphora.providers.http.transport import HTTPTransport, is_near
 from anaphora.providers.models.card import FREE, Counter, ModelCard, parameters_in
 from anaphora.providers.models.catalog import known_card
 from anaphora.providers.models.vendors import VENDORS, Vendor
-from anaphora.providers.wires.base import CatalogRequest, Wire
+from anaphora.providers.wires.base import CatalogRequest, Wire, WireDecoder
 from anaphora.providers.wires.failures import Answerer, unreadable
 from anaphora.providers.wires.json_lines import LineParser
 from anaphora.providers.wires.sse import SSEParser
@@ -35,6 +37,9 @@ from anaphora.values.events import ProviderEvent
 # A hint is not worth a longer wait.
 _SUGGESTION_SECONDS = 5.0
 _WINDOW_SECONDS = 3.0
+_ENDPOINT = re.compile(
+    r"/+(?:(?:chat/)?completions|messages|responses|embeddings|models(?:/[^/]+:\w+)?|api/(?:chat|generate|tags|embed))/*$"
+)
 
 
 def open_provider(ref: ModelRef, options: ProviderOptions) -> Service:
@@ -45,11 +50,19 @@ def open_provider(ref: ModelRef, options: ProviderOptions) -> Service:
         raise ConfigError(
             f"{ref.provider} needs a base URL, for example --base-url http://127.0.0.1:8080/v1 (base_url= in Python)."
         )
+    base_url = service_url(base_url)
     if vendor.dialect == "ollama":
         from anaphora.providers.wires.ollama import native_url
 
         base_url = native_url(base_url)
     return Service(replace(vendor, base_url=base_url), _key(vendor, options), options)
+
+
+def service_url(pasted: str) -> str:
+    """Gives the base URL in an address as people paste it: with blanks around it, a fragment, or the whole endpoint."""
+    address = urlsplit(pasted.strip())
+    path = _ENDPOINT.sub("", address.path).rstrip("/")
+    return urlunsplit(address._replace(path=path, fragment=""))
 
 
 class Service:
@@ -58,12 +71,15 @@ class Service:
     def __init__(self, vendor: Vendor, key: str | None, options: ProviderOptions) -> None:
         self.name = vendor.name
         self.base_url = vendor.base_url or ""
+        self._own_url = VENDORS[vendor.name].base_url if vendor.name in VENDORS else None
         self._vendor = vendor
         self._key = key or ""
         self._options = options
         self._cards: dict[str, ModelCard] = {}
         self._counters: dict[str, Counter | None] = {}
-        deadlines = options.deadlines or (Deadlines(first_byte=vendor.first_byte) if vendor.first_byte else Deadlines())
+        # Where a model is loaded and its prompt read on a machine near by, the first byte may take minutes.
+        first_byte = vendor.first_byte if is_near(self.base_url) else None
+        deadlines = options.deadlines or (Deadlines(first_byte=first_byte) if first_byte else Deadlines())
         headers = {**self._wire("").headers(self._key), **options.headers}
         self._http = HTTPTransport(self.base_url, headers, deadlines, client=options.http_client)
 
@@ -93,30 +109,46 @@ class Service:
 
             self._counters[model] = await exact_counter(model)
         window = self._options.context_window or card.context_window
-        return ModelInfo(context_window=window, count=self._counters.get(model), card=card)
+        return ModelInfo(
+            context_window=window,
+            count=self._counters.get(model),
+            card=card,
+            most_tools=self._vendor.most_tools,
+            longest_description=self._vendor.longest_description,
+        )
 
     async def stream(self, request: Request, /) -> AsyncGenerator[ProviderEvent, None]:
         """Yields the deltas of one answer, then exactly one Ended. Raises ProviderError."""
-        who, wire = self._who(request.model), self._wire(request.model)
+        who = self._who(request.model)
+        try:
+            async with aclosing(self._events(who, request)) as events:
+                async for event in events:
+                    yield event
+        except ModelNotFound as error:
+            who.mask(error)
+            raise await self._with_suggestion(error, request.model) from error
+        except AnaphoraError as error:
+            who.mask(error)
+            raise
+
+    async def _events(self, who: Answerer, request: Request) -> AsyncGenerator[ProviderEvent, None]:
+        wire = self._wire(request.model)
         encoded = wire.encode(request)
         decoder = wire.decoder()
-        try:
-            async with await self._http.post(who, encoded.path, encoded.headers, encoded.body) as body:
-                parser = _parser(wire, body.kind, self.name)
-                if parser is not None:
-                    async with aclosing(body.pieces()) as pieces:
-                        async for piece in pieces:
-                            for data in parser.feed(piece):
-                                for event in decoder.feed(data):
-                                    yield event
-                    rest = parser.end()
-                else:
-                    rest = _mislabelled(who, body.kind, await body.whole())
-                for data in rest:
-                    for event in decoder.feed(data):
-                        yield event
-        except ModelNotFound as error:
-            raise await self._with_suggestion(error, request.model) from error
+        async with await self._http.post(who, encoded.path, encoded.headers, encoded.body) as body:
+            parser = _parser(wire, body.kind, self.name)
+            if parser is not None:
+                async with aclosing(body.pieces()) as pieces:
+                    async for piece in pieces:
+                        for data in parser.feed(piece):
+                            for event in _read(who, decoder, data):
+                                yield event
+                rest = parser.end()
+            else:
+                rest = _mislabelled(who, body.kind, await body.whole())
+            for data in rest:
+                for event in _read(who, decoder, data):
+                    yield event
         for event in decoder.end():
             yield event
 
@@ -145,10 +177,10 @@ class Service:
         who = self._who("")
         data = None if body is None else json.dumps(body).encode()
         try:
-            answer = await self._http.ask(who, path, data)
-        except ConnectionFailed:
-            # A server may close an idle connection at the moment of its next use.
-            answer = await self._http.ask(who, path, data)
+            answer = await self._asked_twice(who, path, data)
+        except AnaphoraError as error:
+            who.mask(error)
+            raise
         try:
             value = json.loads(answer)
         except (ValueError, RecursionError):
@@ -163,8 +195,17 @@ class Service:
         """Closes the connections."""
         await self._http.aclose()
 
+    async def _asked_twice(self, who: Answerer, path: str, body: bytes | None) -> bytes:
+        try:
+            return await self._http.ask(who, path, body)
+        except ConnectionFailed:
+            # A server may close an idle connection at the moment of its next use.
+            return await self._http.ask(who, path, body)
+
     def _who(self, model: str) -> Answerer:
-        return Answerer(self.name, self._vendor.key_variable, model, self._key)
+        secrets = (self._key, *self._options.headers.values())
+        address = "" if self.base_url == self._own_url else self.base_url
+        return Answerer(self.name, self._vendor.key_variable, model, tuple(filter(None, secrets)), address)
 
     def _wire(self, model: str) -> Wire:
         who, card = self._who(model), self._cards.get(model, ModelCard())
@@ -228,23 +269,44 @@ class Service:
 
 
 class _Events:
-    """A parser that gives only the data of server-sent events."""
+    """A parser that gives only the data of server-sent events, as careless servers send them too."""
 
-    def __init__(self, source: str) -> None:
-        self._parser = SSEParser(source=source)
+    def __init__(self, source: str, most: int) -> None:
+        self._parser = SSEParser(source=source, max_event_bytes=most)
 
     def feed(self, chunk: bytes) -> list[str]:
-        return [data for _, data in self._parser.feed(chunk)]
+        return [one for _, data in self._parser.feed(chunk) for one in _single(data)]
 
     def end(self) -> list[str]:
-        """Gives nothing: an unfinished event does not count."""
-        return []
+        """Gives the last event if it only lacks its blank line; a cut event does not count."""
+        return [one for _, data in self._parser.end() for one in _single(data) if _is_json(one) or one == "[DONE]"]
+
+
+def _single(data: str) -> list[str]:
+    """Splits the data of an event where a server left out the blank lines between several."""
+    return data.split("\n") if "\n" in data and not _is_json(data) else [data]
+
+
+def _is_json(text: str) -> bool:
+    try:
+        json.loads(text)
+    except (ValueError, RecursionError):
+        return False
+    return True
+
+
+def _read(who: Answerer, decoder: WireDecoder, data: str) -> Sequence[ProviderEvent]:
+    """Reads one piece of an answer. Raises UnreadableAnswer for a value of a shape that no dialect has."""
+    try:
+        return decoder.feed(data)
+    except (TypeError, ValueError, LookupError, AttributeError, OverflowError, RecursionError):
+        raise unreadable(who, "", data.encode("utf-8", "replace")) from None
 
 
 def _parser(wire: Wire, kind: str, source: str) -> _Events | LineParser | None:
     """Gives the parser for this answer's bytes; None if the answer is not a stream."""
     if "event-stream" in kind:
-        return _Events(source)
+        return _Events(source, wire.most_event_bytes)
     return LineParser(source=source) if wire.framing == "lines" and "html" not in kind else None
 
 
@@ -257,7 +319,8 @@ def _mislabelled(who: Answerer, kind: str, whole: bytes) -> list[str]:
     if start.startswith((b"{", b"[{")):
         return [whole.decode("utf-8", "replace")]
     if start.startswith((b"data:", b"event:", b":")):
-        return _Events(who.provider).feed(whole)
+        events = _Events(who.provider, len(whole))
+        return [*events.feed(whole), *events.end()]
     raise unreadable(who, kind, whole)
 
 

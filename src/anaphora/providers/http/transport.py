@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ipaddress
 import ssl
 import time
 from collections.abc import Mapping
@@ -19,6 +20,8 @@ from anaphora.providers.http.errors import our_errors
 from anaphora.providers.wires.failures import Answerer
 
 if TYPE_CHECKING:
+    from http.cookiejar import CookieJar
+
     import httpx2  # noqa: TC004 -- _import_httpx2 binds it when it is needed
 
 
@@ -34,7 +37,8 @@ class HTTPTransport:
             _ = urlsplit(base_url).port
         except ValueError as error:
             raise ConfigError(f"the base URL {base_url!r} is not one that can be used: {error}.") from error
-        self._base_url = base_url.rstrip("/")
+        address, _, self._query = base_url.partition("?")
+        self._base_url = address.rstrip("/")
         self._headers = dict(headers)
         self._deadlines = deadlines
         self._own_client = client
@@ -48,6 +52,8 @@ class HTTPTransport:
     async def post(self, who: Answerer, path: str, headers: Mapping[str, str], body: bytes) -> HTTPBody:
         """Sends a POST and gives the body of the answer, unread. Raises ProviderError."""
         end = time.monotonic() + self._deadlines.total
+        # Compression would delay the words of a stream.
+        headers = {"accept-encoding": "identity", **headers}
         return await self._answer(who, await self._send(who, "POST", path, headers, body), end)
 
     async def ask(self, who: Answerer, path: str, body: bytes | None) -> bytes:
@@ -73,6 +79,8 @@ class HTTPTransport:
         self, who: Answerer, method: str, path: str, headers: Mapping[str, str], body: bytes | None
     ) -> httpx2.Response:
         url = path if path.startswith("http") else self._base_url + path
+        if self._query and not path.startswith("http"):
+            url += f"{'&' if '?' in url else '?'}{self._query}"
         first_byte = min(self._deadlines.first_byte, self._deadlines.total)
         with our_errors(who):
             client = self._open()
@@ -99,6 +107,7 @@ class HTTPTransport:
                     # A local server is reached without a proxy.
                     trust_env=not _is_loopback(self._base_url),
                     limits=httpx2.Limits(max_connections=None, max_keepalive_connections=20),
+                    cookies=_no_cookies(),
                 )
             except (ValueError, ImportError) as error:
                 raise ConfigError(
@@ -111,6 +120,23 @@ class HTTPTransport:
 def _import_httpx2() -> None:
     global httpx2  # noqa: PLW0603 -- the import takes a tenth of a second, so it waits for the first call
     import httpx2
+
+
+def _no_cookies() -> CookieJar:
+    """Gives a jar that keeps none: one call tells nothing of another."""
+    from http.cookiejar import CookieJar, DefaultCookiePolicy
+
+    return CookieJar(DefaultCookiePolicy(allowed_domains=()))
+
+
+def is_near(base_url: str) -> bool:
+    """Tells if an address is on this machine or in its own network."""
+    host = urlsplit(base_url).hostname or ""
+    try:
+        address = ipaddress.ip_address(host)
+    except ValueError:
+        return "." not in host or host.endswith((".local", ".lan", ".internal", ".home.arpa"))
+    return address.is_private or address.is_loopback or address.is_link_local
 
 
 def _is_loopback(base_url: str) -> bool:

@@ -17,16 +17,18 @@ from anaphora.providers.base import Request
 from anaphora.providers.models.card import ModelCard
 from anaphora.providers.wires.base import (
     ASSISTANT_FIRST,
+    MOST_TEXT_EVENT,
     CatalogRequest,
     Counts,
     WireRequest,
-    arguments_object,
     broken_off,
     json_chunk,
+    name_text,
     named_models,
 )
 from anaphora.providers.wires.failures import Answerer, from_error_object
 from anaphora.providers.wires.text_frame import TextFrame
+from anaphora.providers.wires.tool_form import arguments_object, call_name
 from anaphora.values.codec import Json
 from anaphora.values.events import Ended, ProviderEvent, TextDelta, ThinkingDelta, ToolCallDelta
 from anaphora.values.message import Finish, Image, Message, Part, Text, Thinking, ToolCall, ToolResult, Usage
@@ -41,7 +43,6 @@ _THINKING = frozenset({"thinking", "redacted_thinking"})
 _FINISHES: Mapping[str, Finish] = {
     "end_turn": "stop",
     "stop_sequence": "stop",
-    "pause_turn": "stop",
     "max_tokens": "length",
     "model_context_window_exceeded": "length",
     "tool_use": "tool_calls",
@@ -53,6 +54,7 @@ class AnthropicWire:
     """Anthropic's dialect. ``who`` names the provider in errors."""
 
     framing: Literal["events", "lines"] = "events"
+    most_event_bytes = MOST_TEXT_EVENT
     embeddings = "/embeddings"
     sets_window = False
 
@@ -129,7 +131,7 @@ class AnthropicDecoder:
         self._raw_finish = ""
         self._id = ""
         self._is_over = False
-        self._calls: dict[int, int] = {}
+        self._calls: dict[str, int] = {}
         self._details: dict[str, Any] = {}
 
     def feed(self, data: str, /) -> Sequence[ProviderEvent]:
@@ -178,7 +180,7 @@ class AnthropicDecoder:
     def _message(self, message: Any) -> None:
         message = message if isinstance(message, dict) else {}
         self._model = str(message.get("model") or self._who.model or "?")
-        self._id = str(message.get("id") or "")
+        self._id = name_text(message.get("id"))
         self._read_usage(message.get("usage"))
 
     def _read_end(self, event: Mapping[str, Any]) -> None:
@@ -186,7 +188,7 @@ class AnthropicDecoder:
         delta = event.get("delta")
         reason = delta.get("stop_reason") if isinstance(delta, dict) else None
         if reason:
-            self._finish, self._raw_finish = _FINISHES.get(str(reason), "stop"), str(reason)
+            self._finish, self._raw_finish = _FINISHES.get(str(reason), "unknown"), str(reason)
             if str(reason) not in {"end_turn", "max_tokens", "tool_use"}:
                 self._details["stop_reason"] = reason
 
@@ -204,9 +206,9 @@ class AnthropicDecoder:
     def _block(self, index: Any, block: Any) -> Sequence[ProviderEvent]:
         match block:
             case {"type": "tool_use", "id": call_id, "name": name}:
-                number = self._calls.setdefault(index, len(self._calls))
-                return (ToolCallDelta(number, str(call_id), str(name)),)
-            case {"type": "redacted_thinking", "data": data}:
+                number = self._calls.setdefault(str(index), len(self._calls))
+                return (ToolCallDelta(number, name_text(call_id), name_text(name)),)
+            case {"type": "redacted_thinking", "data": str(data)}:
                 return (ThinkingDelta("", {"vendor": "anthropic", "redacted": data}),)
             case {"type": "text", "text": str(text)} if text:
                 return (TextDelta(text),)
@@ -221,7 +223,7 @@ class AnthropicDecoder:
             case {"type": "signature_delta", "signature": str(signature)}:
                 return (ThinkingDelta("", {"vendor": "anthropic", "signature": signature}),)
             case {"type": "input_json_delta", "partial_json": str(arguments)} if arguments:
-                return (ToolCallDelta(self._calls.get(index, 0), arguments=arguments),)
+                return (ToolCallDelta(self._calls.get(str(index), 0), arguments=arguments),)
         return ()
 
     def _whole(self, message: Mapping[str, Any]) -> Sequence[ProviderEvent]:
@@ -237,7 +239,7 @@ class AnthropicDecoder:
                 case {"type": "thinking", "thinking": str(text), "signature": str(signature)}:
                     events.append(ThinkingDelta(text, {"vendor": "anthropic", "signature": signature}))
                 case {"type": "tool_use", "input": arguments}:
-                    events.append(ToolCallDelta(self._calls[index], arguments=json.dumps(arguments)))
+                    events.append(ToolCallDelta(self._calls.get(str(index), 0), arguments=json.dumps(arguments)))
         return events
 
 
@@ -295,7 +297,7 @@ def _block(part: Part) -> Json | None:
         case Thinking(_, {"vendor": "anthropic", "redacted": data}):
             return {"type": "redacted_thinking", "data": data}
         case ToolCall(call_id, name, arguments):
-            return {"type": "tool_use", "id": _call_id(call_id), "name": name, "input": arguments_object(arguments)}
+            return {"type": "tool_use", "id": _call_id(call_id), "name": call_name(name), "input": arguments_object(arguments)}
         case ToolResult(call_id, text, _, failed):
             result = {"type": "tool_result", "tool_use_id": _call_id(call_id), "content": text or "(empty)"}
             return {**result, "is_error": True} if failed else result

@@ -10,10 +10,14 @@ from typing import Any, Literal, Protocol
 from anaphora.errors import StreamInterrupted
 from anaphora.providers.base import Request
 from anaphora.providers.wires.failures import Answerer, unreadable
-from anaphora.tools.base import Tool
 from anaphora.values.codec import Json
 from anaphora.values.events import ProviderEvent
 
+# More tokens than any call has: a larger count is a mistake of the service.
+MOST_TOKENS = 10**9
+# The largest events without and with a picture, in bytes.
+MOST_TEXT_EVENT = 1 << 20
+MOST_PICTURE_EVENT = 32 << 20
 # Sent before a greeting of the assistant, for services whose conversations must begin with the user.
 ASSISTANT_FIRST = "(The assistant speaks first.)"
 
@@ -50,11 +54,13 @@ class WireDecoder(Protocol):
 class Wire(Protocol):
     """A dialect. ``framing``: its answers are server-sent events, or lines of JSON.
 
-    ``embeddings``: the path for embeddings. ``sets_window``: every request sets the context window, so the server is asked for it
-    even if the catalog knows the model's own.
+    ``most_event_bytes``: the largest event, with a picture where the dialect carries pictures. ``embeddings``: the path for
+    embeddings. ``sets_window``: every request sets the context window, so the server is asked for it even if the catalog knows
+    the model's own.
     """
 
     framing: Literal["events", "lines"]
+    most_event_bytes: int
     embeddings: str
     sets_window: bool
 
@@ -87,12 +93,6 @@ class Wire(Protocol):
         ...
 
 
-def function_tool(tool: Tool, parameters: Json | None = None, **more: Any) -> Json:
-    """Gives a tool as OpenAI and Ollama write it."""
-    function = {"name": tool.name, "description": tool.description, "parameters": parameters or tool.parameters, **more}
-    return {"type": "function", "function": function}
-
-
 def named_models(items: Any, *, name: str, window: Sequence[str] = ()) -> dict[str, int | None]:
     """Reads names and windows from a list of objects; of the keys in ``window`` the first that is there counts."""
     found: dict[str, int | None] = {}
@@ -102,9 +102,21 @@ def named_models(items: Any, *, name: str, window: Sequence[str] = ()) -> dict[s
     return found
 
 
+def token_count(value: Any) -> int | None:
+    """Gives a count of tokens; None for a value that is none, or that no call can have."""
+    if isinstance(value, float) and value.is_integer():
+        value = int(value)
+    return value if type(value) is int and 0 <= value <= MOST_TOKENS else None
+
+
+def name_text(value: Any) -> str:
+    """Gives an id or a name as text: some services write numbers. Any other value is empty."""
+    return value if isinstance(value, str) else str(value) if type(value) is int else ""
+
+
 @dataclass(slots=True)
 class Counts:
-    """The token counts of one answer; the newest report counts."""
+    """The token counts of one answer. The largest report counts: a later one never takes back tokens that were used."""
 
     values: dict[str, int] = field(default_factory=dict)
 
@@ -112,9 +124,9 @@ class Counts:
         """Takes the counts under the given names; ignores other values."""
         if isinstance(usage, Mapping):
             for ours, theirs in names.items():
-                value = usage.get(theirs)
-                if type(value) is int and value >= 0:
-                    self.values[ours] = value
+                value = token_count(usage.get(theirs))
+                if value is not None:
+                    self.values[ours] = max(value, self.values.get(ours, 0))
 
     def __getitem__(self, name: str) -> int:
         return self.values.get(name, 0)
@@ -143,12 +155,3 @@ def json_value(who: Answerer, data: str, *, began: bool) -> Any:
 def broken_off(who: Answerer) -> StreamInterrupted:
     """Gives the error for an answer without an end."""
     return StreamInterrupted(f"{who.provider}: the answer broke off before its end. Try again.", provider=who.provider)
-
-
-def arguments_object(text: str) -> Json:
-    """Parses a model's text as an object; puts any other value into one."""
-    try:
-        value = json.loads(text)
-    except (ValueError, RecursionError):
-        value = text
-    return value if isinstance(value, dict) else {"arguments": value}

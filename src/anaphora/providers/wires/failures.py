@@ -6,9 +6,12 @@ import json
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import cache
+from hashlib import sha256
 from typing import Any
 
 from anaphora.errors import (
+    AnaphoraError,
     AuthenticationFailed,
     ModelNotFound,
     PromptTooLong,
@@ -39,30 +42,63 @@ _TOO_LONG_NUMBERS = (
     re.compile(r"\((?P<prompt>\d+) tokens\).*?\((?P<window>\d+) tokens\)", re.DOTALL),
 )
 _EXCERPT = 300
+# A message of a router with the reason of the service behind it.
+_MOST_REASON = 2 * _EXCERPT
+# More of a body is not looked at, in bytes.
+_MOST_READ = 100_000
+# A shorter secret may be a part of any word.
+_SHORT_SECRET = 8
 
 
 @dataclass(frozen=True, slots=True)
 class Answerer:
     """The service in an error: the provider's name, the variable that holds its key (if any), the requested model.
 
-    ``key`` is the key itself, so that it can be masked in a server's text.
+    ``secrets`` are the key and the values of the user's own headers, so that they can be masked in a server's text. ``address``
+    tells apart the services of one provider's name.
     """
 
     provider: str
     key_variable: str | None = None
     model: str = ""
-    key: str = field(default="", repr=False)
+    secrets: tuple[str, ...] = field(default=(), repr=False)
+    address: str = ""
+
+    @property
+    def service(self) -> str:
+        """The service whose opaque values go back to it alone."""
+        return f"{self.provider}#{sha256(self.address.encode()).hexdigest()[:8]}" if self.address else self.provider
 
     def masked(self, text: str) -> str:
-        """Gives the text with the key masked."""
-        return text.replace(self.key, "***") if self.key else text
+        """Gives the text with the secrets masked, also where JSON or a URL escapes some of their characters."""
+        for secret in self.secrets:
+            if secret and len(text) >= len(secret):
+                text = _secret_pattern(secret).sub("***", text)
+        return text
+
+    def mask(self, error: AnaphoraError) -> None:
+        """Masks the secrets in an error that is about to leave the provider."""
+        error.args = tuple(self.masked(one) if isinstance(one, str) else one for one in error.args)
+        if isinstance(error, ProviderError) and isinstance(error.request_id, str):
+            error.request_id = self.masked(error.request_id)
+
+
+@cache
+def _secret_pattern(secret: str) -> re.Pattern[str]:
+    """Matches a secret, each of its characters as it is or escaped. A short one counts only as a word of its own."""
+    letters = (rf"(?:\\?{re.escape(one)}|\\+u00{ord(one):02x}|%{ord(one):02x})" for one in secret)
+    pattern = "".join(letters)
+    if len(secret) < _SHORT_SECRET:
+        pattern = rf"(?<![A-Za-z0-9]){pattern}(?![A-Za-z0-9])"
+    return re.compile(pattern, re.IGNORECASE)
 
 
 def from_response(who: Answerer, status: int, headers: Mapping[str, str], body: bytes) -> ProviderError:
     """Gives the error for a response that is not a success. ``headers`` are in lower case."""
-    error, message = _error_object(who.masked(body.decode("utf-8", "replace")).encode())
+    error, message = _error_object(who, body)
     if not message and _is_html(headers, body):
-        message = f"it answered with a web page instead of JSON ({_title(body)})"
+        message = f"it answered with a web page instead of JSON ({_title(who.masked(_decoded(body)).encode())})"
+    message = who.masked(message)[:_MOST_REASON]
     error_class, advice = _by_status(status, who, message, f"{error.get('code')} {error.get('type')}")
     sentence = f"{who.provider}: {advice}" + (f" It says: {message}" if message else "")
     wait = retry_after(headers)
@@ -85,7 +121,7 @@ def from_response(who: Answerer, status: int, headers: Mapping[str, str], body: 
 def from_error_object(who: Answerer, value: Any) -> ProviderError:
     """Gives the error for an error object inside an answer that began as a success."""
     error = value if isinstance(value, dict) else {"message": str(value)}
-    message = who.masked(str(error.get("message") or error.get("detail") or "no reason given"))[:_EXCERPT]
+    message = who.masked(_reason(error) or "no reason given")[:_MOST_REASON]
     code = error.get("code")
     digits = str(code)
     status = int(digits) if re.fullmatch("[45][0-9][0-9]", digits) else None
@@ -102,7 +138,7 @@ def from_error_object(who: Answerer, value: Any) -> ProviderError:
 
 def unreadable(who: Answerer, content_type: str, body: bytes) -> UnreadableAnswer:
     """Gives the error for a success whose body breaks the protocol."""
-    body = who.masked(body.decode("utf-8", "replace")).encode()
+    body = who.masked(_decoded(body)).encode("utf-8", "replace")
     if _is_html({"content-type": content_type}, body):
         seen = f"a web page ({_title(body)})"
     else:
@@ -155,21 +191,42 @@ def _key_advice(who: Answerer) -> str:
     return f"Check the variable {who.key_variable}." if who.key_variable else "Check the API key."
 
 
-def _error_object(body: bytes) -> tuple[dict[str, Any], str]:
+def _error_object(who: Answerer, body: bytes) -> tuple[dict[str, Any], str]:
     """Finds the error and its message in the usual shapes: {"error": {…}}, {"error": "…"}, {"message": …}, {"detail": …}."""
     try:
         value = json.loads(body)
     except (ValueError, RecursionError):
-        return {}, "" if _is_html({}, body) else _excerpt(body)
+        return {}, "" if _is_html({}, body) else _excerpt(who.masked(_decoded(body)).encode())
     if isinstance(value, list) and value:
         value = value[0]
     if not isinstance(value, dict):
-        return {}, _excerpt(body)
+        return {}, _excerpt(who.masked(_decoded(body)).encode())
     error = value.get("error", value)
     if not isinstance(error, dict):
-        return {}, str(error)[:_EXCERPT]
-    message = error.get("message") or error.get("detail") or value.get("message") or ""
-    return error, message[:_EXCERPT] if isinstance(message, str) else json.dumps(message)[:_EXCERPT]
+        return {}, who.masked(str(error))[:_EXCERPT]
+    return error, _reason(error) or _text(value.get("message"))
+
+
+def _reason(error: Mapping[str, Any]) -> str:
+    """Gives the message of an error, with the reason of the service behind a router (OpenRouter hides it in the metadata)."""
+    message = _text(error.get("message") or error.get("detail"))
+    metadata = error.get("metadata")
+    raw = metadata.get("raw") if isinstance(metadata, dict) else None
+    if not raw:
+        return message
+    try:
+        value = json.loads(raw) if isinstance(raw, str) else raw
+    except (ValueError, RecursionError):
+        value = raw
+    inner = value.get("error", value) if isinstance(value, dict) else value
+    reason = _text(inner.get("message") or inner) if isinstance(inner, dict) else _text(inner)
+    return f"{message[:_EXCERPT]}: {reason}" if reason and reason not in message else message
+
+
+def _text(value: Any) -> str:
+    if value is None:
+        return ""
+    return value if isinstance(value, str) else json.dumps(value, default=str)
 
 
 def _wait_in(error: Mapping[str, Any]) -> float | None:
@@ -203,4 +260,8 @@ def _title(body: bytes) -> str:
 
 
 def _excerpt(body: bytes) -> str:
-    return " ".join(body.decode("utf-8", "replace").split())[:_EXCERPT]
+    return " ".join(_decoded(body).split())[:_EXCERPT]
+
+
+def _decoded(body: bytes) -> str:
+    return body[:_MOST_READ].decode("utf-8", "replace")

@@ -16,18 +16,21 @@ from anaphora.providers.base import Request
 from anaphora.providers.models.card import ModelCard
 from anaphora.providers.wires.base import (
     ASSISTANT_FIRST,
+    MOST_PICTURE_EVENT,
     CatalogRequest,
     Counts,
     WireRequest,
-    arguments_object,
     broken_off,
     json_value,
+    name_text,
     named_models,
 )
 from anaphora.providers.wires.failures import Answerer, from_error_object, unreadable
+from anaphora.providers.wires.pictures import picture
+from anaphora.providers.wires.tool_form import arguments_object, call_name
 from anaphora.tools.base import Tool
 from anaphora.values.codec import Json
-from anaphora.values.events import Ended, ProviderEvent, TextDelta, ThinkingDelta, ToolCallDelta
+from anaphora.values.events import Ended, ImageDelta, ProviderEvent, TextDelta, ThinkingDelta, ToolCallDelta
 from anaphora.values.message import Finish, Image, Message, Part, Text, Thinking, ToolCall, ToolResult, Usage
 
 _FINISHES: Mapping[str, Finish] = {
@@ -57,6 +60,7 @@ class GeminiWire:
     """Gemini's dialect. ``who`` names the provider in errors."""
 
     framing: Literal["events", "lines"] = "events"
+    most_event_bytes = MOST_PICTURE_EVENT
     embeddings = "/embeddings"
     sets_window = False
 
@@ -157,7 +161,7 @@ class GeminiDecoder:
         if chunk.get("error"):
             raise from_error_object(self._who, chunk["error"])
         self._model = str(chunk.get("modelVersion") or self._model or self._who.model or "?")
-        self._id = str(chunk.get("responseId") or self._id)
+        self._id = name_text(chunk.get("responseId")) or self._id
         self._counts.read(
             chunk.get("usageMetadata"),
             prompt="promptTokenCount",
@@ -173,12 +177,13 @@ class GeminiDecoder:
         candidate = candidates[0] if isinstance(candidates[0], dict) else {}
         content = candidate.get("content")
         parts = content.get("parts") if isinstance(content, dict) else None
-        events = [event for part in parts or () if isinstance(part, dict) for event in self._part(part)]
+        parts = parts if isinstance(parts, list) else ()
+        events = [event for part in parts if isinstance(part, dict) for event in self._part(part)]
         reason = candidate.get("finishReason")
         if reason and reason != "FINISH_REASON_UNSPECIFIED":
-            if reason in _FAILED:
+            if str(reason) in _FAILED:
                 raise from_error_object(self._who, {"code": 502, "message": candidate.get("finishMessage") or reason})
-            self._finish, self._raw_finish = _FINISHES.get(str(reason), "stop"), str(reason)
+            self._finish, self._raw_finish = _FINISHES.get(str(reason), "unknown"), str(reason)
         return events
 
     def _check_prompt(self, feedback: Any) -> None:
@@ -202,9 +207,14 @@ class GeminiDecoder:
         if isinstance(call, dict):
             number, self._calls = self._calls, self._calls + 1
             arguments = json.dumps(call.get("args") or {})
-            events.append(ToolCallDelta(number, str(call.get("id") or f"call_{number}"), str(call.get("name") or ""), arguments))
+            call_id = name_text(call.get("id")) or f"call_{number}"
+            events.append(ToolCallDelta(number, call_id, name_text(call.get("name")), arguments))
         elif isinstance(text, str) and text:
             events.append(TextDelta(text))
+        data = part.get("inlineData")
+        image = picture(data.get("data"), data.get("mimeType")) if isinstance(data, dict) else None
+        if image is not None:
+            events.append(ImageDelta(image))
         return events
 
 
@@ -261,8 +271,8 @@ def _part(part: Part, names: Mapping[str, str]) -> Json | None:
         case Image(data, media_type):
             return {"inlineData": {"mimeType": media_type, "data": base64.b64encode(data).decode("ascii")}}
         case ToolCall(_, name, arguments):
-            return {"functionCall": {"name": name, "args": arguments_object(arguments)}}
+            return {"functionCall": {"name": call_name(name), "args": arguments_object(arguments)}}
         case ToolResult(call_id, text, name, failed):
             answer = {"error" if failed else "result": text}
-            return {"functionResponse": {"name": name or names.get(call_id, call_id), "response": answer}}
+            return {"functionResponse": {"name": call_name(name or names.get(call_id, call_id)), "response": answer}}
     return None

@@ -16,6 +16,9 @@ class LineParser:
 
     def feed(self, chunk: bytes) -> list[str]:
         """Gives the lines that this chunk completes. Raises UnreadableAnswer for a line over 1 MiB."""
+        if b"\n" not in chunk and len(self._rest) + len(chunk) <= MAX_LINE_BYTES:
+            self._rest += chunk
+            return []
         *lines, self._rest = (self._rest + chunk).split(b"\n")
         if len(self._rest) > MAX_LINE_BYTES:
             much = f"one line of the answer has more than {MAX_LINE_BYTES} bytes, which is no chat"

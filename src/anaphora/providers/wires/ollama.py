@@ -14,23 +14,26 @@ from typing import Any, Literal
 
 from anaphora.providers.base import Request
 from anaphora.providers.wires.base import (
+    MOST_TEXT_EVENT,
     CatalogRequest,
     Counts,
     WireRequest,
-    arguments_object,
     broken_off,
-    function_tool,
     json_chunk,
+    name_text,
     named_models,
 )
 from anaphora.providers.wires.failures import Answerer, from_error_object, unreadable
+from anaphora.providers.wires.think_tags import ThinkTags
+from anaphora.providers.wires.tool_form import arguments_object, call_name, function_tool
 from anaphora.values.codec import Json
-from anaphora.values.events import Ended, ProviderEvent, TextDelta, ThinkingDelta, ToolCallDelta
+from anaphora.values.events import Ended, ProviderEvent, ThinkingDelta, ToolCallDelta
 from anaphora.values.message import Finish, Image, Message, Usage
 
 # The largest default window, in tokens: every token of a window takes memory.
 LARGEST_WINDOW = 16_384
-_FINISHES: Mapping[str, Finish] = {"length": "length", "stop": "stop", "tool_calls": "tool_calls"}
+# Old servers give no reason.
+_FINISHES: Mapping[str, Finish] = {"": "stop", "length": "length", "stop": "stop", "tool_calls": "tool_calls"}
 
 
 def native_url(base_url: str) -> str:
@@ -42,6 +45,7 @@ class OllamaWire:
     """Ollama's dialect. ``who`` names the provider in errors; every request sets the ``context_window`` (tokens)."""
 
     framing: Literal["events", "lines"] = "lines"
+    most_event_bytes = MOST_TEXT_EVENT
     embeddings = "/v1/embeddings"
     sets_window = True
 
@@ -117,6 +121,8 @@ class OllamaDecoder:
         self._finish: Finish | None = None
         self._raw_finish = ""
         self._calls = 0
+        self._has_words = False
+        self._tags = ThinkTags()
         self._details: dict[str, Any] = {}
 
     def feed(self, data: str, /) -> Sequence[ProviderEvent]:
@@ -131,7 +137,7 @@ class OllamaDecoder:
             self._counts.read(line, prompt="prompt_eval_count", output="eval_count")
             self._details = {name: value for name, value in line.items() if name.endswith("_duration")}
             self._raw_finish = str(line.get("done_reason") or "")
-            self._finish = _FINISHES.get(self._raw_finish, "stop")
+            self._finish = _FINISHES.get(self._raw_finish, "unknown")
         message = line.get("message")
         return self._message(message) if isinstance(message, dict) else ()
 
@@ -139,10 +145,15 @@ class OllamaDecoder:
         """Gives Ended. Raises StreamInterrupted if the server did not say that it is done."""
         if self._finish is None:
             raise broken_off(self._who)
+        if self._raw_finish in {"load", "unload"} and not self._has_words:
+            # The server only loaded or unloaded the model.
+            raise from_error_object(
+                self._who, {"code": 503, "message": f"the model was {self._raw_finish}ed, but gave no answer"}
+            )
         counts = self._counts
         usage = Usage(counts["prompt"], 0, counts["output"]) if counts["prompt"] or counts["output"] else None
         finish: Finish = "tool_calls" if self._calls and self._finish == "stop" else self._finish
-        return (Ended(finish, usage, self._model, self._details, raw_finish=self._raw_finish),)
+        return (*self._tags.rest(), Ended(finish, usage, self._model, self._details, raw_finish=self._raw_finish))
 
     def _message(self, message: Mapping[str, Any]) -> Sequence[ProviderEvent]:
         events: list[ProviderEvent] = []
@@ -150,15 +161,15 @@ class OllamaDecoder:
         if isinstance(thinking, str) and thinking:
             events.append(ThinkingDelta(thinking))
         if isinstance(text, str) and text:
-            events.append(TextDelta(text))
+            events += self._tags.read(text)
         for call in calls if isinstance(calls, list) else ():
             function = call.get("function") if isinstance(call, dict) else None
             if isinstance(function, dict):
                 number, self._calls = self._calls, self._calls + 1
                 arguments = json.dumps(function.get("arguments") or {})
-                events.append(
-                    ToolCallDelta(number, str(call.get("id") or f"call_{number}"), str(function.get("name")), arguments)
-                )
+                call_id = name_text(call.get("id")) or f"call_{number}"
+                events.append(ToolCallDelta(number, call_id, name_text(function.get("name")), arguments))
+        self._has_words = self._has_words or bool(events)
         return events
 
 
@@ -167,7 +178,7 @@ def _messages(messages: Sequence[Message]) -> list[Json]:
     found: list[Json] = []
     for message in messages:
         found += [
-            {"role": "tool", "content": result.text, "tool_name": result.name or names.get(result.call_id, "")}
+            {"role": "tool", "content": result.text, "tool_name": call_name(result.name or names.get(result.call_id, ""))}
             for result in message.tool_results
         ]
         if message.role == "tool":
@@ -178,7 +189,8 @@ def _messages(messages: Sequence[Message]) -> list[Json]:
             body["images"] = images
         if message.tool_calls:
             calls = [
-                {"function": {"name": call.name, "arguments": arguments_object(call.arguments)}} for call in message.tool_calls
+                {"function": {"name": call_name(call.name), "arguments": arguments_object(call.arguments)}}
+                for call in message.tool_calls
             ]
             body["tool_calls"] = calls
         found.append(body)

@@ -13,12 +13,14 @@ _BOM = b"\xef\xbb\xbf"
 
 
 class SSEParser:
-    """A parser of one stream from ``source``. It drops a partial event at the end, as the standard asks."""
+    """A parser of one stream from ``source``."""
 
     def __init__(self, *, source: str = "the provider", max_event_bytes: int = MAX_EVENT_BYTES) -> None:
         self._source = source
         self._limit = max_event_bytes
         self._rest = b""
+        self._held: list[bytes] = []
+        self._held_size = 0
         self._at_start = True
         self._between = False
         self._after_cr = False
@@ -35,9 +37,23 @@ class SSEParser:
             if chunk.startswith(b"data: ") and chunk.find(b"\n") == len(chunk) - 2:
                 return [("message", chunk[6:-2].decode("utf-8", "replace"))]
             return self._feed_lines(chunk)
+        if self._rest and not self._after_cr and b"\n" not in chunk and b"\r" not in chunk:
+            # A long line in many reads is joined once.
+            self._held.append(chunk)
+            self._held_size += len(chunk)
+            if len(self._rest) + self._held_size + self._size > self._limit:
+                raise self._too_large()
+            return []
+        if self._held:
+            self._rest = b"".join((self._rest, *self._held))
+            self._held, self._held_size = [], 0
         events = self._feed_any(chunk)
         self._between = not (self._rest or self._data or self._name or self._after_cr or self._at_start)
         return events
+
+    def end(self) -> list[tuple[str, str]]:
+        """Gives the last event, which lacks its blank line. The standard drops it; careless servers end like this."""
+        return self.feed(b"\n\n")
 
     def _feed_lines(self, chunk: bytes) -> list[tuple[str, str]]:
         events: list[tuple[str, str]] = []
@@ -81,6 +97,9 @@ class SSEParser:
                 events.append((self._name or "message", b"\n".join(self._data).decode("utf-8", "replace")))
             self._name, self._data, self._size = "", [], 0
             return
+        if line.startswith(b"{"):
+            # A line of JSON without its field, from servers that mix the two kinds of stream.
+            line = b"data:" + line
         field, _, value = line.partition(b":")
         value = value.removeprefix(b" ")
         if field == b"data":

@@ -1,0 +1,129 @@
+"""Holds a provider to its contract: right values, errors of our tree, and an answer that ends.
+
+Providers may be written by anybody, and services send what they like. What is wrong is put right or refused here, before it
+is shown, stored or billed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator
+from contextlib import aclosing
+from dataclasses import replace
+from typing import Any
+
+from anaphora.concurrency import is_cancelled
+from anaphora.errors import AnaphoraError, ProviderError, StreamInterrupted
+from anaphora.providers.base import Provider, Request
+from anaphora.providers.wires.base import MOST_TOKENS, name_text, token_count
+from anaphora.values.codec import repaired_json
+from anaphora.values.events import Ended, ImageDelta, ProviderEvent, TextDelta, ThinkingDelta, ToolCallDelta
+from anaphora.values.message import Finish, Usage, repaired_text
+
+# Text, thinking and arguments of one answer together, in characters. Nobody reads more.
+MOST_CHARACTERS = 4 << 20
+# The pictures of one answer, in bytes.
+MOST_PICTURE_BYTES = 32 << 20
+_FINISHES = frozenset({"stop", "length", "tool_calls", "content_filter", "unknown"})
+
+
+async def checked_events(provider: Provider, request: Request) -> AsyncGenerator[ProviderEvent, None]:
+    """Yields the events of one answer. Raises ProviderError and ConfigError, also for errors of the provider's own."""
+    characters = picture_bytes = 0
+    async with aclosing(provider.stream(request)) as events:
+        while True:
+            try:
+                event = await anext(events)
+            except StopAsyncIteration:
+                return
+            except AnaphoraError:
+                raise
+            except (KeyboardInterrupt, SystemExit):
+                raise
+            except BaseException as error:
+                if is_cancelled():
+                    raise
+                raise _foreign(provider, error) from error
+            if type(event) is TextDelta and type(event.text) is str:
+                characters += len(event.text)
+            else:
+                event = _checked(provider, event)
+                characters += _characters(event)
+                picture_bytes += len(event.image.data) if isinstance(event, ImageDelta) else 0
+            yield event
+            if characters > MOST_CHARACTERS or picture_bytes > MOST_PICTURE_BYTES:
+                raise StreamInterrupted(
+                    f"{provider.name}: the answer was stopped, since it has more than {MOST_CHARACTERS >> 20} MiB. Ask for less.",
+                    provider=provider.name,
+                    retryable=False,
+                )
+
+
+def _characters(event: ProviderEvent) -> int:
+    match event:
+        case TextDelta(text) | ThinkingDelta(text):
+            return len(text)
+        case ToolCallDelta():
+            return len(event.arguments) + len(event.id) + len(event.name)
+    return 0
+
+
+def _checked(provider: Provider, event: Any) -> ProviderEvent:
+    """Gives an event with values of the right types and ranges. Raises ProviderError for anything that is no event."""
+    match event:
+        case ThinkingDelta(str(), opaque):
+            return ThinkingDelta(event.text, _opaque(opaque)) if opaque else event
+        case ToolCallDelta(int(), call_id, name, arguments, opaque):
+            return ToolCallDelta(event.index, _name(call_id), _name(name), str(arguments), _opaque(opaque))
+        case ImageDelta():
+            return event
+        case Ended():
+            return replace(
+                event,
+                finish=_finish(event.finish),
+                usage=checked_usage(event.usage),
+                model=_name(event.model),
+                details=_opaque(event.details),
+                response_id=_name(event.response_id),
+                raw_finish=_name(event.raw_finish),
+            )
+        case TextDelta(text):
+            return TextDelta(str(text))
+    raise ProviderError(
+        f"{provider.name}: the provider gave a {type(event).__name__} where an event was due. This is a fault of the provider.",
+        provider=provider.name,
+    )
+
+
+def checked_usage(usage: Any) -> Usage | None:
+    """Gives a usage whose counts are whole numbers that a call can have, and whose parts are no larger than the whole."""
+    if not isinstance(usage, Usage):
+        return None
+    prompt, output = token_count(usage.input_tokens) or 0, token_count(usage.output_tokens) or 0
+    cached = min(token_count(usage.cached_tokens) or 0, prompt)
+    written = min(token_count(usage.cache_write_tokens) or 0, prompt - cached)
+    thinking = min(token_count(usage.thinking_tokens) or 0, output)
+    cost = usage.cost
+    is_cost = isinstance(cost, int | float) and not isinstance(cost, bool) and 0 <= cost <= MOST_TOKENS
+    return Usage(prompt, cached, output, thinking, float(cost) if is_cost and cost is not None else None, written)
+
+
+def _finish(value: Any) -> Finish:
+    return value if value in _FINISHES else "unknown"
+
+
+def _name(value: Any) -> str:
+    return repaired_text(name_text(value))
+
+
+def _opaque(value: Any) -> dict[str, Any]:
+    """Gives values that go back to the vendor, as valid JSON."""
+    try:
+        found: dict[str, Any] = repaired_json(dict(value))
+        return found
+    except (TypeError, ValueError, RecursionError):
+        return {}
+
+
+def _foreign(provider: Provider, error: BaseException) -> ProviderError:
+    name = str(getattr(provider, "name", "") or type(provider).__name__)
+    return ProviderError(f"{name}: the provider raised {type(error).__name__}: {error}", provider=name)
