@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any, Literal, TypeVar, cast
 
 from anaphora.billing import Billing
+from anaphora.chat.option_values import checked_values
 from anaphora.chat.signatures import check_options
 from anaphora.context.policy import Facts, Memory, Recall, Summary
 from anaphora.context.window import FitContext, Window
@@ -73,9 +74,9 @@ class ChatbotOptions(AnswerOptions, total=False):
     api_key: The provider's key, if it is not in the environment.
     headers: HTTP headers that go with every call of the provider, for example for a proxy.
     http_client: An ``httpx2.AsyncClient`` of your own, for proxies and certificates.
-    deadlines: How long to wait for the provider, as Deadlines(…) in seconds.
-    retries: How often a call that failed is repeated, as Retries(…).
-    store: Where conversations are kept: the path of a SQLite file, a URL, or a Store. None keeps them in memory.
+    deadlines: How long to wait for the provider: the longest silence in seconds, or Deadlines(…).
+    retries: How often a call that failed is repeated: a number, or Retries(…).
+    store: Where conversations are kept: the path of a SQLite file, a URL, or a Store. None or ":memory:" keeps them in memory.
     owner: The person whose conversations these are.
     wait: Seconds to wait while another answer in the same conversation is being written, before ConversationBusy is raised.
     titles: True to ask the model, in the background, for better titles than a conversation's first words.
@@ -105,8 +106,8 @@ class ChatbotOptions(AnswerOptions, total=False):
     api_key: str | None
     headers: Mapping[str, str] | None
     http_client: Any
-    deadlines: Deadlines | None
-    retries: Retries | None
+    deadlines: Deadlines | float | None
+    retries: Retries | int | None
     store: Store | str | os.PathLike[str] | None
     owner: str | None
     wait: float | None
@@ -175,6 +176,7 @@ class Resolved:
 def resolve(model: str | Provider | None, options: ChatbotOptions) -> Resolved:
     """Makes a bot from its options. Raises ConfigError at once for what cannot work."""
     check_options(options, ChatbotOptions)
+    options = cast("ChatbotOptions", checked_values(options))
     model, options = _with_persona(model, options)
     system, store, owner = options.get("system"), options.get("store"), options.get("owner")
     cards = own_cards(options.get("models") or {})
@@ -192,7 +194,7 @@ def resolve(model: str | Provider | None, options: ChatbotOptions) -> Resolved:
         policy=policy,
         billing=Billing(kept, _dollars(options.get("max_cost")), cards),
         toolbox=_toolbox(options),
-        retries=options.get("retries") or Retries(),
+        retries=cast("Retries | None", options.get("retries")) or Retries(),
         guards=_guards(options.get("guards")),
         system=None if system is None else valid_text(system, "the system prompt"),
         titles=options.get("titles") or False,
@@ -227,20 +229,17 @@ def chosen_tools(tools: Tools | None) -> tuple[Tool, ...]:
 def answer_options(base: Options, options: TurnOptions) -> Options:
     """Gives the options of an answer over those of the bot. Raises ConfigError."""
     check_options(options, TurnOptions)
-    answer = {name: value for name, value in options.items() if name in AnswerOptions.__annotations__}
+    answer = {name: value for name, value in checked_values(options).items() if name in AnswerOptions.__annotations__}
     return chosen_options(base, cast("AnswerOptions", answer))
 
 
 def _source(options: ChatbotOptions, cards: Mapping[str, ModelCard]) -> ModelSource:
-    window = options.get("context_window")
-    if window is not None and window < 1:
-        raise ConfigError("context_window must be a positive number of tokens.")
     return ModelSource(
         ProviderOptions(
             options.get("base_url"),
             options.get("api_key"),
-            options.get("deadlines"),
-            window,
+            cast("Deadlines | None", options.get("deadlines")),
+            options.get("context_window"),
             cards,
             headers=options.get("headers") or {},
             http_client=options.get("http_client"),
@@ -324,13 +323,14 @@ def _other_model(part: Summary | Facts | None, options: ChatbotOptions, cards: M
         return None
     try:
         ref = parse_model(part.model)
-        return Model(open_provider(ref, ProviderOptions(deadlines=options.get("deadlines"), cards=cards)), ref.model)
+        deadlines = cast("Deadlines | None", options.get("deadlines"))
+        return Model(open_provider(ref, ProviderOptions(deadlines=deadlines, cards=cards)), ref.model)
     except (ConfigError, ProviderError) as error:
         raise ConfigError(f"the model for {type(part).__name__.lower()}, {part.model!r}: {error}") from error
 
 
 def _store(store: Store | str | os.PathLike[str] | None) -> Store:
-    if store is None:
+    if store is None or store == ":memory:":
         from anaphora.stores.inmemory import InMemoryStore
 
         return InMemoryStore()

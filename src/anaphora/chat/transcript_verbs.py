@@ -5,13 +5,13 @@ from __future__ import annotations
 import os
 import time
 from contextlib import suppress
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, get_args
 
 from anaphora.chat.open_conversation import OpenConversation, OpenConversations
 from anaphora.chat.options import Messages, Tools
 from anaphora.concurrency import run_in_thread
 from anaphora.context.plan import Context
-from anaphora.errors import AnaphoraError, InvalidMessage
+from anaphora.errors import AnaphoraError, ConfigError, InvalidMessage
 from anaphora.memory.facts import AsyncFactList
 from anaphora.providers.base import Provider
 from anaphora.stores.base import Store
@@ -146,6 +146,8 @@ class AsyncTranscriptVerbs:
         from anaphora.transfer.markdown import markdown_text
         from anaphora.transfer.plain import plain_list
 
+        if form not in get_args(Form):
+            raise ConfigError(f"a conversation is exported as {', '.join(get_args(Form))}, not {form!r}.")
         info = await self.info()
         if form == "json":
             return full_text(Transcript(info, await self._store.transcript(self._open.scope)))

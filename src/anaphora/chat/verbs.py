@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from os import PathLike
 from typing import Any, TypeVar, Unpack, overload
 
 import anyio
@@ -15,11 +16,11 @@ from anaphora.chat.signatures import shows_options
 from anaphora.errors import ConfigError, InvalidMessage
 from anaphora.turn.request import AnswerAgain, Continue, Edit, Say, Task
 from anaphora.values.answer import Answer
-from anaphora.values.message import checked_text
+from anaphora.values.message import Image, checked_text
 from anaphora.values.transcript import Entry
 
 V = TypeVar("V")
-Images = Sequence[ImageSource]
+Images = Sequence[ImageSource] | ImageSource
 
 
 class AsyncAnswerVerbs:
@@ -98,7 +99,7 @@ class AsyncAnswerVerbs:
 
         Raises the error that ended an answer; the answers that came by then are kept.
         """
-        if n < 1:
+        if type(n) is not int or n < 1:
             raise ConfigError(f"n must be a whole number from 1, not {n!r}.")
         answers = [await self.say(text, images=images, **options)]
         store, scope = self._open.shared.store, self._open.scope
@@ -165,6 +166,13 @@ class AsyncAnswerVerbs:
 
 def say_task(text: str, images: Images, key: str | None) -> Say:
     """Makes the task of saying something. Raises InvalidMessage."""
+    if isinstance(images, str | bytes | PathLike | Image):
+        # One picture instead of a list.
+        images = (images,)
+    if not isinstance(images, Iterable):
+        raise ConfigError(f"images must be a list of paths, bytes or Image values, not {images!r}.")
+    if key is not None and not isinstance(key, str):
+        raise ConfigError(f"key must be a text, not {key!r}.")
     return Say(checked_text(text), tuple(map(image_of, images)), key)
 
 

@@ -23,29 +23,23 @@ from anaphora.values.message import Finish, Usage, repaired_text
 MOST_CHARACTERS = 4 << 20
 # The pictures of one answer, in bytes.
 MOST_PICTURE_BYTES = 32 << 20
+_END = object()
 _FINISHES = frozenset({"stop", "length", "tool_calls", "content_filter", "unknown"})
 
 
 async def checked_events(provider: Provider, request: Request) -> AsyncGenerator[ProviderEvent, None]:
     """Yields the events of one answer. Raises ProviderError and ConfigError, also for errors of the provider's own."""
     characters = picture_bytes = 0
+    halves = _HalfCharacters()
     async with aclosing(provider.stream(request)) as events:
-        while True:
-            try:
-                event = await anext(events)
-            except StopAsyncIteration:
-                return
-            except AnaphoraError:
-                raise
-            except (KeyboardInterrupt, SystemExit):
-                raise
-            except BaseException as error:
-                if is_cancelled():
-                    raise
-                raise _foreign(provider, error) from error
+        while (event := await _next(provider, events)) is not _END:
             if type(event) is TextDelta and type(event.text) is str:
                 characters += len(event.text)
+                if halves.held or not event.text.isascii():
+                    event = TextDelta(halves.joined(event.text))
             else:
+                if halves.held:
+                    yield TextDelta(halves.rest())
                 event = _checked(provider, event)
                 characters += _characters(event)
                 picture_bytes += len(event.image.data) if isinstance(event, ImageDelta) else 0
@@ -56,6 +50,38 @@ async def checked_events(provider: Provider, request: Request) -> AsyncGenerator
                     provider=provider.name,
                     retryable=False,
                 )
+
+
+async def _next(provider: Provider, events: AsyncGenerator[ProviderEvent, None]) -> Any:
+    """Gives the next event, or _END. An interrupt goes to the caller as it is; every other error becomes one of our tree."""
+    try:
+        return await anext(events, _END)
+    except (AnaphoraError, KeyboardInterrupt, SystemExit):
+        raise
+    except BaseException as error:
+        if is_cancelled():
+            raise
+        name = str(getattr(provider, "name", "") or type(provider).__name__)
+        raise ProviderError(f"{name}: the provider raised {type(error).__name__}: {error}", provider=name) from error
+
+
+class _HalfCharacters:
+    """Joins the halves of characters that a service cut in two, in neighbouring deltas. Lone halves become U+FFFD."""
+
+    def __init__(self) -> None:
+        self.held = ""
+
+    def joined(self, text: str) -> str:
+        """Gives the text without half a character at its end, which waits for the other half."""
+        text, self.held = self.held + text, ""
+        if "\ud800" <= text[-1:] <= "\udbff":
+            text, self.held = text[:-1], text[-1]
+        return repaired_text(text)
+
+    def rest(self) -> str:
+        """Gives the half that is held."""
+        held, self.held = self.held, ""
+        return repaired_text(held)
 
 
 def _characters(event: ProviderEvent) -> int:
@@ -70,8 +96,8 @@ def _characters(event: ProviderEvent) -> int:
 def _checked(provider: Provider, event: Any) -> ProviderEvent:
     """Gives an event with values of the right types and ranges. Raises ProviderError for anything that is no event."""
     match event:
-        case ThinkingDelta(str(), opaque):
-            return ThinkingDelta(event.text, _opaque(opaque)) if opaque else event
+        case ThinkingDelta(str(text), opaque):
+            return ThinkingDelta(text, _opaque(opaque)) if opaque else event
         case ToolCallDelta(int(), call_id, name, arguments, opaque):
             return ToolCallDelta(event.index, _name(call_id), _name(name), str(arguments), _opaque(opaque))
         case ImageDelta():
@@ -122,8 +148,3 @@ def _opaque(value: Any) -> dict[str, Any]:
         return found
     except (TypeError, ValueError, RecursionError):
         return {}
-
-
-def _foreign(provider: Provider, error: BaseException) -> ProviderError:
-    name = str(getattr(provider, "name", "") or type(provider).__name__)
-    return ProviderError(f"{name}: the provider raised {type(error).__name__}: {error}", provider=name)

@@ -20,7 +20,7 @@ from anaphora.providers.wires.text_frame import TextFrame
 from anaphora.providers.wires.think_tags import ThinkTags
 from anaphora.values.codec import Json
 from anaphora.values.events import Ended, ImageDelta, ProviderEvent, TextDelta, ThinkingDelta, ToolCallDelta
-from anaphora.values.message import Finish, Usage, repaired_text
+from anaphora.values.message import Finish, Usage
 
 # The fields for thinking. A service that needs its thinking back wants it under the same name.
 THINKING = ("reasoning_content", "reasoning")
@@ -47,7 +47,6 @@ class OpenAIDecoder:
         self._vendor = vendor
         self._frame = TextFrame("content")
         self._text = _TextFold()
-        self._half = ""
         self._tags = ThinkTags()
         self._thoughts = _ThoughtFold(who.service)
         self._calls = _ToolCallFold(who.service)
@@ -83,14 +82,14 @@ class OpenAIDecoder:
 
         Raises StreamInterrupted if no finish reason came: [DONE] or end of file alone is a cut.
         """
-        held = [*self._split(self._whole(self._text.rest(), last=True)), *self._tags.rest(), *self._thoughts.close()]
+        held = [*self._split(self._text.rest()), *self._tags.rest(), *self._thoughts.close()]
         if self._finish is None:
             raise broken_off(self._who)
         finish = "content_filter" if self._is_refused and self._finish == "stop" else self._finish
         return (*held, Ended(finish, self._bill.usage(), self._model, self._details, self._id, self._raw_finish))
 
     def _words(self, text: str) -> Sequence[ProviderEvent]:
-        return self._split(self._whole(self._text.add(text)))
+        return self._split(self._text.add(text))
 
     def _split(self, text: str) -> Sequence[ProviderEvent]:
         """Takes thinking and pictures out of a text."""
@@ -98,15 +97,6 @@ class OpenAIDecoder:
         if "data:image/" in text:
             return [one for event in events for one in (with_pictures(event.text) if type(event) is TextDelta else (event,))]
         return events
-
-    def _whole(self, text: str, *, last: bool = False) -> str:
-        """Gives the text without half a character at its end, which waits for the other half."""
-        if text.isascii() and not self._half:
-            return text
-        text, self._half = self._half + text, ""
-        if "\ud800" <= text[-1:] <= "\udbff" and not last:
-            text, self._half = text[:-1], text[-1]
-        return repaired_text(text)
 
     def _read_envelope(self, chunk: Mapping[str, Any]) -> None:
         groq = chunk.get("x_groq")
