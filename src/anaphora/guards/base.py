@@ -9,6 +9,7 @@ from typing import Any, Literal, get_args
 
 from anaphora.concurrency import is_cancelled, run_in_thread
 from anaphora.errors import ConfigError, GuardFailed
+from anaphora.values.message import repaired_text
 
 Side = Literal["message", "answer", "result"]
 Sees = Literal["sentence", "whole"]
@@ -57,7 +58,11 @@ class Guard:
             raise GuardFailed(
                 f"the guard {self.name} failed, so nothing was passed on: {type(error).__name__}: {error}"
             ) from error
-        if said is None or isinstance(said, str | Refusal):
+        if isinstance(said, str):
+            return repaired_text(said)
+        if isinstance(said, Refusal):
+            return Refusal(repaired_text(said.text))
+        if said is None:
             return said
         raise GuardFailed(f"the guard {self.name} must give None, a text or a Refusal, not {said!r}.")
 
