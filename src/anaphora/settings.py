@@ -66,7 +66,7 @@ def load_settings(environment: Mapping[str, str] | None = None, flags: Mapping[s
 
 def _from_file(path: Path) -> Settings:
     try:
-        source = path.read_text(encoding="utf-8")
+        source = path.read_text(encoding="utf-8-sig")
     except (FileNotFoundError, NotADirectoryError):
         return Settings()
     except (OSError, UnicodeDecodeError) as error:

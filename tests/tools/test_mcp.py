@@ -154,20 +154,70 @@ def test_variables_are_filled_in_and_secrets_are_not_shown(monkeypatch: pytest.M
 
 @pytest.mark.parametrize(
     ("source", "reason"),
-    [
-        ({}, "there is no object"),
-        ({"mcpServers": {"x": {}}}, "the server 'x' needs either a command or a url"),
-        ({"mcpServers": {"x": {"command": "a", "url": "b"}}}, "either a command or a url"),
-        ({"mcpServers": {"a b": {"command": "a"}}}, "needs a name"),
-        ({"mcpServers": {"x": {"command": "a", "args": [1]}}}, "hold texts"),
-        ({"mcpServers": {"x": {"command": "${NO_SUCH_VARIABLE_HERE}"}}}, "NO_SUCH_VARIABLE_HERE, which is not set"),
-        ("/no/such/file.json", "cannot be read"),
-    ],
+    [({}, "there is no object"), ({"mcpServers": []}, "no object"), ("/no/such/file.json", "cannot be read")],
 )
-def test_a_wrong_configuration_is_an_error_that_says_where(source: Any, reason: str):
-    assert "NO_SUCH_VARIABLE_HERE" not in os.environ
+def test_a_configuration_without_servers_is_an_error_that_says_where(source: Any, reason: str):
     with pytest.raises(ConfigError, match=reason):
         Chatbot(ScriptedProvider(), mcp=source)
+
+
+@pytest.mark.parametrize(
+    ("server", "reason"),
+    [
+        ({}, "'x' in mcp needs either a command or a url"),
+        ({"command": "a", "url": "b"}, "either a command or a url"),
+        ({"command": "a", "args": [["b"]]}, "hold texts"),
+        ({"command": "a", "args": "b"}, "args is a list"),
+        ({"command": "a", "env": {"KEY": None}}, "env and headers"),
+        ({"command": "${NO_SUCH_VARIABLE_HERE}"}, "wants the variable NO_SUCH_VARIABLE_HERE, which is not set"),
+        ({"command": "a", "env": {"KEY": "$NO_SUCH_VARIABLE_HERE"}}, "wants the variable NO_SUCH_VARIABLE_HERE"),
+        ({"url": "https://h", "headers": {"a": "${input:token}"}}, "has ${input:token}, which only another program can fill in"),
+        (5, "is no JSON object"),
+    ],
+)
+def test_a_server_that_is_described_wrongly_is_told_and_the_others_work(server: Any, reason: str):
+    assert "NO_SUCH_VARIABLE_HERE" not in os.environ
+    first, second = server_configs({"mcpServers": {"x": server, "y": {"command": "z"}}})
+    assert reason in first.problem
+    assert (second.command, second.problem) == ("z", "")
+    with Chatbot(ScriptedProvider("ok"), mcp={"mcpServers": {"x": server}}) as bot:
+        answer = bot.say("hi")
+    assert answer.text == "ok"
+    assert any(reason in warning for warning in answer.warnings)
+
+
+@pytest.mark.parametrize(
+    ("written", "meant"),
+    [
+        ("Bearer ${MY_TOKEN}", "Bearer s3cr3t"),
+        ("Bearer ${env:MY_TOKEN}", "Bearer s3cr3t"),
+        ("Bearer $MY_TOKEN", "Bearer s3cr3t"),
+        ("Bearer ${NO_SUCH_VARIABLE_HERE:-none}", "Bearer none"),
+        ("Bearer ${MY_TOKEN:-none}", "Bearer s3cr3t"),
+        ("Bearer ${NO_SUCH_VARIABLE_HERE:-}", "Bearer "),
+        ("costs $5", "costs $5"),
+    ],
+)
+def test_variables_are_put_in_as_other_programs_write_them(written: str, meant: str, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setenv("MY_TOKEN", "s3cr3t")
+    (one,) = server_configs({"mcpServers": {"s": {"httpUrl": "https://h/mcp", "headers": {"Authorization": written}}}})
+    assert (one.headers["Authorization"], one.url, one.problem) == (meant, "https://h/mcp", "")
+
+
+def test_files_of_other_programs_are_read(tmp_path: Path):
+    path = tmp_path / "mcp.json"
+    source = """\ufeff{
+      // my servers
+      "mcp": {
+        "github.com/acme/tool": {"type": "local", "command": ["npx", "-y"], "args": [5], "environment": {"A": 1, "B": true}},
+        "My Server": {"command": "x", "args": ["https://h/*not a comment*/", "$HOME_OF_NOBODY"]}, /* the last */
+        "off": {"command": "x", "enabled": false},
+      },
+    }"""
+    path.write_text(source, encoding="utf-8")
+    first, second = server_configs(path)
+    assert (first.command, first.args, first.env) == ("npx", ("-y", "5"), {"A": "1", "B": "true"})
+    assert second.args == ("https://h/*not a comment*/", "$HOME_OF_NOBODY")
 
 
 def test_a_server_may_be_switched_off():

@@ -46,7 +46,7 @@ def chosen_shape(text: str) -> Shape:
     path = Path(text).expanduser()
     if "," not in text and (text.endswith(".json") or path.is_file()):
         try:
-            return shape_of(_parsed(text, path.read_text(encoding="utf-8")))
+            return shape_of(_parsed(text, path.read_text(encoding="utf-8-sig")))
         except (OSError, UnicodeDecodeError) as error:
             raise ConfigError(f"the schema {text} cannot be read: {error}.") from error
     return shape_in_words(text)

@@ -133,6 +133,6 @@ def _own(folder: Path | None) -> Files:
 
 def _read(file: Path | Traversable) -> str:
     try:
-        return file.read_text(encoding="utf-8")
+        return file.read_text(encoding="utf-8-sig")
     except (OSError, UnicodeDecodeError) as error:
         raise ConfigError(f"the persona file {file} cannot be read: {error}") from error

@@ -202,7 +202,7 @@ def open_provider(ref: ModelRef, options: ProviderOptions) -> ScriptedProvider:
     if not ref.model:
         return ScriptedProvider(echo=True, context_window=window)
     try:
-        source = Path(ref.model).read_text(encoding="utf-8")
+        source = Path(ref.model).read_text(encoding="utf-8-sig")
     except (OSError, UnicodeDecodeError) as error:
         raise ConfigError(f"the script {ref.model!r} cannot be read: {error}") from error
     return ScriptedProvider(*parse_script(source, path=ref.model), context_window=window)

@@ -7,6 +7,7 @@ called, and the next call connects again. A server's tool counts as acting, unle
 from __future__ import annotations
 
 import json
+import logging
 import os
 import re
 import time
@@ -23,12 +24,14 @@ from anaphora.concurrency import spawn
 from anaphora.errors import MissingExtra
 from anaphora.tools.base import Caller, Tool, ToolFailed
 from anaphora.tools.mcp_config import ServerConfig
+from anaphora.values.address import is_loopback
 from anaphora.values.codec import Json
 
 _CONNECT_SECONDS = 30.0
 _CALL_SECONDS = 120.0
 _CLOSE_SECONDS = 5.0
 _PAUSE_SECONDS = 60.0
+_MOST_PAGES = 100
 # Longer descriptions are cut, in characters.
 _LONGEST_TEXT = 2_000
 _NO_NAME = re.compile(r"[^a-zA-Z0-9_-]")
@@ -94,7 +97,7 @@ class MCPServer:
 
     def __init__(self, config: ServerConfig) -> None:
         self.config = config
-        self.problem = ""
+        self.problem = config.problem
         self._tools: tuple[Tool, ...] | None = None
         self._told = ""
         self._again = 0.0
@@ -108,7 +111,7 @@ class MCPServer:
         Empty if the server cannot be reached; ``problem`` says why, and it is tried again after 60 seconds. Raises MissingExtra.
         """
         async with self._listing:
-            if self._tools is None and time.monotonic() >= self._again:
+            if self._tools is None and not self.config.problem and time.monotonic() >= self._again:
                 try:
                     connection = await self._connected()
                     with anyio.fail_after(_CONNECT_SECONDS):
@@ -152,6 +155,7 @@ class MCPServer:
     async def _listed(self, client: Any) -> tuple[Tool, ...]:
         found: dict[str, Tool] = {}
         cursor: str | None = None
+        seen: set[str | None] = set()
         while True:
             page = await client.list_tools(cursor=cursor)
             for one in page.tools:
@@ -159,8 +163,10 @@ class MCPServer:
                 # Two names may become equal by the replaced characters.
                 name = next(name for name in _names(made.name) if name not in found)
                 found[name] = replace(made, name=name)
+            seen.add(cursor)
             cursor = page.next_cursor
-            if not cursor:
+            # A careless server gives the same page for ever.
+            if not cursor or cursor in seen or len(seen) > _MOST_PAGES:
                 return tuple(found.values())
 
     async def _connected(self) -> _Connection:
@@ -199,6 +205,10 @@ def _mcp() -> Any:
         import mcp
     except ImportError as error:
         raise MissingExtra('MCP servers need an extra package: pip install "anaphora[mcp]"') from error
+    logger = logging.getLogger("mcp")
+    if not logger.handlers:
+        # Without a handler Python would print tracebacks on the user's terminal.
+        logger.addHandler(_OneLine())
     return mcp
 
 
@@ -213,12 +223,27 @@ def _client(config: ServerConfig, errors: Any) -> Any:
     if config.is_sse:
         from mcp.client.sse import sse_client
 
-        return mcp.Client(sse_client(config.url, headers=dict(config.headers)), read_timeout_seconds=_CALL_SECONDS, **name)
-    import httpx2
+        sse = sse_client(config.url, headers=dict(config.headers), httpx_client_factory=partial(_http, config))
+        return mcp.Client(sse, read_timeout_seconds=_CALL_SECONDS, **name)
     from mcp.client.streamable_http import streamable_http_client
 
-    http = httpx2.AsyncClient(headers=dict(config.headers), timeout=httpx2.Timeout(30.0, read=_CALL_SECONDS))
+    http = _http(config, headers=dict(config.headers))
     return mcp.Client(streamable_http_client(config.url, http_client=http), read_timeout_seconds=_CALL_SECONDS, **name)
+
+
+def _http(config: ServerConfig, headers: Any = None, timeout: Any = None, auth: Any = None) -> Any:
+    """Gives an HTTP client for a server; one on this machine is reached without a proxy."""
+    import httpx2
+
+    timeout = timeout or httpx2.Timeout(30.0, read=_CALL_SECONDS)
+    return httpx2.AsyncClient(headers=headers, timeout=timeout, auth=auth, trust_env=not is_loopback(config.url))
+
+
+class _OneLine(logging.Handler):
+    """Reports what the official package logs (a server's output beside the protocol) in one line, and without a traceback."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        logging.getLogger("anaphora").info("MCP: %s", " ".join(record.getMessage().split())[:300])
 
 
 def _tool(server: MCPServer, told: Any) -> Tool:

@@ -26,7 +26,7 @@ from anaphora.turn.record import Ending, Record
 from anaphora.turn.request import TurnParts
 from anaphora.values.answer import Answer
 from anaphora.values.events import Ended, Event, Finished, Planned, Refused, Retrying, ToolEnded, ToolStarted, Warned
-from anaphora.values.message import WHOLE, Message, Part, Status, Text, Thinking, ToolCall, ToolResult, Usage
+from anaphora.values.message import WHOLE, Image, Message, Part, Status, Text, ToolCall, ToolResult, Usage
 from anaphora.values.transcript import START, Entry, Hit, Size
 from anaphora.values.usage import Call
 
@@ -195,8 +195,10 @@ def _warn(turn: TurnParts, message: Message, given: ModelAnswer) -> None:
     elif ended.finish == "unknown":
         reason = f"the service ended the answer for a reason that is not known ({ended.raw_finish})"
         turn.events.put(Warned(f"{reason}: it may not be whole"))
-    if given.refusal is None and not any(not isinstance(part, Thinking) for part in message.parts):
-        turn.events.put(Warned(f"{given.prepared.model} gave an empty answer: ask again, or in another way"))
+    if given.refusal is None and not any(isinstance(part, Image) for part in message.parts) and not message.text.strip():
+        calls = ", ".join(call.name for call in message.tool_calls)
+        told = f"called tools that it was not offered ({calls}), and said nothing" if calls else "gave an empty answer"
+        turn.events.put(Warned(f"{given.prepared.model} {told}: ask again, or in another way"))
 
 
 async def _end_unfinished(turn: TurnParts, progress: Progress, record: Record, error: BaseException | None) -> None:

@@ -11,7 +11,6 @@ from tests.doubles.loopback import Loopback, head, http
 from anaphora import AsyncChatbot
 from anaphora.errors import AnaphoraError, PromptTooLong, ProviderError
 from anaphora.providers.http.service import service_url
-from anaphora.providers.http.transport import is_near
 from anaphora.providers.models.card import ModelCard
 from anaphora.providers.models.vendors import VENDORS
 from anaphora.providers.retry import Retries
@@ -19,6 +18,7 @@ from anaphora.providers.wires.anthropic import AnthropicWire
 from anaphora.providers.wires.failures import Answerer, from_error_object, from_response
 from anaphora.providers.wires.gemini import GeminiWire
 from anaphora.providers.wires.openai import OpenAIWire
+from anaphora.values.address import is_near
 from anaphora.values.message import Image, ToolCall, Usage
 
 KEY = "sk-AbC/dEf+0123456789/canary"

@@ -23,7 +23,7 @@ from anaphora.errors import (
     ProviderTimeout,
 )
 from anaphora.providers.base import Deadlines, ModelInfo, ModelRef, ProviderOptions, Request
-from anaphora.providers.http.transport import HTTPTransport, is_near
+from anaphora.providers.http.transport import HTTPTransport
 from anaphora.providers.models.card import FREE, Counter, ModelCard, parameters_in
 from anaphora.providers.models.catalog import known_card
 from anaphora.providers.models.vendors import VENDORS, Vendor
@@ -31,6 +31,7 @@ from anaphora.providers.wires.base import CatalogRequest, Wire, WireDecoder
 from anaphora.providers.wires.failures import Answerer, unreadable
 from anaphora.providers.wires.json_lines import LineParser
 from anaphora.providers.wires.sse import SSEParser
+from anaphora.values.address import is_near
 from anaphora.values.codec import Json
 from anaphora.values.events import ProviderEvent
 

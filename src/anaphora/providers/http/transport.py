@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ipaddress
 import ssl
 import time
 from collections.abc import Mapping
@@ -18,6 +17,7 @@ from anaphora.providers.base import Deadlines
 from anaphora.providers.http.body import HTTPBody
 from anaphora.providers.http.errors import our_errors
 from anaphora.providers.wires.failures import Answerer
+from anaphora.values.address import is_loopback
 
 if TYPE_CHECKING:
     from http.cookiejar import CookieJar
@@ -105,7 +105,7 @@ class HTTPTransport:
                 self._client = httpx2.AsyncClient(
                     verify=_trust(self._base_url),
                     # A local server is reached without a proxy.
-                    trust_env=not _is_loopback(self._base_url),
+                    trust_env=not is_loopback(self._base_url),
                     limits=httpx2.Limits(max_connections=None, max_keepalive_connections=20),
                     cookies=_no_cookies(),
                 )
@@ -127,21 +127,6 @@ def _no_cookies() -> CookieJar:
     from http.cookiejar import CookieJar, DefaultCookiePolicy
 
     return CookieJar(DefaultCookiePolicy(allowed_domains=()))
-
-
-def is_near(base_url: str) -> bool:
-    """Tells if an address is on this machine or in its own network."""
-    host = urlsplit(base_url).hostname or ""
-    try:
-        address = ipaddress.ip_address(host)
-    except ValueError:
-        return "." not in host or host.endswith((".local", ".lan", ".internal", ".home.arpa"))
-    return address.is_private or address.is_loopback or address.is_link_local
-
-
-def _is_loopback(base_url: str) -> bool:
-    host = urlsplit(base_url).hostname or ""
-    return host == "localhost" or host.startswith("127.") or host == "::1"
 
 
 def _trust(base_url: str) -> ssl.SSLContext | bool:
