@@ -6,6 +6,7 @@ import os
 from pathlib import Path
 
 from anaphora.errors import InvalidMessage
+from anaphora.files import read_file
 from anaphora.values.images import _fitting
 from anaphora.values.message import Image
 
@@ -28,8 +29,6 @@ def image_of(source: ImageSource) -> Image:
         raise InvalidMessage(f"a picture is a path, bytes or an Image, not {type(source).__name__}.")
     path = Path(source).expanduser()
     try:
-        if path.stat().st_size > _MOST_READ:
-            raise InvalidMessage(f"{path} has more than {_MOST_READ // 1_000_000} MB: that is no picture for a chat.")
-        return _fitting(path.read_bytes(), str(path))
+        return _fitting(read_file(path, most=_MOST_READ), str(path))
     except OSError as error:
         raise InvalidMessage(f"the picture {path} cannot be read: {error.strerror or error}.") from error

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TextIO
 
+from anaphora.cli.attachments import guessed_encoding
 from anaphora.cli.fallback import answered
 from anaphora.cli.session import Session
 from anaphora.cli.terminal.notice import notice
@@ -101,7 +102,9 @@ def _ask_often(session: Session, question: Question, *, as_json: bool) -> int:
 
 def _read(conversation: Conversation, question: Question) -> None:
     for path in question.documents:
-        conversation.read(path)
+        document = conversation.read(path)
+        if document.encoding:
+            notice(guessed_encoding(document))
 
 
 def _as_json(answer: Answer[Any]) -> dict[str, object]:

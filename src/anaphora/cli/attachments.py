@@ -8,7 +8,10 @@ from pathlib import Path
 from typing import Any
 
 from anaphora.chat.image_source import image_of
+from anaphora.cli.terminal.listing import one_line
+from anaphora.documents.store import Document
 from anaphora.errors import ConfigError, InvalidMessage
+from anaphora.files import read_start
 from anaphora.schema.shape import Shape, shape_in_words, shape_of
 from anaphora.values.images import media_type
 from anaphora.values.message import Image
@@ -27,11 +30,18 @@ def attached(paths: Sequence[str]) -> tuple[list[Image], list[Path]]:
     return images, documents
 
 
+def guessed_encoding(document: Document) -> str:
+    """Says that the encoding of a document is a guess."""
+    name = one_line(document.name)
+    return (
+        f"{name} is not in UTF-8: it was read as {document.encoding}. If letters look wrong, save it as UTF-8 and read it again."
+    )
+
+
 def is_picture(path: Path) -> bool:
     """True if a file is a picture. Raises InvalidMessage if it cannot be read."""
     try:
-        with path.open("rb") as file:
-            return media_type(file.read(16)) is not None
+        return media_type(read_start(path, 16)) is not None
     except IsADirectoryError as error:
         raise InvalidMessage(f"{path} is a folder: --tools files:{path} lets the model read the files in it.") from error
     except (OSError, ValueError) as error:

@@ -9,10 +9,12 @@ from functools import partial
 from pathlib import Path
 
 from anaphora.concurrency import run_in_thread
-from anaphora.documents.extract import extracted
+from anaphora.documents.apart import extracted_apart
+from anaphora.documents.extract import MOST_BYTES
 from anaphora.documents.pieces import pieces_of
 from anaphora.documents.store import Document, DocumentStore
 from anaphora.errors import DocumentError
+from anaphora.files import read_file
 from anaphora.guards.base import Guard, guarded
 from anaphora.providers.model import Model
 
@@ -27,10 +29,10 @@ async def read_document(
 ) -> Document:
     """Extracts the text of a file, lets the guards check it, and stores its pieces. Raises DocumentError and GuardFailed."""
     key, called, data = await run_in_thread(_contents, source, name)
-    pages, is_markdown = await run_in_thread(extracted, called, data)
-    pages = [replace(page, text=await _allowed(page.text, called, guards)) for page in pages]
-    pieces = await run_in_thread(partial(pieces_of, pages, markdown=is_markdown))
-    return await documents.put(key, called, pieces, model)
+    found = await extracted_apart(called, data)
+    pages = [replace(page, text=await _allowed(page.text, called, guards)) for page in found.pages]
+    pieces = await run_in_thread(partial(pieces_of, pages, markdown=found.is_markdown))
+    return replace(await documents.put(key, called, pieces, model), encoding=found.encoding)
 
 
 async def _allowed(text: str, name: str, guards: Sequence[Guard]) -> str:
@@ -49,7 +51,7 @@ def _contents(source: str | os.PathLike[str] | bytes, name: str | None) -> tuple
         return name, name, source
     path = Path(os.path.expanduser(source))  # noqa: PTH111 -- pathlib's raises for a user who does not exist
     try:
-        return str(path.resolve()), name or path.name, path.read_bytes()
+        return str(path.resolve()), name or path.name, read_file(path, most=MOST_BYTES)
     except (OSError, ValueError) as error:
         reason = error.strerror if isinstance(error, OSError) else str(error)
         raise DocumentError(f"the file {path} cannot be read: {reason}.") from error

@@ -27,13 +27,17 @@ from anaphora.values.transcript import ConversationInfo, Entry
 
 @dataclass(frozen=True, slots=True)
 class Document:
-    """A file that was read: its name, its pieces and tokens (as numbers), and the time of reading (seconds since 1970)."""
+    """A file that was read: its name, its pieces and tokens (as numbers), and the time of reading (seconds since 1970).
+
+    ``encoding`` is the guessed encoding of a file that was read just now and is not UTF-8; else it is empty.
+    """
 
     id: str
     name: str
     pieces: int
     tokens: int
     read: float
+    encoding: str = ""
 
 
 @dataclass(frozen=True, slots=True)

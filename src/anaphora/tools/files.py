@@ -10,6 +10,7 @@ import stat
 from collections.abc import Sequence
 from itertools import islice
 from pathlib import Path
+from typing import NamedTuple
 
 from anaphora.errors import ConfigError
 from anaphora.tools.base import Tool, ToolFailed
@@ -36,7 +37,7 @@ def file_tools(*folders: str | os.PathLike[str]) -> list[Tool]:
             folder: as it was listed; empty is all that may be read
             pattern: for names, for example *.md
         """
-        tops = [_inside(roots, folder)] if folder.strip() else roots
+        tops = [_inside(roots, folder).path] if folder.strip() else roots
         found = (line for top in tops for line in _listed(roots, top, pattern))
         lines = list(islice(found, _MOST_FILES + 1))
         if len(lines) > _MOST_FILES:
@@ -60,8 +61,20 @@ def file_tools(*folders: str | os.PathLike[str]) -> list[Tool]:
     return [list_files, read_file]
 
 
-def _inside(roots: Sequence[Path], name: str) -> Path:
-    """Gives the real path of a name. Raises ToolFailed if it is not below one of the folders."""
+class _Below(NamedTuple):
+    """A place below one of the folders, as a way of names from it."""
+
+    root: Path
+    names: tuple[str, ...]
+
+    @property
+    def path(self) -> Path:
+        """The whole path."""
+        return self.root.joinpath(*self.names)
+
+
+def _inside(roots: Sequence[Path], name: str) -> _Below:
+    """Gives the real place of a name. Raises ToolFailed if it is not below one of the folders."""
     if "\0" in name:
         raise ToolFailed("a path has no zero byte")
     for root in roots:
@@ -70,7 +83,7 @@ def _inside(roots: Sequence[Path], name: str) -> Path:
             path = (root / name).resolve()
             hidden = path.is_relative_to(root) and any(part.startswith(".") for part in path.relative_to(root).parts)
             if path.is_relative_to(root) and not hidden and path.exists():
-                return path
+                return _Below(root, path.relative_to(root).parts)
         except (OSError, RuntimeError, ValueError):
             continue
     raise ToolFailed(f"there is no {name!r} below the folders that may be read: list_files shows what there is")
@@ -90,10 +103,26 @@ def _listed(roots: Sequence[Path], top: Path, pattern: str) -> list[str]:
     return found
 
 
-def _read(path: Path) -> str:
+def _open(place: _Below) -> int:
+    """Opens a file step by step from its folder, so that no folder on the way can be swapped for a link. Raises OSError."""
+    # A pipe or a device would block for ever.
+    only_reads = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_NOFOLLOW", 0)
+    if os.open not in os.supports_dir_fd:
+        return os.open(place.path, only_reads)
+    folder = os.open(place.root, os.O_RDONLY | os.O_DIRECTORY)
+    for name in place.names:
+        try:
+            below = os.open(name, only_reads, dir_fd=folder)
+        finally:
+            os.close(folder)
+        folder = below
+    return folder
+
+
+def _read(place: _Below) -> str:
     try:
-        # A pipe or a device would block for ever. The open file is checked again, in case it was swapped.
-        descriptor = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_NOFOLLOW", 0))
+        descriptor = _open(place)
+        # The open file is checked again, in case it was swapped.
         with os.fdopen(descriptor, "rb") as file:
             if not stat.S_ISREG(os.fstat(descriptor).st_mode):
                 raise ToolFailed("it is not a file that can be read")

@@ -12,7 +12,7 @@ from typing import cast
 
 from anaphora.chat.image_source import image_of
 from anaphora.chat.options import ChatbotOptions
-from anaphora.cli.attachments import is_picture
+from anaphora.cli.attachments import guessed_encoding, is_picture
 from anaphora.cli.chat.memory_commands import context, forget, memories, remember
 from anaphora.cli.choose import chosen
 from anaphora.cli.open import open_model, parts_off, resume
@@ -233,11 +233,13 @@ def _attach(session: Session, path: str) -> None:
         return
     before = session.conversation.documents()
     document = session.conversation.read(_path(path))
-    if document in before:
+    if document.id in {one.id for one in before}:
         session.say(f"{one_line(document.name)} has not changed since it was read.")
         return
     replaced = len(session.conversation.documents()) == len(before)
     session.say(f"Read{' again' * replaced}: {one_line(document.name)}, {document.tokens:,} tokens. Ask about it.")
+    if document.encoding:
+        session.say(guessed_encoding(document))
 
 
 def _tools(session: Session, name: str) -> None:
