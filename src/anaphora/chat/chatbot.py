@@ -161,7 +161,7 @@ class AsyncChatbot(AsyncAnswerVerbs, AsyncTranscriptVerbs):
         Messages that are here already are not taken twice. ``progress`` is told from time to time how many bytes of how many
         are read. Raises TranscriptFileError if there is nothing to read from; the result tells of damaged entries.
         """
-        from anaphora.transfer.reading import Damaged, Imported, read_conversations
+        from anaphora.transfer.reading import MOST_REPORTED, Damaged, Imported, read_conversations
 
         read = changed = messages = 0
         damaged: list[Damaged] = []
@@ -180,6 +180,9 @@ class AsyncChatbot(AsyncAnswerVerbs, AsyncTranscriptVerbs):
             else:
                 changed += new > 0
                 messages += new
+        if len(damaged) > MOST_REPORTED:
+            more = len(damaged) - MOST_REPORTED
+            damaged = [*damaged[:MOST_REPORTED], Damaged("and more", f"{more} further entries could not be read")]
         return Imported(read, changed, messages, tuple(damaged))
 
     async def index(self, progress: Progress | None = None) -> int:

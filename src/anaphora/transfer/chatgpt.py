@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from anaphora.transfer.chatgpt_text import canvas_text, media_kind, with_links
 from anaphora.transfer.tree import Node, text_or, time_or, transcript
 from anaphora.values.codec import Json
 from anaphora.values.message import Message, Part, Role, Status, Text, Thinking, ToolResult, repaired_text
@@ -65,17 +66,28 @@ def _node(key: str, parent: str | None, node: Json, default_model: str) -> Node:
     is_hidden = metadata.get("is_visually_hidden_from_conversation") is True
     if is_hidden or content.get("content_type") in _UNSAID:
         return Node(key, parent)
-    said = tuple(_said(content, _names(metadata)))
+    said = tuple(_readable(part, metadata) for part in _said(content, _names(metadata)))
     parts: tuple[Part, ...] = said
     if role == "tool":
         text = "\n".join(part.text for part in said if isinstance(part, Text))
         parts = (ToolResult(parent or "", text, text_or(author.get("name"))),) if text else ()
     elif role == "assistant" and message.get("recipient") not in {None, "all"}:
-        # A message to a tool is kept, but it is no answer to the user.
-        parts = tuple(Thinking(f"{message['recipient']}: {part.text}") for part in said if isinstance(part, Text))
+        parts = _to_tool(str(message["recipient"]), content, said)
     status: Status = "interrupted" if message.get("status") == "in_progress" else "complete"
     model = (text_or(metadata.get("model_slug")) or default_model) if role == "assistant" else ""
     return Node(key, parent, Message(role, parts), time_or(message.get("create_time"), None), status, model)
+
+
+def _readable(part: Part, metadata: Json) -> Part:
+    return Text(with_links(part.text, metadata)) if isinstance(part, Text) else part
+
+
+def _to_tool(recipient: str, content: Json, said: tuple[Part, ...]) -> tuple[Part, ...]:
+    """Gives a message to a tool. A document is what the user asked for; other messages are no answer to the user."""
+    document = canvas_text(recipient, text_or(content.get("text")) or "".join(map(str, content.get("parts") or ())))
+    if document:
+        return (Text(repaired_text(document)),)
+    return tuple(Thinking(f"{recipient}: {part.text}") for part in said if isinstance(part, Text))
 
 
 def _said(content: Json, names: Mapping[str, str]) -> Iterator[Part]:
@@ -110,7 +122,7 @@ def _pointed(part: Json, names: Mapping[str, str], used: set[str]) -> str:
         return str(part["text"])
     pointer = text_or(part.get("asset_pointer")).rpartition("/")[2]
     used.add(pointer)
-    kind = text_or(part.get("content_type")).partition("_")[0] or "file"
+    kind = media_kind(text_or(part.get("content_type")))
     dalle = _object(_object(part, "metadata"), "dalle")
     name = names.get(pointer) or text_or(dalle.get("prompt")) or pointer
     return f"[{kind}: {name}]" if name else f"[{kind}]"

@@ -7,6 +7,7 @@ order.
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator
 from datetime import datetime
 from hashlib import blake2b
@@ -17,6 +18,8 @@ from anaphora.values.codec import Json
 from anaphora.values.message import Message, Part, Role, Text, Thinking
 from anaphora.values.transcript import Transcript
 
+# Old exports have artifacts inside of the text.
+_ARTIFACT = re.compile(r'<antArtifact\b[^>]*?\btitle="([^"]*)"[^>]*>')
 _ROLES: dict[str, Role] = {"human": "user", "assistant": "assistant"}
 
 
@@ -64,9 +67,11 @@ def _parts(message: Json) -> Iterator[Part]:
     for block in blocks:
         match block.get("type"):
             case "text":
-                texts.append(text_or(block.get("text")))
+                texts.append(_with_sources(block))
             case "thinking":
                 yield Thinking(text_or(block.get("thinking")))
+            case "tool_use" if document := _document(block):
+                texts.append(document)
             case "tool_use" | "tool_result" as kind:
                 what = block.get("input") if kind == "tool_use" else block.get("content")
                 yield Thinking(f"{text_or(block.get('name')) or kind}: {json.dumps(what, ensure_ascii=False)}")
@@ -79,6 +84,26 @@ def _parts(message: Json) -> Iterator[Part]:
     text = "\n".join(filter(None, texts))
     if text.strip():
         yield Text(text)
+
+
+def _document(block: Json) -> str:
+    """Gives the document that Claude wrote with a tool: an artifact or a file. Empty if the block is another call."""
+    given = block.get("input")
+    if block.get("name") not in {"artifacts", "create_file"} or not isinstance(given, dict):
+        return ""
+    name = text_or(given.get("title")) or text_or(given.get("path")) or text_or(given.get("id"))
+    text = next((given[key] for key in ("content", "file_text", "new_str") if isinstance(given.get(key), str) and given[key]), "")
+    return f"**{name}**\n\n{text}" if name and text else text
+
+
+def _with_sources(block: Json) -> str:
+    """Gives a text with the addresses that it cites."""
+    citations = [one for one in block.get("citations") or () if isinstance(one, dict)]
+    details = [one.get("details") if isinstance(one.get("details"), dict) else one for one in citations]
+    urls = dict.fromkeys(text_or(one.get("url")) for one in details if isinstance(one, dict))
+    text = _ARTIFACT.sub(lambda found: f"\n\n**{found[1]}**\n\n", text_or(block.get("text"))).replace("</antArtifact>", "\n\n")
+    sources = ", ".join(url for url in urls if url and url not in text)
+    return f"{text} ({sources})" if sources and text else text
 
 
 def _seconds(value: Any) -> float | None:

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import Any, BinaryIO
 
 _PIECE = 1 << 20
+_TRIMMED = 1 << 14
 # The end of an item and the beginning of the next.
 _NEXT_OBJECT = re.compile(r"\}\s*,\s*(?=\{)")
 # In characters. No conversation is longer, so a longer item is broken or malicious.
@@ -68,6 +69,9 @@ class JSONReader:
     def skip_to(self, fits: Callable[[Any], bool]) -> Any:
         """Skips damaged text and gives the next object in the array that ``fits``; None if there is none."""
         while True:
+            if self._place > _TRIMMED:
+                # The place of an error is found by counting from the start of the text.
+                self._text, self._place = self._text[self._place :], 0
             found = _NEXT_OBJECT.search(self._text, self._place)
             if found is not None:
                 self._place = found.end()

@@ -21,6 +21,10 @@ from anaphora.values.transcript import Transcript
 
 # In bytes, for forms with one message per item; longer conversations come in forms with one conversation per item.
 LONGEST_CONVERSATION = 1 << 25
+# After so many damaged entries in a row, the rest of a file is not read.
+MOST_DAMAGED = 1_000
+# More damaged entries are only counted.
+MOST_REPORTED = 100
 Progress = Callable[[int, int], None]
 
 
@@ -69,7 +73,7 @@ def read_conversations(path: Path, progress: Progress | None = None) -> Iterator
 
 
 def _read(source: Source, tell: Callable[[int], None]) -> Iterator[Transcript | Damaged]:
-    number = 0
+    number = damaged = 0
     try:
         with source.open() as stream:
             reader = JSONReader(stream)
@@ -79,7 +83,11 @@ def _read(source: Source, tell: Callable[[int], None]) -> Iterator[Transcript | 
                     transcript = read(repaired_json(value))
                 except (ValueError, TypeError, AttributeError, KeyError, RecursionError, OverflowError) as error:
                     yield Damaged(where, f"{error}")
+                    damaged += 1
+                    if damaged == MOST_DAMAGED:
+                        raise ValueError(f"{damaged} damaged entries follow one another") from None
                 else:
+                    damaged = 0
                     if transcript is not None:
                         yield transcript
                 tell(reader.read_bytes)
