@@ -7,6 +7,7 @@ import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from threading import Timer
 from typing import Any, TextIO
 
 from anaphora.cli.attachments import guessed_encoding
@@ -23,12 +24,21 @@ from anaphora.values.answer import Answer
 from anaphora.values.codec import usage_to_json
 from anaphora.values.message import Image
 
+# A pipe that is still open after so many seconds is told.
+_PATIENCE = 2.0
+
 
 def piped_text(stdin: TextIO | None) -> str | None:
     """Gives the text that came through a pipe; None if nothing is piped. Raises InvalidMessage if it is not UTF-8."""
     if stdin is None or stdin.isatty():
         return None
-    data = stdin.buffer.read()
+    told = Timer(_PATIENCE, notice, ["waiting for standard input to end; to ask without it, add </dev/null"])
+    told.daemon = True
+    told.start()
+    try:
+        data = stdin.buffer.read()
+    finally:
+        told.cancel()
     try:
         return data.decode("utf-8-sig").rstrip("\n") or None
     except UnicodeDecodeError as error:

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 def markdown_blocks(text: str) -> list[str]:
     """Splits Markdown into its top-level blocks, each with its line ends. Only the last may still grow."""
-    tokens = _parser().parse(text)
+    tokens = chat_parser().parse(text)
     starts = [token.map[0] for token in tokens if token.level == 0 and token.map and token.nesting >= 0]
     lines = text.splitlines(keepends=True)
     bounds = [0, *starts[1:], len(lines)]
@@ -20,7 +20,10 @@ def markdown_blocks(text: str) -> list[str]:
 
 
 @cache
-def _parser() -> MarkdownIt:
+def chat_parser() -> MarkdownIt:
+    """Gives the parser of answers: CommonMark with tables, strikethrough and formulas."""
     from markdown_it import MarkdownIt
 
-    return MarkdownIt("commonmark").enable("table").enable("strikethrough")
+    from anaphora.values.markdown_math import add_math
+
+    return add_math(MarkdownIt("commonmark").enable("table").enable("strikethrough"))

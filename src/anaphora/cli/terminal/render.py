@@ -179,7 +179,7 @@ class MarkdownView:
             self._print(block)
 
     def _print(self, markdown: str) -> None:
-        lines = self._rendered(markdown)
+        lines = self._rendered(markdown, whole_code=True)
         if lines:
             self._draw_lines([])
             self._put([[], *lines] if self._printed else lines)
@@ -202,11 +202,11 @@ class MarkdownView:
             self._console.print(Segments([*line, Segment.line()]), end="", soft_wrap=True)
         self._console.file.flush()
 
-    def _rendered(self, markdown: str) -> list[list[Segment]]:
+    def _rendered(self, markdown: str, *, whole_code: bool = False) -> list[list[Segment]]:
         from anaphora.cli.terminal.markdown import markdown_lines
 
         # The last column stays free: what terminals do there differs.
-        return markdown_lines(self._console, markdown, max(self._console.width - 1, 1))
+        return markdown_lines(self._console, markdown, max(self._console.width - 1, 1), whole_code=whole_code)
 
     def _dim(self, text: str) -> list[list[Segment]]:
         from anaphora.cli.terminal.markdown import plain_lines
