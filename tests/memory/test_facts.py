@@ -109,5 +109,5 @@ def test_what_a_part_of_the_memory_cannot_be_told_is_refused():
         Chatbot(ScriptedProvider(), summary=Summary(model="openai:x"))
     with pytest.raises(ConfigError, match="the embedder, 'nope:x'"):
         Chatbot(ScriptedProvider(), recall=Recall(embedder="nope:x"))
-    with pytest.raises(ConfigError, match="an owner must be a text"):
+    with pytest.raises(ConfigError, match="owner must be a text"):
         Chatbot(ScriptedProvider(), owner=3)  # type: ignore[arg-type]

@@ -169,7 +169,8 @@ def names_in(question: str) -> tuple[str, ...]:
     names: list[str] = []
     end = -1
     for match in _NAME.finditer(question):
-        if match[0] == "I" or _begins(question, match.start()):
+        # Scripts without capitals have no names that could be told apart.
+        if match[0] == "I" or not match[0][0].isupper() or _begins(question, match.start()):
             continue
         if question[end : match.start()] == " ":
             names[-1] += f" {match[0]}"
