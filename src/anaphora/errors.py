@@ -28,6 +28,7 @@ AnaphoraError
   ├ NotFound                no such conversation or message
   ├ MessageEnded            a message that has ended is never changed
   ├ ConversationBusy        another writer holds the conversation
+  ├ UnreadableRow           a row of the database cannot be read: .row
   └ StoreUnusable           the database cannot be read or written: a full disk, permissions, not ours
 """
 
@@ -252,6 +253,17 @@ class MessageEnded(StoreError):
 
 class ConversationBusy(StoreError):
     """Another writer holds the conversation."""
+
+
+class UnreadableRow(StoreError):
+    """One row of the database cannot be read; ``row`` names it. Everything else can be."""
+
+    def __init__(self, row: str, reason: str) -> None:
+        super().__init__(
+            f"{row} cannot be read ({reason}). Everything else can; anaphora store check lists such rows, and with --quarantine "
+            "moves them aside."
+        )
+        self.row = row
 
 
 class StoreUnusable(StoreError):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import os
 import stat
+from pathlib import Path
 
 
 def read_file(path: str | os.PathLike[str], *, most: int) -> bytes:
@@ -14,6 +15,13 @@ def read_file(path: str | os.PathLike[str], *, most: int) -> bytes:
     if len(data) > most:
         raise OSError(errno.EFBIG, f"it has more than {most // 1_000_000} MB", str(path))
     return data
+
+
+def make_private_folder(path: Path) -> None:
+    """Makes a folder and those above it that are missing, for this user only, whatever the umask. Raises OSError."""
+    missing = [one for one in (path, *path.parents) if not one.exists()]
+    for folder in reversed(missing):
+        folder.mkdir(mode=0o700, exist_ok=True)
 
 
 def read_start(path: str | os.PathLike[str], size: int) -> bytes:

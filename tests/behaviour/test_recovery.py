@@ -67,7 +67,7 @@ async def test_what_was_written_down_of_an_answer_has_a_size():
                 await anyio.sleep(0.01)
 
 
-async def test_an_answer_whose_conversation_was_taken_over_is_kept_whole_beside():
+async def test_an_answer_whose_conversation_was_taken_over_is_completed_and_not_doubled():
     taken_over = anyio.Event()
 
     class Waiting(ScriptedProvider):
@@ -85,10 +85,7 @@ async def test_an_answer_whose_conversation_was_taken_over_is_kept_whole_beside(
         await store.release(await store.acquire(HERE, seconds=1))
         taken_over.set()
         assert (await reply.answer()).text == "one two"
-        assert [(entry.text, entry.status) for entry in (await store.transcript(HERE))[1:]] == [
-            ("one ", "interrupted"),
-            ("one two", "complete"),
-        ]
+        assert [(entry.text, entry.status) for entry in (await store.transcript(HERE))[1:]] == [("one two", "complete")]
 
 
 async def test_a_turn_that_lost_its_conversation_ends_and_says_so():

@@ -35,5 +35,5 @@ async def test_a_store_of_transcripts_has_a_window_and_no_memory():
 
 
 def test_what_is_no_store_is_refused():
-    with pytest.raises(ConfigError, match="the store must be"):
+    with pytest.raises(ConfigError, match="store must be"):
         Chatbot(ScriptedProvider(), store=5)  # type: ignore[arg-type]

@@ -15,7 +15,7 @@ from anaphora.chat.signatures import shows_options
 from anaphora.chat.transcript_verbs import AsyncTranscriptVerbs
 from anaphora.chat.verbs import AsyncAnswerVerbs
 from anaphora.concurrency import run_in_thread
-from anaphora.errors import StoreError, StoreUnusable
+from anaphora.errors import StoreError, StoreUnusable, UnreadableRow
 from anaphora.memory.facts import AsyncFactList
 from anaphora.providers.base import ModelInfo, Provider
 from anaphora.stores.base import Indexed
@@ -141,7 +141,8 @@ class AsyncChatbot(AsyncAnswerVerbs, AsyncTranscriptVerbs):
     async def export_to(self, path: str | os.PathLike[str]) -> int:
         """Writes everything of all conversations to a file for ``import_from``. Gives how many conversations there are.
 
-        Raises TranscriptFileError, and then the file is as it was.
+        Raises TranscriptFileError, and then the file is as it was; StoreError if some could not be read, after the others are
+        written.
         """
         from anaphora.transfer.files import replacing
         from anaphora.transfer.full import FullWriter
@@ -149,10 +150,18 @@ class AsyncChatbot(AsyncAnswerVerbs, AsyncTranscriptVerbs):
         infos = await self.conversations()
         with replacing(path) as file:
             writer = FullWriter(file)
+            unreadable: list[UnreadableRow] = []
             for info in infos:
-                entries = await self._bot.store.transcript(Scope(self._resolved.scope.owner, info.id))
+                try:
+                    entries = await self._bot.store.transcript(Scope(self._resolved.scope.owner, info.id))
+                except UnreadableRow as error:
+                    # It takes no other conversation with it.
+                    unreadable.append(error)
+                    continue
                 await run_in_thread(writer.add, Transcript(info, entries))
             writer.end()
+        if unreadable:
+            raise StoreError(f"{len(infos) - len(unreadable)} of {len(infos)} conversations were written: {unreadable[0]}")
         return len(infos)
 
     async def import_from(self, path: str | os.PathLike[str], progress: Progress | None = None) -> Imported:

@@ -31,5 +31,8 @@ class InMemoryStore(SQLiteStore):
             self._durable = False
         return self._database
 
+    def _check_file(self, database: SQLiteDatabase) -> None:
+        """Does nothing: there is no file."""
+
     def _remove_traces(self, database: SQLiteDatabase) -> None:
         """Does nothing: there is no log and no backup."""

@@ -49,7 +49,11 @@ class Draft:
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """New words or a final status for a pending message. ``head``, ``call`` and ``release`` as in a Draft."""
+    """New words or a final status for a pending message. ``head``, ``call`` and ``release`` as in a Draft.
+
+    ``since`` is what of the message was stored last: a store may write only what was added. With ``resumes`` a message that
+    another writer took for interrupted may be completed by its own writer.
+    """
 
     message: Message
     status: Status
@@ -59,6 +63,8 @@ class Change:
     head: bool = False
     call: Call | None = None
     release: Lease | None = None
+    since: Message | None = None
+    resumes: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from contextlib import suppress
 from dataclasses import dataclass, replace
 
 import anyio
@@ -126,7 +127,7 @@ class Record:
             draft = Draft(self._parent, message, "pending", size, model=str(model or "") if message.role == "assistant" else "")
             self._entry = await self._store.append(self._lease.scope, draft)
         else:
-            await self._store.change(self._lease.scope, self._entry.id, Change(message, "pending", size))
+            await self._store.change(self._lease.scope, self._entry.id, Change(message, "pending", size, since=self._written))
         self._written = message
 
     async def end(self, ending: Ending) -> Entry:
@@ -171,7 +172,12 @@ class Record:
         try:
             return await self._store.change(self._lease.scope, entry.id, change)
         except MessageEnded:
-            # Another writer took over and ended this message; the whole of it is kept beside that.
+            # Another writer took over and ended this message.
+            with suppress(MessageEnded):
+                return await self._store.change(
+                    self._lease.scope, entry.id, replace(change, head=False, call=None, release=None, resumes=True)
+                )
+            # It has other words now; the whole of this one is kept beside it.
             return await self._store.append(self._lease.scope, replace(draft, head=False, call=None, release=None))
 
     def _begin(self, parent: Entry) -> None:

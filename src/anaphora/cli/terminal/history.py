@@ -8,12 +8,14 @@ from pathlib import Path
 from platformdirs import user_state_path
 from prompt_toolkit.history import FileHistory
 
+from anaphora.files import make_private_folder
+
 
 def history_path() -> Path | None:
     """A file only this user can read; None where none can be written."""
     try:
         folder = user_state_path("anaphora")
-        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        make_private_folder(folder)
         path = folder / "history"
         path.touch(mode=0o600)
     except OSError:

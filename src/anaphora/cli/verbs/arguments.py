@@ -101,6 +101,16 @@ def _tools(add: Callable[..., object]) -> None:
     add("--json", action="store_true", help="for programs")
 
 
+def _store(add: Callable[..., object]) -> None:
+    add("what", choices=("check",), help="check: list the rows of the database that cannot be read")
+    add(
+        "--quarantine",
+        action="store_true",
+        help="move them aside, so that all others can be used; nothing is deleted",
+    )
+    add("--json", action="store_true", help="for programs")
+
+
 VERBS: dict[str, tuple[str, Callable[[Callable[..., object]], None]]] = {
     "list": ("list the conversations, newest first", _list),
     "show": ("print a conversation", _show),
@@ -113,6 +123,7 @@ VERBS: dict[str, tuple[str, Callable[[Callable[..., object]], None]]] = {
     "delete": ("delete conversations for good", _delete),
     "export": ("write conversations as JSON or Markdown", _export),
     "import": ("take in what other programs, or this one, exported", _import),
+    "store": ("check the database, and move aside what cannot be read", _store),
 }
 
 

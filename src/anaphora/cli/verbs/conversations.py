@@ -20,6 +20,7 @@ from anaphora.cli.terminal.progress import Bar
 from anaphora.cli.terminal.render import show_whole
 from anaphora.cli.terminal.sanitize import sanitized
 from anaphora.cli.verbs.models import models
+from anaphora.cli.verbs.store import check_store
 from anaphora.cli.verbs.tools import tools
 from anaphora.cli.verbs.usage import usage
 from anaphora.errors import ConfigError, NotFound, TranscriptFileError
@@ -42,6 +43,8 @@ def run(arguments: argparse.Namespace) -> int:
         raise ConfigError(f"there is no file {arguments.store}.")
     if arguments.verb == "models":
         return models(load_settings(flags={"base_url": arguments.base_url}), arguments)
+    if arguments.verb == "store":
+        return check_store(store_of(settings), arguments)
     if arguments.verb == "tools":
         return tools(load_settings(flags={"tools": arguments.tools, "mcp": arguments.mcp or own_servers()}), arguments)
     with Chatbot(_NoModel(), store=store_of(settings), owner=OWNER) as bot:

@@ -20,6 +20,7 @@ from threading import Event
 from typing import TYPE_CHECKING, Any
 
 from anaphora.errors import LocalModelError
+from anaphora.files import make_private_folder
 from anaphora.providers.local.weights import Progress, weights_folder
 
 if TYPE_CHECKING:
@@ -84,7 +85,7 @@ def fetch_from_hub(model: HubModel, *, progress: Progress | None = None, cancell
     with _errors(model), _client() as client:
         file = _choose(model, _files(model, client))
         folder = _folder(model)
-        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        make_private_folder(folder)
         part = folder / f"{Path(file.name).name}.part"
         free, missing = shutil.disk_usage(folder).free, file.size - (part.stat().st_size if part.exists() else 0)
         if free < missing:

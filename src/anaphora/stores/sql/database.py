@@ -18,6 +18,11 @@ class Rows(Protocol):
         """The number of rows that were changed."""
         ...
 
+    @property
+    def description(self) -> Any:
+        """The columns: for each a sequence that begins with its name."""
+        ...
+
     def fetchone(self) -> Any:
         """Gives the next row; None after the last."""
         ...

@@ -14,8 +14,14 @@ from pathlib import Path
 from anaphora.errors import ConversationBusy, NotFound
 from anaphora.stores.records import Lease, busy
 from anaphora.stores.sql.database import Database
-from anaphora.stores.sql.rows import ITS_MESSAGES, THIS_CONVERSATION, key
+from anaphora.stores.sql.pieces import end_pending
+from anaphora.stores.sql.rows import THIS_CONVERSATION, key
 from anaphora.values.scope import Scope
+
+# No lease lasts longer, in seconds.
+LONGEST = 3_600.0
+# The leases that turns of this process hold.
+_ours: set[str] = set()
 
 
 def acquire(database: Database, scope: Scope, seconds: float) -> Lease:
@@ -26,22 +32,29 @@ def acquire(database: Database, scope: Scope, seconds: float) -> Lease:
     holder = f"{_place()}/{os.getpid()}/{secrets.token_hex(8)}"
     database.execute(
         f"UPDATE conversations SET holder = ?, expires = ? WHERE {THIS_CONVERSATION}",
-        (holder, time.time() + seconds, *key(scope)),
+        (holder, time.time() + min(seconds, LONGEST), *key(scope)),
     )
-    database.execute(f"UPDATE messages SET status = 'interrupted' WHERE {ITS_MESSAGES} AND status = 'pending'", key(scope))
+    end_pending(database, scope)
+    _ours.add(holder)
     return Lease(scope, holder)
 
 
 def renew(database: Database, lease: Lease, seconds: float) -> None:
     held = database.execute(
         f"UPDATE conversations SET expires = ? WHERE {THIS_CONVERSATION} AND holder = ?",
-        (time.time() + seconds, *key(lease.scope), lease.holder),
+        (time.time() + min(seconds, LONGEST), *key(lease.scope), lease.holder),
     )
     if not held.rowcount:
         raise ConversationBusy(f"conversation {lease.scope.conversation!r} was taken over by another writer.")
 
 
+def abandon(lease: Lease) -> None:
+    """Notes that nobody of this process uses a lease any more, also where that cannot be written: on a full disk, perhaps."""
+    _ours.discard(lease.holder)
+
+
 def release(database: Database, lease: Lease) -> None:
+    _ours.discard(lease.holder)
     database.execute(
         f"UPDATE conversations SET holder = NULL WHERE {THIS_CONVERSATION} AND holder = ?", (*key(lease.scope), lease.holder)
     )
@@ -62,7 +75,9 @@ def check_free(database: Database, scope: Scope) -> None:
     if row is None:
         raise NotFound(f"no conversation {scope.conversation!r}.")
     holder, expires = row
-    if holder is not None and expires > time.time() and not _is_dead(holder):
+    now = time.time()
+    # A lease that ends later than any can was written by a wrong clock.
+    if holder is not None and now < expires <= now + LONGEST and not _is_dead(holder):
         raise busy(scope)
 
 
@@ -79,12 +94,14 @@ def _place() -> str:
 
 
 def _is_dead(holder: str) -> bool:
-    """True if the holder of a lease was a process of this machine that has ended."""
+    """True if the holder of a lease was a process of this machine that has ended, or a turn of this process."""
     place, _, rest = holder.partition("/")
     number = rest.partition("/")[0]
     # On Windows asking for a process by a signal would end it.
     if place != _place() or not number.isdecimal() or sys.platform == "win32":
         return False
+    if int(number) == os.getpid():
+        return holder not in _ours
     try:
         os.kill(int(number), 0)
     except ProcessLookupError:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from typing import Any
@@ -11,10 +10,8 @@ from anaphora.errors import NotFound
 from anaphora.search.vectors import Unembedded, VectorRow
 from anaphora.stores.sql.branches import Branch
 from anaphora.stores.sql.database import Database
-from anaphora.stores.sql.rows import ITS_MESSAGES, THIS_CONVERSATION, key
-from anaphora.values.codec import parts_from_json
+from anaphora.stores.sql.rows import ITS_MESSAGES, THIS_CONVERSATION, key, searchable_text
 from anaphora.values.memory import BlockSummary, Evidence, Fact, Learned, covered
-from anaphora.values.message import Message
 from anaphora.values.scope import Scope
 from anaphora.values.transcript import Size
 
@@ -33,7 +30,15 @@ def summaries(database: Database, scope: Scope, message_id: str | None) -> list[
     if not rows:
         return []
     branch = Branch(database, scope, message_id)
-    return [_summary(row) for row in rows if branch.has(*row[-2:])]
+    return [_summary(row) for row in rows if _is_summary(row) and branch.has(*row[-2:])]
+
+
+def _is_summary(row: Sequence[Any]) -> bool:
+    """True if the columns of a summary have values of the right types. One that cannot be read is as none."""
+    message, start, end, since, text, tokens, counter, model, line, order = row
+    return all(isinstance(one, str) for one in (message, text, counter, model)) and all(
+        isinstance(one, int) for one in (start, end, since, tokens, line, order)
+    )
 
 
 def save_summary(database: Database, scope: Scope, summary: BlockSummary, window: int, forgotten: int) -> bool:
@@ -68,15 +73,23 @@ def _forks_between(database: Database, scope: Scope, first: str, last: str) -> b
 def facts(database: Database, owner: str) -> list[Fact]:
     evidence: dict[str, list[Evidence]] = defaultdict(list)
     for fact, *where in database.execute("SELECT fact, conversation, message, quote FROM evidence WHERE owner = ?", (owner,)):
-        evidence[fact].append(Evidence(*where))
+        if all(isinstance(one, str) for one in where):
+            evidence[fact].append(Evidence(*where))
     rows = database.execute(
         "SELECT id, text, origin, created, superseded, successor, conversation FROM facts WHERE owner = ? ORDER BY created, id",
         (owner,),
     )
     return [
         Fact(fact, text, origin, created, tuple(evidence[fact]), superseded, successor, conversation)
-        for fact, text, origin, created, superseded, successor, conversation in rows
+        for fact, text, origin, created, superseded, successor, conversation in filter(is_fact, rows)
     ]
+
+
+def is_fact(row: Sequence[Any]) -> bool:
+    """True if the columns of a fact have values of the right types. One that cannot be read hides no other."""
+    fact, text, origin, created, superseded, successor, conversation = row
+    texts = all(isinstance(one, str) for one in (fact, text, conversation)) and isinstance(successor, str | None)
+    return texts and origin in {"told", "learned"} and isinstance(created, float) and isinstance(superseded, float | None)
 
 
 def learn(database: Database, owner: str, learned: Sequence[Learned], scope: Scope | None, order: int) -> list[Fact]:
@@ -147,13 +160,7 @@ def unembedded(database: Database, owner: str, model: str, after: int, limit: in
         " ORDER BY number DESC LIMIT ?",
         (after, owner, model, limit),
     )
-    return [Unembedded(number, message, _text(parts)) for number, message, parts in rows]
-
-
-def _text(parts: str) -> str:
-    from anaphora.search.words import searchable
-
-    return searchable(Message("user", parts_from_json(json.loads(parts))))
+    return [Unembedded(number, message, searchable_text(parts)) for number, message, parts in rows]
 
 
 def save_vectors(database: Database, owner: str, model: str, rows: Sequence[VectorRow]) -> None:

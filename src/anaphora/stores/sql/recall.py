@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 from anaphora.search.candidates import Candidate, Candidates, Cue
 from anaphora.stores.sql.branches import Branch
 from anaphora.stores.sql.database import Database
-from anaphora.stores.sql.rows import ENTRY, ITS_MESSAGES, entry_of, key
+from anaphora.stores.sql.rows import ENTRY, ITS_MESSAGES, key, readable
 from anaphora.values.scope import Scope
 
 _COLUMNS = f"messages.conversation, messages.line, {', '.join(f'messages.{column}' for column in ENTRY.split(', '))}"
@@ -22,7 +22,7 @@ def candidates(database: Database, owner: str, cue: Cue) -> Candidates:
     named = f"SELECT {_COLUMNS} FROM messages WHERE owner = ? AND id = ?"
     # A message that was forked has several rows; the first that may be recalled is taken.
     rows = (row for message in cue.messages for row in database.execute(named, (owner, message)).fetchall())
-    found = {row[2]: allowed.candidate(row) for row in rows if allowed.has(row)}
+    found = {row[2]: one for row in rows for one in allowed.candidates(row)}
     if not cue.words:
         return Candidates(list(found.values()), everything)
     ranking = database.fulltext.ranking(owner, cue, everything)
@@ -31,8 +31,8 @@ def candidates(database: Database, owner: str, cue: Cue) -> Candidates:
     for start in range(0, len(best), cue.limit):
         numbers = ", ".join(map(str, best[start : start + cue.limit]))
         for row in database.execute(f"SELECT {_COLUMNS} FROM messages WHERE number IN ({numbers})").fetchall():
-            if len(found) < most and row[2] not in found and allowed.has(row):
-                found[row[2]] = allowed.candidate(row)
+            if len(found) < most and row[2] not in found:
+                found.update((row[2], one) for one in allowed.candidates(row))
         if len(found) == most:
             break
     return Candidates(list(found.values()), everything, ranking.counts)
@@ -44,8 +44,7 @@ def neighbours(database: Database, owner: str, cue: Cue, anchors: Sequence[Candi
     found: dict[tuple[str, str], Candidate] = {}
     for anchor in anchors:
         for row in _around(database, Scope(owner, anchor.conversation), anchor, steps, allowed):
-            if allowed.has(row):
-                candidate = allowed.candidate(row)
+            for candidate in allowed.candidates(row):
                 found[candidate.conversation, candidate.entry.id] = candidate
     return list(found.values())
 
@@ -80,11 +79,13 @@ class _Allowed:
         row = self._database.execute(here, (self._owner, self._cue.conversation, message)).fetchone()
         return row is not None and self._branch(self._cue.conversation).has(*row)
 
-    def candidate(self, row: Sequence[Any]) -> Candidate:
-        """The message in a row."""
-        conversation = row[0]
-        self._branch(conversation)
-        return Candidate(conversation, self._titles[conversation], entry_of(row[2:]))
+    def candidates(self, row: Sequence[Any]) -> Iterator[Candidate]:
+        """Yields the message in a row, if it may be recalled and can be read."""
+        if self.has(row):
+            conversation = row[0]
+            self._branch(conversation)
+            for entry in readable([row[2:]]):
+                yield Candidate(conversation, self._titles[conversation], entry)
 
     def _branch(self, conversation: str) -> Branch:
         if conversation not in self._titles:

@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from contextlib import suppress
 from dataclasses import replace
+from typing import Any
 
-from anaphora.errors import MessageEnded, NotFound
+from anaphora.errors import MessageEnded, NotFound, UnreadableRow
 from anaphora.stores.records import Begun, Change, Draft, Query, changed, hit, new_entry, restored
 from anaphora.stores.sql.branches import line_of_new
 from anaphora.stores.sql.database import Database
 from anaphora.stores.sql.leases import acquire, check_free, make, release
 from anaphora.stores.sql.ledger import record
 from anaphora.stores.sql.memories import drop_derived, drop_evidence_of
+from anaphora.stores.sql.pieces import add_piece, whole_message, with_pieces
 from anaphora.stores.sql.rows import (
     CONVERSATION,
     ENTRY,
@@ -23,8 +26,10 @@ from anaphora.stores.sql.rows import (
     entry_row,
     key,
     parts_text,
+    searchable_text,
     usage_text,
 )
+from anaphora.values.growth import growth
 from anaphora.values.message import Usage
 from anaphora.values.scope import Scope
 from anaphora.values.transcript import START, ConversationInfo, Entry, Extent, Hit, Size
@@ -75,9 +80,12 @@ def change(database: Database, scope: Scope, message_id: str, change: Change) ->
     if row is None:
         raise _no_message(message_id)
     number, entry = row[0], entry_of(row[1:])
-    if entry.status != "pending":
+    if entry.status != "pending" and not _resumes(database, number, entry, change):
         raise MessageEnded(f"message {message_id} has ended ({entry.status}) and cannot be changed.")
     after = changed(entry, change)
+    if after.status == "pending" and add_piece(database, number, change):
+        return after
+    database.execute("DELETE FROM pieces WHERE number = ?", (number,))
     database.execute(
         "UPDATE messages SET parts = ?, status = ?, tokens = ?, counter = ?, usage = ?, model = ? WHERE number = ?",
         (
@@ -118,7 +126,7 @@ def branch(database: Database, scope: Scope, message_id: str | None, reach: Exte
     rows = database.execute(_PATH, (*key(scope), message_id, *key(scope), *most)).fetchall()
     if not rows:
         raise _no_message(message_id)
-    return [entry_of(row) for row in rows]
+    return _entries(database, scope, rows)
 
 
 def children(database: Database, scope: Scope, message_id: str | None) -> list[Entry]:
@@ -126,7 +134,7 @@ def children(database: Database, scope: Scope, message_id: str | None) -> list[E
     rows = database.execute(
         f'SELECT {ENTRY} FROM messages WHERE {ITS_MESSAGES} AND {below} ORDER BY "order"', (*key(scope), *values)
     )
-    return [entry_of(row) for row in rows]
+    return _entries(database, scope, rows)
 
 
 def leaves(database: Database, scope: Scope) -> list[Entry]:
@@ -136,13 +144,16 @@ def leaves(database: Database, scope: Scope) -> list[Entry]:
         ' ORDER BY "order"',
         key(scope),
     )
-    return [entry_of(row) for row in rows]
+    return _entries(database, scope, rows)
 
 
 def forget(database: Database, scope: Scope, message_id: str) -> None:
-    from anaphora.search.words import searchable, tells_of
+    from anaphora.search.words import tells_of
 
-    text = searchable(_found(database, scope, message_id).message)
+    row = database.execute(f"SELECT parts FROM messages WHERE {_MESSAGE}", (*key(scope), message_id)).fetchone()
+    if row is None:
+        raise _no_message(message_id)
+    text = searchable_text(row[0])
     everywhere = "owner = ? AND id = ?"
     titles = database.execute(
         "SELECT id, title FROM conversations WHERE owner = ? AND id IN"
@@ -157,6 +168,8 @@ def forget(database: Database, scope: Scope, message_id: str) -> None:
             database.execute(f"UPDATE conversations SET title = '' WHERE {THIS_CONVERSATION}", (scope.owner, conversation))
     drop_derived(database, owner=scope.owner, message_id=message_id)
     database.fulltext.remove(everywhere, (scope.owner, message_id))
+    its_pieces = f"DELETE FROM pieces WHERE number IN (SELECT number FROM messages WHERE {everywhere})"
+    database.execute(its_pieces, (scope.owner, message_id))
     database.execute(f"UPDATE messages SET parts = '[]', tokens = 0, counter = '' WHERE {everywhere}", (scope.owner, message_id))
 
 
@@ -165,11 +178,13 @@ def delete(database: Database, scope: Scope) -> None:
     drop_evidence_of(database, scope)
     database.fulltext.remove(ITS_MESSAGES, key(scope))
     database.execute(f"DELETE FROM conversations WHERE {THIS_CONVERSATION}", key(scope))
+    # The bill stays, without the name of what it was for.
+    database.execute(f"UPDATE calls SET conversation = '' WHERE {ITS_MESSAGES}", key(scope))
 
 
 def transcript(database: Database, scope: Scope) -> list[Entry]:
     rows = database.execute(f'SELECT {ENTRY} FROM messages WHERE {ITS_MESSAGES} ORDER BY "order"', key(scope))
-    return [entry_of(row) for row in rows]
+    return _entries(database, scope, rows)
 
 
 def restore(database: Database, owner: str, given: ConversationInfo, entries: Sequence[Entry]) -> int:
@@ -232,7 +247,12 @@ def describe(database: Database, scope: Scope, title: str | None, system: str | 
 def conversations(database: Database, owner: str, limit: int | None) -> list[ConversationInfo]:
     newest = f"SELECT {CONVERSATION} FROM conversations WHERE owner = ? AND messages > 0 ORDER BY updated DESC"
     rows = database.execute(f"{newest} LIMIT {int(limit)}" if limit is not None else newest, (owner,))
-    return [conversation_of(row) for row in rows]
+    found: list[ConversationInfo] = []
+    for row in rows:
+        # One that cannot be read hides no other.
+        with suppress(UnreadableRow):
+            found.append(conversation_of(row))
+    return found
 
 
 def _insert(database: Database, scope: Scope, entry: Entry) -> None:
@@ -308,7 +328,20 @@ def _found(database: Database, scope: Scope, message_id: str) -> Entry:
     row = database.execute(f"SELECT {ENTRY} FROM messages WHERE {_MESSAGE}", (*key(scope), message_id)).fetchone()
     if row is None:
         raise _no_message(message_id)
-    return entry_of(row)
+    return _entries(database, scope, [row])[0]
+
+
+def _entries(database: Database, scope: Scope, rows: Iterable[Sequence[Any]]) -> list[Entry]:
+    """The messages in rows, those that are being written with everything that came so far. Raises UnreadableRow."""
+    found = [entry_of(row) for row in rows]
+    return [with_pieces(database, scope, entry) if entry.status == "pending" else entry for entry in found]
+
+
+def _resumes(database: Database, number: int, entry: Entry, change: Change) -> bool:
+    """True if the writer of a message that was ended for it (it was suspended, perhaps) goes on with its own words."""
+    if entry.status != "interrupted" or not change.resumes:
+        return False
+    return growth(whole_message(database, number, entry.message), change.message) is not None
 
 
 def _no_message(message_id: str) -> NotFound:
@@ -325,5 +358,6 @@ def search(database: Database, owner: str, query: Query) -> list[Hit]:
         info = row and database.execute(about, (owner, row[0])).fetchone()
         # Another process may have deleted it just now.
         if info:
-            hits.append(hit(conversation_of(info), entry_of(row[1:]), query))
+            with suppress(UnreadableRow):
+                hits.append(hit(conversation_of(info), entry_of(row[1:]), query))
     return hits

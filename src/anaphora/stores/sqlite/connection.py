@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import errno
 import os
+import shutil
 import sqlite3
 import time
 from collections.abc import Sequence
@@ -12,6 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from anaphora.errors import StoreError, StoreUnusable
+from anaphora.files import make_private_folder
 from anaphora.stores.sqlite import fulltext
 from anaphora.stores.sqlite.migrate import check_version, make_tables, migrate
 
@@ -22,6 +25,8 @@ if TYPE_CHECKING:
 
 APPLICATION_ID = 0x616E6170
 _BUSY_SECONDS = 30.0
+# A disk with less free, in bytes, takes no database.
+_LEAST_ROOM = 1 << 18
 
 
 class SQLiteFullText:
@@ -149,6 +154,8 @@ def write_back(database: sqlite3.Connection) -> None:
 def store_failure(error: sqlite3.Error | OSError, path: Path) -> StoreError:
     """Gives the error in our words, with what to do."""
     reason = str(error)
+    if getattr(error, "errno", 0) == errno.ENOSPC or (_may_be_full(reason) and _is_full(path)):
+        return StoreUnusable(f"the database {path}: the disk is full. What was stored is safe; make room and go on.")
     if isinstance(error, sqlite3.IntegrityError | sqlite3.DataError):
         return StoreError(f"the database {path} does not take this: {reason}.")
     if "not a database" in reason or "malformed" in reason:
@@ -169,9 +176,22 @@ def store_failure(error: sqlite3.Error | OSError, path: Path) -> StoreError:
     return StoreUnusable(f"the database {path}: {advice}")
 
 
+def _may_be_full(reason: str) -> bool:
+    """True for the errors of SQLite that a full disk can have; its own words for them differ from file to file."""
+    return any(word in reason for word in ("full", "disk I/O", "unable to open", "readonly"))
+
+
+def _is_full(path: Path) -> bool:
+    folder = next((one for one in path.parents if one.is_dir()), None)
+    try:
+        return folder is not None and shutil.disk_usage(folder).free < _LEAST_ROOM
+    except OSError:
+        return False
+
+
 def _make_private(path: Path) -> None:
     """The folder and the file, for this user only. What is there keeps its permissions."""
-    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    make_private_folder(path.parent)
     os.close(os.open(path, os.O_CREAT | os.O_RDWR, 0o600))
 
 

@@ -22,7 +22,7 @@ from itertools import islice
 from anaphora.errors import StoreError
 from anaphora.stores.records import Query
 from anaphora.stores.sql.database import Database
-from anaphora.values.codec import parts_from_json
+from anaphora.stores.sql.rows import parts_of, searchable_text
 from anaphora.values.message import Message, Role
 
 # Of the newest so many matches the newest by date are given: what was imported may be older than it was stored.
@@ -212,8 +212,6 @@ def _scan(
     newest: int = _ALL,
 ) -> list[int]:
     """Without the index: the messages whose text fits. Those with ``chunks`` somewhere in their JSON are looked at."""
-    from anaphora.search.words import searchable
-
     likes = "".join(" AND parts LIKE ? ESCAPE '\\'" for _ in chunks)
     rows = database.execute(
         # By the number of the row: an index would be read for all that the owner ever said.
@@ -221,7 +219,7 @@ def _scan(
         f" AND owner = ? AND (? IS NULL OR conversation = ?) AND status <> 'pending'{likes} ORDER BY number DESC",
         (newest, owner, query.conversation, query.conversation, *map(_like, chunks)),
     )
-    return list(islice((number for number, parts in rows if fits(searchable(_message(parts)))), query.limit))
+    return list(islice((number for number, parts in rows if fits(searchable_text(parts))), query.limit))
 
 
 def _like(chunk: str) -> str:
@@ -231,4 +229,8 @@ def _like(chunk: str) -> str:
 
 
 def _message(parts: str, role: Role = "user") -> Message:
-    return Message(role, parts_from_json(json.loads(parts)))
+    """Gives a message as it is indexed; without parts if they cannot be read."""
+    try:
+        return Message(role, parts_of(parts))
+    except (ValueError, TypeError, AttributeError, RecursionError):
+        return Message(role, ())

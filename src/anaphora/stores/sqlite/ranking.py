@@ -8,14 +8,17 @@ what is lost are messages that have nothing but such words. No BM25 of SQLite's 
 from __future__ import annotations
 
 from collections import defaultdict
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Any
 
 from anaphora.search.candidates import WORTH_READING, Cue
 from anaphora.search.index import WordIndex, weight_of, worth_reading
 from anaphora.search.terms import forms
 from anaphora.search.words import searchable
 from anaphora.stores.sql.database import Database
-from anaphora.stores.sql.rows import ENTRY, ITS_MESSAGES, entry_of
+from anaphora.stores.sql.rows import ENTRY, ITS_MESSAGES, readable
 from anaphora.stores.sqlite.fulltext import RULE, UNINDEXED_READ, index_key, is_behind, quoted_terms
+from anaphora.values.transcript import Entry
 
 # So many rows are looked at through the question's rarest words.
 _SELECTED = 2_000
@@ -106,8 +109,7 @@ class ScanRanking:
         newest = f"SELECT number, {ENTRY} FROM messages WHERE owner = ? AND status <> 'pending' ORDER BY number DESC LIMIT ?"
         index = WordIndex[int]()
         asked: set[int] = set()
-        for number, *row in database.execute(newest, (owner, _SELECTED)):
-            entry = entry_of(row)
+        for number, entry in _numbered(database.execute(newest, (owner, _SELECTED))):
             index.add(number, searchable(entry.message))
             if entry.id == cue.asked:
                 asked.add(number)
@@ -124,6 +126,13 @@ class ScanRanking:
         return []
 
 
+def _numbered(rows: Iterable[Sequence[Any]]) -> Iterator[tuple[int, Entry]]:
+    """Yields the numbers and the messages of rows, without those that cannot be read."""
+    for number, *row in rows:
+        for entry in readable([row]):
+            yield number, entry
+
+
 def _read_unindexed(database: Database, owner: str, cue: Cue) -> WordIndex[int]:
     """The newest messages that are not in the full-text index yet."""
     found = WordIndex[int]()
@@ -131,8 +140,7 @@ def _read_unindexed(database: Database, owner: str, cue: Cue) -> WordIndex[int]:
         f"SELECT number, {ENTRY} FROM messages WHERE indexed = 0 AND status <> 'pending' AND owner = ?"
         " ORDER BY number DESC LIMIT ?"
     )
-    for number, *row in database.execute(newest, (owner, UNINDEXED_READ // 10)):
-        entry = entry_of(row)
+    for number, entry in _numbered(database.execute(newest, (owner, UNINDEXED_READ // 10))):
         if entry.id != cue.asked:
             found.add(number, searchable(entry.message))
     return found

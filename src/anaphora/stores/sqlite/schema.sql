@@ -56,6 +56,25 @@ CREATE INDEX messages_by_id ON messages (owner, id);
 -- The messages with which a branch forks: each begins a line of its own.
 CREATE INDEX messages_by_fork ON messages (owner, conversation, "order") WHERE line = "order";
 
+-- What is added to a message while it is written.
+CREATE TABLE pieces (
+    number INTEGER NOT NULL,  -- of the message
+    place  INTEGER NOT NULL,
+    added  TEXT NOT NULL,     -- JSON, see growth.py
+    PRIMARY KEY (number, place),
+    FOREIGN KEY (number) REFERENCES messages (number) ON DELETE CASCADE
+) WITHOUT ROWID;
+
+-- Rows that could not be read.
+CREATE TABLE quarantine (
+    number INTEGER PRIMARY KEY,
+    owner  TEXT NOT NULL,
+    source TEXT NOT NULL,     -- the table where the row stood
+    row    TEXT NOT NULL,     -- JSON: its columns by name
+    reason TEXT NOT NULL,
+    moved  REAL NOT NULL      -- seconds since 1970
+);
+
 CREATE TABLE summaries (
     number       INTEGER PRIMARY KEY,
     owner        TEXT NOT NULL,

@@ -18,10 +18,11 @@ from typing import TYPE_CHECKING, TypeVar, TypeVarTuple
 from urllib.parse import unquote
 from weakref import WeakSet
 
-from anaphora.errors import ConfigError, StoreUnusable
+from anaphora.errors import ConfigError, StoreUnusable, UnreadableRow
 from anaphora.stores.records import Begun, Change, Draft, Lease, Query
 from anaphora.stores.sql import leases, ledger, memories, transcripts
 from anaphora.stores.sqlite.connection import SQLiteDatabase, open_database, store_failure, write_back
+from anaphora.stores.sqlite.file_identity import FileIdentity, identity_of, leave_open
 from anaphora.stores.sqlite.fulltext import catch_up, is_behind, unindexed
 from anaphora.stores.sqlite.worker import Worker
 from anaphora.values.memory import BlockSummary, Fact, Learned
@@ -33,6 +34,7 @@ from anaphora.values.usage import Call, Spent
 if TYPE_CHECKING:
     from anaphora.search.candidates import Candidate, Candidates, Cue
     from anaphora.search.vectors import Unembedded, VectorRow
+    from anaphora.stores.sql.check import Unreadable
 
 T = TypeVar("T")
 Values = TypeVarTuple("Values")
@@ -55,6 +57,7 @@ class SQLiteStore:
         self._database: SQLiteDatabase | None = None
         self._durable: bool | None = None
         self._process = 0
+        self._file: FileIdentity | None = None
         _stores.add(self)
 
     async def acquire(self, scope: Scope, /, *, seconds: float) -> Lease:
@@ -69,6 +72,7 @@ class SQLiteStore:
         await self._write(leases.renew, lease, seconds, durable=False)
 
     async def release(self, lease: Lease, /) -> None:
+        leases.abandon(lease)
         await self._write(leases.release, lease, durable=False)
 
     async def append(self, scope: Scope, draft: Draft, /) -> Entry:
@@ -190,6 +194,18 @@ class SQLiteStore:
         """Take at most so many messages into the index; tells whether that was all. Each call is a transaction of its own."""
         return await self._write(catch_up, most, durable=False)
 
+    async def check(self) -> Sequence[Unreadable]:
+        """Gives the rows that cannot be read, of all owners."""
+        from anaphora.stores.sql.check import check
+
+        return await self._read(check)
+
+    async def quarantine(self) -> Sequence[Unreadable]:
+        """Moves the rows that cannot be read aside, so that everything beside them can be used. Gives what was moved."""
+        from anaphora.stores.sql.check import quarantine
+
+        return await self._write(quarantine)
+
     async def _index_some(self) -> None:
         """Some of what ended without the index is added. What can only be read is searched as it is."""
         if await self._glance(is_behind):
@@ -236,6 +252,9 @@ class SQLiteStore:
         """Work on the connection, by whoever holds the lock. Raises StoreError."""
         try:
             return work(self._opened())
+        except (TypeError, ValueError, LookupError, AttributeError, OverflowError, RecursionError) as error:
+            # Only a row with values of wrong types can do that.
+            raise UnreadableRow(f"a row of the database {self.path}", f"{type(error).__name__}: {error}") from error
         except (sqlite3.Error, OSError) as error:
             if self._database is not None and "readonly" in str(error):
                 # Opened only for reading, on a disk that was full perhaps. The next verb tries again.
@@ -250,6 +269,7 @@ class SQLiteStore:
         database.execute("BEGIN IMMEDIATE")
         try:
             result = work(database)
+            self._check_file(database)
             database.execute("COMMIT")
         except BaseException:
             if database.in_transaction:
@@ -264,9 +284,26 @@ class SQLiteStore:
             self._database = None
         if self._database is None:
             self._database = open_database(self.path)
+            self._file = identity_of(self.path)
             self._durable = None
             self._process = os.getpid()
+        else:
+            self._check_file(self._database)
         return self._database
+
+    def _check_file(self, database: SQLiteDatabase) -> None:
+        """Raises StoreUnusable if the file was removed or replaced while it was open."""
+        if self._file is None or self._file.is_same(self.path):
+            return
+        if database.in_transaction:
+            database.execute("ROLLBACK")
+        self._database, lost = None, self._file
+        leave_open(database)
+        lost.remove_log(self.path)
+        raise StoreUnusable(
+            f"the database {self.path} was removed or replaced while it was open, so this was not stored. "
+            "The next message goes into the file that is there now, or into a new one."
+        )
 
     def after_fork(self) -> None:
         """In a child: whoever held the lock is not here."""

@@ -1,0 +1,122 @@
+"""Finds rows that cannot be read, and moves them aside. Nothing is deleted: the row stays in ``quarantine``, word for word."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from anaphora.errors import UnreadableRow
+from anaphora.stores.sql.database import Database
+from anaphora.stores.sql.memories import is_fact
+from anaphora.stores.sql.rows import CONVERSATION, ENTRY, conversation_of, entry_of, parts_text, usage_of
+from anaphora.values.message import text_message
+
+_PLACEHOLDER = "(A message that could not be read stood here; it was moved aside.)"
+_NAME = "CASE WHEN typeof(id) = 'text' THEN id ELSE 'unreadable_' || lower(hex(id)) END"
+# More messages than a conversation has.
+_BEYOND = 1_000_000_000
+_FACT = "id, text, origin, created, superseded, successor, conversation"
+
+
+@dataclass(frozen=True, slots=True)
+class Unreadable:
+    """A row that cannot be read: its table, its owner, its id, the conversation if it is a message's, and the reason."""
+
+    table: str
+    owner: str
+    id: str
+    conversation: str
+    reason: str
+
+
+def check(database: Database) -> list[Unreadable]:
+    """Gives all rows that cannot be read."""
+    return [one for one, _ in _found(database)]
+
+
+def quarantine(database: Database) -> list[Unreadable]:
+    """Moves rows that cannot be read aside, and puts readable ones in their place. Gives what was moved."""
+    found = list(_found(database))
+    for one, place in found:
+        whole = database.execute(f"SELECT * FROM {one.table} WHERE {_WHERE[one.table]}", place)
+        names = [column[0] for column in whole.description]
+        row = json.dumps(dict(zip(names, map(_plain, whole.fetchone()), strict=True)), ensure_ascii=False)
+        database.execute(
+            "INSERT INTO quarantine (owner, source, row, reason, moved) VALUES (?, ?, ?, ?, ?)",
+            (one.owner, one.table, row, one.reason, time.time()),
+        )
+        _mend(database, one, place)
+    return [one for one, _ in found]
+
+
+_WHERE = {"messages": "number = ?", "conversations": "owner = ? AND id = ?", "facts": "owner = ? AND id = ?"}
+
+
+def _found(database: Database) -> Iterator[tuple[Unreadable, tuple[Any, ...]]]:
+    for number, owner, conversation, *row in database.execute(
+        f"SELECT number, owner, conversation, {ENTRY} FROM messages ORDER BY number"
+    ).fetchall():
+        reason = _reason_of_message(row)
+        if reason:
+            yield Unreadable("messages", str(owner), str(row[0]), str(conversation), reason), (number,)
+    for owner, *row in database.execute(f"SELECT owner, {CONVERSATION} FROM conversations").fetchall():
+        try:
+            conversation_of(row)
+            reason = "" if usage_of(row[7]) is not None else "its usage cannot be read"
+        except UnreadableRow as error:
+            reason = str(error)
+        if reason:
+            yield Unreadable("conversations", str(owner), str(row[0]), str(row[0]), reason), (owner, row[0])
+    for owner, *row in database.execute(f"SELECT owner, {_FACT} FROM facts").fetchall():
+        if not is_fact(row):
+            yield Unreadable("facts", str(owner), str(row[0]), "", "a column has a value of the wrong type"), (owner, row[0])
+
+
+def _reason_of_message(row: Sequence[Any]) -> str:
+    try:
+        entry_of(row)
+    except UnreadableRow as error:
+        return str(error)
+    usage = row[9]
+    return "its usage cannot be read" if usage is not None and usage_of(usage) is None else ""
+
+
+def _mend(database: Database, one: Unreadable, place: tuple[Any, ...]) -> None:
+    if one.table == "facts":
+        database.execute("DELETE FROM facts WHERE owner = ? AND id = ?", place)
+    elif one.table == "conversations":
+        number = "coalesce((SELECT count(*) FROM messages WHERE messages.owner = conversations.owner AND conversation = id), 0)"
+        database.execute(
+            f"UPDATE conversations SET id = {_NAME}, title = '', system = NULL, usage = '{{}}', model = '', learned = 0,"
+            f" forgotten = 0, messages = {number}, created = {_kept('created', 'real', '0.0')},"
+            f" updated = {_kept('updated', 'real', '0.0')}, head = {_kept('head', 'text', 'NULL')} WHERE owner = ? AND id = ?",
+            place,
+        )
+    elif "usage" in one.reason:
+        database.execute("UPDATE messages SET usage = NULL WHERE number = ?", place)
+    else:
+        before = ", ".join(
+            f"{name} = {_kept(name, 'integer', '0')}" for name in ("before_messages", "before_turns", "before_tokens")
+        )
+        order = _kept('"order"', "integer", f"{_BEYOND} + number")
+        database.execute(
+            f'UPDATE messages SET id = {_NAME}, parent = {_kept("parent", "text", "NULL")}, "order" = {order}, parts = ?,'
+            " role = CASE WHEN role IN ('system', 'user', 'assistant', 'tool') THEN role ELSE 'user' END,"
+            " status = CASE WHEN status IN ('complete', 'stopped', 'failed', 'refused') THEN status ELSE 'interrupted' END,"
+            f" tokens = 0, counter = '', usage = NULL, model = '', key = NULL, {before},"
+            f" created = {_kept('created', 'real', '0.0')}"
+            " WHERE number = ?",
+            (parts_text(text_message("user", _PLACEHOLDER)), *place),
+        )
+
+
+def _kept(column: str, kind: str, other: str) -> str:
+    """Gives an expression for a column's value if it is of this kind, else for another."""
+    return f"CASE WHEN typeof({column}) = '{kind}' THEN {column} ELSE {other} END"
+
+
+def _plain(value: Any) -> Any:
+    return f"bytes: {value.hex()}" if isinstance(value, bytes) else value
