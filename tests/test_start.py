@@ -17,22 +17,22 @@ print(json.dumps([sorted(modules), made]))
 """
 # All that a plain question may load, by folder.
 ALLOWED = {
-    "chat": "chatbot conversation image_source open_conversation options reply signatures transcript_verbs verbs",
+    "chat": "chatbot conversation image_source open_conversation option_values options reply signatures transcript_verbs verbs",
     "context": "asides budget cache plan policy repair verbatim window",
     "memory": "background branch_reader facts last_call shown state view",
-    "providers": "base model registry retry",
+    "providers": "base contract model registry retry",
     "providers.http": "body errors service transport",
     "providers.models": "card catalog openai_tokens vendors",
-    "providers.wires": "base failures json_lines openai sse text_frame",
+    "providers.wires": "base failures json_lines openai openai_decoder pictures sse text_frame think_tags tool_form",
     "schema": "strict",
     "search": "vectors",
     "stores": "base complete inmemory records registry",
-    "stores.sql": "branches database leases ledger memories rows transcripts",
-    "stores.sqlite": "connection fulltext migrate store worker",
+    "stores.sql": "branches database leases ledger memories pieces rows transcripts",
+    "stores.sqlite": "connection file_identity fulltext migrate store worker",
     "sync": "chatbot conversation facts parity portal reply verbs",
     "tools": "base toolbox",
     "turn": "ask_model bot events incoming loop prepare record request turn unanswered",
-    "values": "answer codec draft events images memory message options report scope tokens transcript usage",
+    "values": "address answer codec draft events growth images memory message options report scope tokens transcript usage",
 }
 # Making a dataclass takes 0.8 ms.
 MAX_DATACLASSES = 130
@@ -46,6 +46,6 @@ def test_a_plain_question_loads_only_what_it_needs(loopback: Loopback):
     assert answer == "Paris."
     allowed = {f"anaphora.{folder}.{name}" for folder, names in ALLOWED.items() for name in names.split()}
     allowed |= {"anaphora", *(f"anaphora.{folder}" for folder in ALLOWED)}
-    allowed |= {f"anaphora.{name}" for name in ("billing", "concurrency", "errors")}
+    allowed |= {f"anaphora.{name}" for name in ("billing", "concurrency", "errors", "files")}
     assert set(modules) <= allowed
     assert dataclasses <= MAX_DATACLASSES

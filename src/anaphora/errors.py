@@ -34,6 +34,7 @@ AnaphoraError
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any, ClassVar, Self
 
 
@@ -43,6 +44,10 @@ class AnaphoraError(Exception):
     def __reduce__(self) -> tuple[Any, ...]:
         # Many take other arguments than the sentence that they keep; workers and queues send errors as pickles.
         return _rebuilt, (type(self), self.args, self.__dict__)
+
+    def mask(self, masked: Callable[[str], str]) -> None:
+        """Replaces the error's texts by what ``masked`` gives for each, before it is shown to anybody."""
+        self.args = tuple(masked(one) if isinstance(one, str) else one for one in self.args)
 
 
 def _rebuilt(kind: type[AnaphoraError], args: tuple[Any, ...], values: dict[str, Any]) -> AnaphoraError:
@@ -160,6 +165,12 @@ class ProviderError(AnaphoraError):
         self.request_id = request_id
         self.retry_after = retry_after
         self.retryable = self.can_be_retried if retryable is None else retryable
+
+    def mask(self, masked: Callable[[str], str]) -> None:
+        """Replaces also the provider's name of the request."""
+        super().mask(masked)
+        if isinstance(self.request_id, str):
+            self.request_id = masked(self.request_id)
 
 
 class ConnectionFailed(ProviderError):

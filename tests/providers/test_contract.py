@@ -55,6 +55,16 @@ async def test_an_interrupt_reaches_the_caller_and_the_next_turn_works(error: Ba
         assert (await bot.say("again")).text == "whole"
 
 
+async def test_a_character_split_over_two_deltas_arrives_whole():
+    pieces = map(TextDelta, ("a", "\ud83d", "\ude00b", "\ud83d"))
+    async with AsyncChatbot(Wild(*pieces, Ended("stop"))) as bot, bot.stream("hi") as reply:
+        texts = [text async for text in reply]
+    whole = "".join(texts)
+    # A report with half a character in it could not be written.
+    assert ascii(whole) == ascii("a😀b\ufffd")
+    assert all(text == text.encode("utf-8", "replace").decode() for text in texts)
+
+
 @pytest.mark.parametrize("step", [5, "text", None, {"type": "text"}])
 async def test_what_is_no_event_is_an_error_of_the_provider(step: Any):
     async with AsyncChatbot(Wild(TextDelta("words"), step)) as bot:
@@ -116,6 +126,7 @@ async def test_every_error_of_the_tree_survives_a_pickle():
         "ContextTooLong": (("the message",), {"tokens": 5, "limit": 3}),
         "CostLimitReached": ((), {"spent": 0.1, "most": 0.2, "limit": 0.25}),
         "InvalidAnswer": (("text", "reason"), {}),
+        "UnreadableRow": (("the message 'x'", "reason"), {}),
         "TranscriptFileError": (("path", "reason"), {"line": 3}),
     }
     found = kinds(AnaphoraError)

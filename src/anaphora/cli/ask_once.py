@@ -7,7 +7,7 @@ import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from threading import Timer
+from threading import Event, Thread
 from typing import Any, TextIO
 
 from anaphora.cli.attachments import guessed_encoding
@@ -32,13 +32,12 @@ def piped_text(stdin: TextIO | None) -> str | None:
     """Gives the text that came through a pipe; None if nothing is piped. Raises InvalidMessage if it is not UTF-8."""
     if stdin is None or stdin.isatty():
         return None
-    told = Timer(_PATIENCE, notice, ["waiting for standard input to end; to ask without it, add </dev/null"])
-    told.daemon = True
-    told.start()
+    ended = Event()
+    Thread(target=_tell_of_pipe, args=(ended,), daemon=True).start()
     try:
         data = stdin.buffer.read()
     finally:
-        told.cancel()
+        ended.set()
     try:
         return data.decode("utf-8-sig").rstrip("\n") or None
     except UnicodeDecodeError as error:
@@ -46,6 +45,11 @@ def piped_text(stdin: TextIO | None) -> str | None:
             f"the text from standard input is not UTF-8: byte 0x{data[error.start]:02x} at position {error.start + 1}. "
             "Convert it first, for example with iconv -f latin1 -t utf-8."
         ) from error
+
+
+def _tell_of_pipe(ended: Event) -> None:
+    if not ended.wait(_PATIENCE):
+        notice("waiting for standard input to end; to ask without it, add </dev/null")
 
 
 @dataclass(frozen=True, slots=True)

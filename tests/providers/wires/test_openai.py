@@ -183,13 +183,6 @@ def test_two_deltas_that_repeat_once_are_words_not_accumulation():
     assert message.text == "nono no"
 
 
-def test_a_character_split_over_two_deltas_arrives_whole():
-    data = sse(chunk(content="a"), chunk(content="\ud83d"), chunk(content="\ude00b"), chunk(content="\ud83d"), chunk("stop"))
-    texts = [event.text for event in decoded(data) if isinstance(event, TextDelta)]
-    assert "".join(texts) == "a😀b\ufffd"
-    assert all(text == text.encode().decode() for text in texts)
-
-
 def test_blanks_around_json_do_no_harm():
     padded = b"data:   \t" + json.dumps(chunk("stop", content="Paris.")).encode() + b" \n\n"
     assert answer(decoded(padded))[0].text == "Paris."

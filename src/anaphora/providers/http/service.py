@@ -126,7 +126,7 @@ class Service:
                 async for event in events:
                     yield event
         except ModelNotFound as error:
-            who.mask(error)
+            error.mask(who.masked)
             raise await self._with_suggestion(error, request.model) from error
         except AnaphoraError as error:
             who.mask(error)

@@ -11,7 +11,6 @@ from hashlib import sha256
 from typing import Any
 
 from anaphora.errors import (
-    AnaphoraError,
     AuthenticationFailed,
     ModelNotFound,
     PromptTooLong,
@@ -75,12 +74,6 @@ class Answerer:
             if secret and len(text) >= len(secret):
                 text = _secret_pattern(secret).sub("***", text)
         return text
-
-    def mask(self, error: AnaphoraError) -> None:
-        """Masks the secrets in an error that is about to leave the provider."""
-        error.args = tuple(self.masked(one) if isinstance(one, str) else one for one in error.args)
-        if isinstance(error, ProviderError) and isinstance(error.request_id, str):
-            error.request_id = self.masked(error.request_id)
 
 
 @cache

@@ -19,8 +19,7 @@ class SSEParser:
         self._source = source
         self._limit = max_event_bytes
         self._rest = b""
-        self._held: list[bytes] = []
-        self._held_size = 0
+        self._held = bytearray()
         self._at_start = True
         self._between = False
         self._after_cr = False
@@ -39,14 +38,13 @@ class SSEParser:
             return self._feed_lines(chunk)
         if self._rest and not self._after_cr and b"\n" not in chunk and b"\r" not in chunk:
             # A long line in many reads is joined once.
-            self._held.append(chunk)
-            self._held_size += len(chunk)
-            if len(self._rest) + self._held_size + self._size > self._limit:
+            self._held += chunk
+            if len(self._rest) + len(self._held) + self._size > self._limit:
                 raise self._too_large()
             return []
         if self._held:
-            self._rest = b"".join((self._rest, *self._held))
-            self._held, self._held_size = [], 0
+            self._rest += bytes(self._held)
+            self._held.clear()
         events = self._feed_any(chunk)
         self._between = not (self._rest or self._data or self._name or self._after_cr or self._at_start)
         return events
