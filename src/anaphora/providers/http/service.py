@@ -129,7 +129,7 @@ class Service:
             error.mask(who.masked)
             raise await self._with_suggestion(error, request.model) from error
         except AnaphoraError as error:
-            who.mask(error)
+            error.mask(who.masked)
             raise
 
     async def _events(self, who: Answerer, request: Request) -> AsyncGenerator[ProviderEvent, None]:
@@ -180,7 +180,7 @@ class Service:
         try:
             answer = await self._asked_twice(who, path, data)
         except AnaphoraError as error:
-            who.mask(error)
+            error.mask(who.masked)
             raise
         try:
             value = json.loads(answer)
