@@ -25,7 +25,8 @@ class Settings:
     ``recall`` not set is on in a chat and off for a single question, whose answer is not to depend on the past.
     ``max_cost`` is what a conversation may cost, in dollars; ``models`` what is known better than the catalog does, a table for
     each ``provider:model``. ``tools`` names built-in tools, with commas; ``mcp`` is a file of MCP servers. ``memory_model``
-    writes summaries and finds facts instead of the model that answers.
+    writes summaries and finds facts instead of the model that answers. ``timeout`` is the longest silence of the service, in
+    seconds. ``key_env`` names the variable that holds its key.
     """
 
     model: str | None = None
@@ -35,7 +36,9 @@ class Settings:
     max_tokens: int | None = None
     seed: int | None = None
     base_url: str | None = None
+    key_env: str | None = None
     context_window: int | None = None
+    timeout: float | None = None
     store: str | None = None
     titles: bool = True
     stream: bool = True
@@ -62,6 +65,12 @@ def load_settings(environment: Mapping[str, str] | None = None, flags: Mapping[s
     settings = _from_environment(settings, os.environ if environment is None else environment)
     given = {name: value for name, value in (flags or {}).items() if value is not None}
     return replace(settings, **given)
+
+
+def with_stored(settings: Settings, stored: Mapping[str, Any], flags: Mapping[str, Any]) -> Settings:
+    """Gives the settings with those of a conversation over them. ``flags`` that are not None hold over both."""
+    known = {name: value for name, value in stored.items() if name in _KINDS and flags.get(name) is None}
+    return replace(settings, **{name: value for name, value in known.items() if _fits(name, value)})
 
 
 def _from_file(path: Path) -> Settings:
@@ -105,10 +114,13 @@ def _check(name: str, value: Any, where: str) -> None:
         near = get_close_matches(name, _KINDS, n=1)
         hint = f"Did you mean {near[0]}?" if near else f"There are: {', '.join(_KINDS)}."
         raise ConfigError(f"{where}: there is no setting {name!r}. {hint}")
+    if not _fits(name, value):
+        raise ConfigError(f"{where}: {name} must be {_KIND_NAMES[_KINDS[name]]}, not {value!r}.")
+
+
+def _fits(name: str, value: Any) -> bool:
     kind = _KINDS[name]
-    fits = type(value) is kind or (kind is float and type(value) is int)
-    if not fits:
-        raise ConfigError(f"{where}: {name} must be {_KIND_NAMES[kind]}, not {value!r}.")
+    return type(value) is kind or (kind is float and type(value) is int)
 
 
 def _line_of(source: str, name: str) -> int:
@@ -123,7 +135,9 @@ _KINDS: dict[str, type] = {
     "max_tokens": int,
     "seed": int,
     "base_url": str,
+    "key_env": str,
     "context_window": int,
+    "timeout": float,
     "store": str,
     "titles": bool,
     "stream": bool,

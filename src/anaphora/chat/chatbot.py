@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Self, Unpack
 
 from anaphora.chat.conversation import AsyncConversation
 from anaphora.chat.open_conversation import OpenConversation, OpenConversations
-from anaphora.chat.options import ChatbotOptions, resolve
+from anaphora.chat.options import ChatbotOptions
+from anaphora.chat.resolve import resolve
 from anaphora.chat.signatures import shows_options
 from anaphora.chat.transcript_verbs import AsyncTranscriptVerbs
 from anaphora.chat.verbs import AsyncAnswerVerbs
@@ -57,8 +58,7 @@ class AsyncChatbot(AsyncAnswerVerbs, AsyncTranscriptVerbs):
             self._open.begin_with(first, system)
 
     def _opened(self, scope: Scope) -> OpenConversation:
-        resolved = self._resolved
-        return OpenConversation(resolved.bot, scope, options=resolved.options, wait=resolved.wait, source=resolved.source.models)
+        return OpenConversation(self._resolved, scope)
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}({self.model!r})"

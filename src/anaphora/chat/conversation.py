@@ -77,6 +77,8 @@ class AsyncConversation(AsyncAnswerVerbs, AsyncTranscriptVerbs):
         # Its messages are numbered anew; facts have been learned from the same ones as here.
         about = replace(about, learned=sum(entry.order <= info.learned for entry in branch))
         await store.restore(self.owner, about, branch)
+        if info.settings:
+            await store.describe(fork._open.scope, settings=info.settings)  # noqa: SLF001 -- the same class
         await DocumentStore(store, self._open.scope).copy_to(DocumentStore(store, fork._open.scope))  # noqa: SLF001 -- the same class
         await self.facts.copy_to(fork.facts)
         return fork

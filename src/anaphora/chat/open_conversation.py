@@ -12,7 +12,9 @@ from weakref import WeakValueDictionary
 
 import anyio
 
-from anaphora.chat.options import Tools, chosen_tools
+from anaphora.chat.options import Tools
+from anaphora.chat.resolve import Resolved, Resumed, chosen_tools, resumed
+from anaphora.chat.stored_settings import merged_settings
 from anaphora.errors import ConversationBusy
 from anaphora.memory.state import MemoryState
 from anaphora.providers.base import Provider
@@ -25,7 +27,7 @@ from anaphora.turn.request import Task, TurnParts, TurnRequest
 from anaphora.turn.turn import Turn
 from anaphora.values.message import Options, valid_text
 from anaphora.values.scope import Scope
-from anaphora.values.transcript import first_title
+from anaphora.values.transcript import ConversationInfo, first_title
 
 if TYPE_CHECKING:
     from anaphora.schema.shape import Shape
@@ -57,21 +59,14 @@ class Choices:
 class OpenConversation:
     """The parts of a conversation that live in this process. All handles of one conversation share it."""
 
-    def __init__(
-        self,
-        bot: Bot,
-        scope: Scope,
-        *,
-        options: Options,
-        wait: float,
-        source: Callable[[str | Provider], tuple[Model, ...]],
-    ) -> None:
+    def __init__(self, resolved: Resolved, scope: Scope) -> None:
         self.scope = scope
-        self.options = options
+        self.options = resolved.options
         self.state = MemoryState()
-        self._bot = bot
-        self._wait = wait
-        self._source = source
+        self._resolved = resolved
+        self._bot = resolved.bot
+        self._source = resolved.source.models
+        self._resumed = Resumed(resolved.bot)
         self._choices = Choices()
         self._stored: tuple[str, tuple[Model, ...]] = ("", ())
         self._turns: tuple[Turn, ...] = ()
@@ -114,9 +109,16 @@ class OpenConversation:
         self._first, self._first_system = tuple(messages), system
 
     async def bot(self, turn: Choices | None = None) -> Bot:
-        """Gives the bot with the choices of this conversation, then those of one turn."""
-        info = await self._bot.store.info(self.scope)
-        bot = self._bot
+        """Gives the bot with the stored options and choices of this conversation, then those of one turn.
+
+        Raises ConfigError.
+        """
+        return self._chosen(await self._bot.store.info(self.scope), turn)
+
+    def _chosen(self, info: ConversationInfo, turn: Choices | None) -> Bot:
+        if self._resumed.settings != info.settings:
+            self._resumed = resumed(self._resolved, info.settings)
+        bot = self._resumed.bot
         if info.model and (turn is None or turn.models is None) and self._choices.models is None:
             bot = replace(bot, models=self._stored_models(info.model))
         bot = self._choices.over(bot)
@@ -131,12 +133,16 @@ class OpenConversation:
     def begin(self, task: Task, options: Options, choices: Choices, *, shape: Shape | None, is_streamed: bool) -> Turn:
         """Begins a turn. It waits for the one before as long as the conversation's ``wait`` allows."""
         self._turns = tuple(turn for turn in self._turns if not turn.ended.is_set())
-        request = TurnRequest(task, options, shape, is_streamed=is_streamed, wait=self._wait)
+        request = TurnRequest(task, options, shape, is_streamed=is_streamed, wait=self._resolved.wait)
         parts = TurnParts(self._bot, self.scope, request, self.state, EventLog(), monotonic())
 
-        async def opening() -> Bot:
+        async def opening(parts: TurnParts) -> TurnParts:
             await self._store_first()
-            return await self.bot(choices)
+            info = await self._bot.store.info(self.scope)
+            bot = self._chosen(info, choices)
+            request = replace(parts.request, options=self._resumed.options_below(parts.request.options))
+            settings = merged_settings(info.settings, self._resolved.given)
+            return replace(parts, bot=bot, request=request, settings=None if settings == info.settings else settings)
 
         turn = Turn(parts, opening, before=self._turns[-1] if self._turns else None)
         self._turns = (*self._turns, turn)

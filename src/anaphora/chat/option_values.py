@@ -117,6 +117,7 @@ _CHECKS: dict[str, Callable[[str, Any], Any]] = {
     "system": _text,
     "base_url": _text,
     "api_key": _text,
+    "key_env": _text,
     "owner": _text,
     "tool_choice": _text,
     "wait": _seconds,

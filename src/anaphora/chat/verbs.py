@@ -10,8 +10,9 @@ import anyio
 
 from anaphora.chat.image_source import ImageSource, image_of
 from anaphora.chat.open_conversation import OpenConversation
-from anaphora.chat.options import TurnOptions, answer_options
+from anaphora.chat.options import TurnOptions
 from anaphora.chat.reply import AsyncReply
+from anaphora.chat.resolve import answer_options
 from anaphora.chat.signatures import shows_options
 from anaphora.errors import ConfigError, InvalidMessage
 from anaphora.turn.request import AnswerAgain, Continue, Edit, Say, Task

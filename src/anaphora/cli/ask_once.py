@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import json
 import sys
 from collections.abc import Sequence
@@ -11,11 +12,13 @@ from threading import Event, Thread
 from typing import Any, TextIO
 
 from anaphora.cli.attachments import guessed_encoding
+from anaphora.cli.exit import FAILED, OK
 from anaphora.cli.fallback import answered
 from anaphora.cli.session import Session
 from anaphora.cli.terminal.notice import notice
-from anaphora.cli.terminal.render import show, show_whole
-from anaphora.cli.terminal.status import status_line
+from anaphora.cli.terminal.render import picture_line, show, show_whole
+from anaphora.cli.terminal.status import cut_lines, status_line
+from anaphora.cli.terminal.waiting import Waiting
 from anaphora.errors import ConfigError, InvalidMessage
 from anaphora.schema.shape import Shape
 from anaphora.sync.conversation import Conversation
@@ -64,7 +67,7 @@ class Question:
 
 
 def ask_once(session: Session, question: Question, *, as_json: bool) -> int:
-    """Ask, print the answer, give the exit code. Raises AnaphoraError."""
+    """Ask, print the answer, give the exit code: FAILED if nothing came. Raises AnaphoraError."""
     if question.answers != 1:
         return _ask_often(session, question, as_json=as_json)
     shown = session.settings.stream and not as_json and question.shape is None
@@ -72,26 +75,36 @@ def ask_once(session: Session, question: Question, *, as_json: bool) -> int:
     def ask(conversation: Conversation) -> Answer:
         _read(conversation, question)
         if not shown:
-            return conversation.say(question.text, output_type=question.shape, images=question.images)
+            with Waiting(quiet=session.quiet):
+                return conversation.say(question.text, output_type=question.shape, images=question.images)
         with conversation.stream(question.text, images=question.images) as reply:
-            return show(reply)
+            return show(reply, quiet=session.quiet)
 
     try:
         answer = answered(session, ask)
     finally:
         session.bot.close()
+    came = bool(answer.text.strip()) or bool(answer.images)
     if as_json:
         print(json.dumps(_as_json(answer)))
-        return 0
+        return OK if came else FAILED
     if question.shape is not None:
         print(result_text(answer.value))
     elif not shown:
         show_whole(answer.text)
-    for warning in answer.warnings if not session.quiet and not sys.stdout.isatty() else ():
-        notice(warning)
-    if not session.quiet and sys.stderr.isatty():
-        notice(status_line(answer))
-    return 0
+    # That nothing came is told even where nothing but the answer is to be printed.
+    for line in _beside(answer, session) if not session.quiet else [] if came else answer.warnings:
+        notice(line)
+    return OK if came else FAILED
+
+
+def _beside(answer: Answer, session: Session) -> list[str]:
+    """Gives the lines for the person beside an answer; those that a terminal has not shown while it came."""
+    lines: list[str] = []
+    if not sys.stdout.isatty() or not session.settings.stream:
+        lines += map(picture_line, answer.images)
+        lines += answer.warnings
+    return [*lines, *([status_line(answer)] if sys.stderr.isatty() else cut_lines(answer))]
 
 
 def _ask_often(session: Session, question: Question, *, as_json: bool) -> int:
@@ -100,7 +113,8 @@ def _ask_often(session: Session, question: Question, *, as_json: bool) -> int:
         raise ConfigError("several answers are not given in a shape: leave out -n or --schema.")
     try:
         _read(session.conversation, question)
-        answers = session.conversation.candidates(question.text, question.answers, images=question.images)
+        with Waiting(quiet=session.quiet):
+            answers = session.conversation.candidates(question.text, question.answers, images=question.images)
     finally:
         session.bot.close()
     if as_json:
@@ -133,7 +147,12 @@ def _as_json(answer: Answer[Any]) -> dict[str, object]:
         **({"tools": _tools(answer)} if answer.steps else {}),
         **({"warnings": answer.warnings} if answer.warnings else {}),
         **({"thinking": answer.thinking} if answer.thinking else {}),
+        **({"images": [_image_json(image) for image in answer.images]} if answer.images else {}),
     }
+
+
+def _image_json(image: Image) -> dict[str, str]:
+    return {"media_type": image.media_type, "data": base64.b64encode(image.data).decode()}
 
 
 def _tools(answer: Answer[Any]) -> list[dict[str, object]]:

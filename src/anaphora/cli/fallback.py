@@ -6,12 +6,11 @@ from collections.abc import Callable
 
 from anaphora.chat.options import ChatbotOptions
 from anaphora.cli.exit import report
-from anaphora.cli.open import open_model
+from anaphora.cli.resume import keep_in_memory, open_model
 from anaphora.cli.session import Session
 from anaphora.errors import StoreError, StoreUnusable
 from anaphora.stores.inmemory import InMemoryStore
 from anaphora.sync.conversation import Conversation
-from anaphora.sync.portal import portal
 from anaphora.values.answer import Answer
 from anaphora.values.transcript import ConversationInfo, Entry
 
@@ -35,9 +34,9 @@ def _go_on_in_memory(session: Session) -> None:
     session.tell("From here on nothing of this conversation is kept.")
     info, entries = _readable(session.conversation)
     store = InMemoryStore()
-    portal.call(lambda: store.restore("me", info, entries))
+    keep_in_memory(store, info, entries)
     options = ChatbotOptions(**{**session.options, "store": store})
-    session.replace_bot(open_model(session.bot.model, options, quiet=session.quiet), options, info)
+    session.replace_bot(open_model(session.bot.model, options, quiet=session.quiet), options, session.settings, info)
 
 
 def _readable(conversation: Conversation) -> tuple[ConversationInfo, list[Entry]]:

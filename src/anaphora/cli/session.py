@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+import argparse
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
 
 from anaphora.chat.options import ChatbotOptions
 from anaphora.cli.terminal.notice import notice
+from anaphora.cli.terminal.overwrite import full_path, may_write
 from anaphora.settings import Settings
 from anaphora.sync.chatbot import Chatbot
 from anaphora.sync.conversation import Conversation
@@ -21,6 +25,19 @@ class Leave:
     """A command's result: the chat ends."""
 
 
+@dataclass(frozen=True, slots=True)
+class Way:
+    """How the program was started: the arguments, those of them that are settings, and the settings with these.
+
+    ``chat``: a person talks, beyond one question.
+    """
+
+    arguments: argparse.Namespace
+    flags: Mapping[str, Any]
+    base: Settings
+    chat: bool = False
+
+
 class Session:
     """The bot, its open conversation, and the options and settings that the bot was opened with.
 
@@ -28,15 +45,24 @@ class Session:
     """
 
     def __init__(
-        self, bot: Chatbot, settings: Settings, options: ChatbotOptions, *, quiet: bool, say: Callable[[str], None] = notice
+        self,
+        bot: Chatbot,
+        settings: Settings,
+        options: ChatbotOptions,
+        *,
+        quiet: bool,
+        way: Way,
+        say: Callable[[str], None] = notice,
     ) -> None:
         self.bot = bot
         self.conversation: Conversation = bot.conversation()
         self.settings = settings
         self.options = options
         self.quiet = quiet
+        self.way = way
         self.say = say
         self.listed: tuple[str, ...] = ()
+        self.written: set[str] = set()
         self._images: tuple[Image, ...] = ()
         self._forget_typed: Callable[[str], None] = lambda _: None
 
@@ -49,16 +75,27 @@ class Session:
         """Continues in another conversation of the same bot."""
         self.conversation = conversation
 
-    def replace_bot(self, bot: Chatbot, options: ChatbotOptions, info: ConversationInfo | None = None) -> None:
+    def replace_bot(
+        self, bot: Chatbot, options: ChatbotOptions, settings: Settings, info: ConversationInfo | None = None
+    ) -> None:
         """Continues the open conversation with another bot, and closes the one before. ``info`` names it if the store cannot."""
         before, info = self.bot, info or self.conversation.info()
-        self.bot, self.options = bot, options
+        self.bot, self.options, self.settings = bot, options, settings
         self.conversation = bot.conversation(info)
         before.close()
 
     def number(self, conversations: Sequence[str]) -> None:
         """Remembers the ids of the conversations that were shown with numbers, so that a number names one of them."""
         self.listed = tuple(conversations)
+
+    def writes(self, path: str, *, force: bool) -> bool:
+        """True if the chat may write this file: it is new, its own, or the person agrees. Raises ConfigError."""
+        allowed = may_write(path, force=force, own=self.written)
+        if allowed:
+            self.written.add(full_path(path))
+        else:
+            self.say("Nothing was written.")
+        return allowed
 
     def attach(self, image: Image) -> None:
         """Keeps a picture for the next message."""

@@ -6,8 +6,8 @@ A store of one's own may begin with Transcripts: its conversations have a window
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import TYPE_CHECKING, Protocol, runtime_checkable
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
 if TYPE_CHECKING:
     from anaphora.search.candidates import Candidate, Candidates, Cue
@@ -120,9 +120,19 @@ class Transcripts(Protocol):
         ...
 
     async def describe(
-        self, scope: Scope, /, *, title: str | None = None, system: str | None = None, model: str | None = None
+        self,
+        scope: Scope,
+        /,
+        *,
+        title: str | None = None,
+        system: str | None = None,
+        model: str | None = None,
+        settings: Mapping[str, Any] | None = None,
     ) -> None:
-        """Set the title, the system prompt or the model; None leaves it as it is."""
+        """Set the title, the system prompt, the model or the settings; None leaves each as it is.
+
+        ``settings`` are the options that the conversation was answered with last, as JSON can hold them.
+        """
         ...
 
     async def conversations(self, owner: str, /, *, limit: int | None = None) -> Sequence[ConversationInfo]:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from anaphora.memory.state import MemoryState
 from anaphora.turn.bot import Bot
@@ -63,7 +64,10 @@ class TurnRequest:
 
 @dataclass(frozen=True, slots=True)
 class TurnParts:
-    """The parts that one turn works with; ``begun`` is its start by the monotonic clock, in seconds."""
+    """The parts that one turn works with; ``begun`` is its start by the monotonic clock, in seconds.
+
+    ``settings`` are to be stored with the conversation; None leaves those that are.
+    """
 
     bot: Bot
     scope: Scope
@@ -71,3 +75,4 @@ class TurnParts:
     state: MemoryState
     events: EventLog
     begun: float
+    settings: Mapping[str, Any] | None = None

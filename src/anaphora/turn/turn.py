@@ -15,7 +15,6 @@ from anaphora.concurrency import Post, alongside, is_cancelled, spawn
 from anaphora.errors import ConfigError, ConversationBusy, MessageEnded, ProviderError, StoreError
 from anaphora.stores.base import Indexed
 from anaphora.stores.records import Lease, busy
-from anaphora.turn.bot import Bot
 from anaphora.turn.events import EventLog
 from anaphora.turn.incoming import Incoming, Opened, open_turn, receive
 from anaphora.turn.loop import Outcome, answer
@@ -36,14 +35,18 @@ def _ignoring_failures() -> Iterator[None]:
             raise
 
 
+# Gives the parts of a turn as the conversation and the turn choose them.
+Opening = Callable[[TurnParts], Awaitable[TurnParts]]
+
+
 class Turn:
     """A turn from the user's words to the stored answer.
 
-    ``opening`` gives the bot as the conversation and this turn choose it. ``done`` is set when everything is stored and the
+    ``opening`` gives the parts as the conversation and this turn choose them. ``done`` is set when everything is stored and the
     conversation is free again, ``ended`` when no background work is left.
     """
 
-    def __init__(self, parts: TurnParts, opening: Callable[[], Awaitable[Bot]], *, before: Turn | None = None) -> None:
+    def __init__(self, parts: TurnParts, opening: Opening, *, before: Turn | None = None) -> None:
         self.done = anyio.Event()
         self.ended = anyio.Event()
         self._parts = parts
@@ -95,7 +98,7 @@ class Turn:
         try:
             with self._cancel:
                 await self._wait_for_turn_before()
-                self._parts = replace(self._parts, bot=await self._opening())
+                self._parts = await self._opening(self._parts)
                 await self._answer()
         except BaseException as caught:
             if is_cancelled():
@@ -119,6 +122,8 @@ class Turn:
         """The story of a turn: lease and message, answer, release."""
         opened = await open_turn(self._parts)
         lease = opened.begun.lease
+        if self._parts.settings is not None:
+            await self._parts.bot.store.describe(self._parts.scope, settings=self._parts.settings)
         record = Record(self._parts.bot.store, lease)
         try:
             await alongside(partial(self._keep, lease, record), partial(self._answer_message, opened, record))

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Generic
 
 from anaphora.errors import ProviderError
-from anaphora.values.message import Finish, Message, Status, Usage
+from anaphora.values.message import Finish, Image, Message, Status, Usage
 from anaphora.values.report import Report
 
 if TYPE_CHECKING:
@@ -62,6 +62,11 @@ class Answer(Generic[T]):
     def thinking(self) -> str:
         """The model's thinking before the answer, where the provider shows it."""
         return self.message.thinking
+
+    @property
+    def images(self) -> tuple[Image, ...]:
+        """The pictures of the answer."""
+        return tuple(part for part in self.message.parts if isinstance(part, Image))
 
     def to_dict(self) -> dict[str, Any]:
         """Gives the answer as JSON values: role, content, status, model, finish reason, usage, value and warnings."""

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 from anaphora.values.message import Message, Role, Status, Usage
 
@@ -129,7 +130,7 @@ class ConversationInfo:
 
     ``usage`` is that of all its calls, also of answers that are on no branch any more. ``learned`` is the order of the message
     up to which facts have been learned from it, ``forgotten`` how many messages of it have been. ``model`` is the conversation's
-    own; empty means the bot's.
+    own; empty means the bot's. ``settings`` are the options that it was answered with last in this program, keys never.
     """
 
     id: str
@@ -143,3 +144,4 @@ class ConversationInfo:
     learned: int = 0
     forgotten: int = 0
     model: str = ""
+    settings: Mapping[str, Any] = field(default_factory=dict, hash=False)

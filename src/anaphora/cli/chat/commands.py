@@ -4,33 +4,35 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from difflib import get_close_matches
 from itertools import islice
 from pathlib import Path
-from typing import cast
 
 from anaphora.chat.image_source import image_of
-from anaphora.chat.options import ChatbotOptions
 from anaphora.cli.attachments import guessed_encoding, is_picture
 from anaphora.cli.chat.memory_commands import context, forget, memories, remember
 from anaphora.cli.choose import chosen
-from anaphora.cli.open import open_model, parts_off, resume
+from anaphora.cli.options import model_of_service
+from anaphora.cli.resume import reopen, resume
 from anaphora.cli.session import Leave, Request, Session
 from anaphora.cli.terminal.listing import conversation_lines, hit_lines, one_line
 from anaphora.cli.terminal.sanitize import sanitized
+from anaphora.cli.terminal.waiting import Waiting
 from anaphora.cli.verbs.conversations import exported_text, form_of
 from anaphora.cli.verbs.tools import tool_lines
 from anaphora.cli.verbs.usage import table
-from anaphora.errors import ConfigError
+from anaphora.errors import ConfigError, TranscriptFileError
 from anaphora.personas.persona import load_persona, persona_names
 from anaphora.providers.models.vendors import VENDORS
+from anaphora.providers.registry import parse_models
 from anaphora.settings import config_folder
 from anaphora.stores.records import new_conversation_id
 from anaphora.sync.conversation import Conversation
 from anaphora.transfer.files import replacing
 from anaphora.transfer.markdown import date_text
 from anaphora.turn.incoming import CONTINUE
+from anaphora.values.message import Image
 from anaphora.values.transcript import Entry
 from anaphora.values.usage import total, totals
 
@@ -102,17 +104,16 @@ def _model(session: Session, name: str) -> None:
     if not name:
         session.say(session.bot.model)
         return
-    options = session.options
-    if session.bot.model.partition(":")[0] != name.partition(":")[0]:
+    settings = session.settings
+    service = session.bot.model.partition(":")[0]
+    name = model_of_service(name, service, settings.base_url)
+    if service != parse_models(name, base_url=settings.base_url)[0].provider:
         # What was said of the one service holds for no other: its address, and so where a key is sent; its window.
-        options = ChatbotOptions(**{**options, "base_url": None, "context_window": None})
-    _reopen(session, name, options)
+        settings = replace(settings, base_url=None, key_env=None, context_window=None)
+    reopen(session, replace(settings, model=name))
+    if session.conversation.info().model:
+        session.conversation.use(model="")
     session.say(f"{session.bot.model} answers from now on.")
-
-
-def _reopen(session: Session, model: str, options: ChatbotOptions) -> None:
-    """Continues the conversation with another model or persona over the same store."""
-    session.replace_bot(open_model(model, options, quiet=session.quiet), options)
 
 
 def _usage(session: Session, _: str) -> None:
@@ -200,8 +201,10 @@ def _save(session: Session, path: str) -> None:
     if not path:
         session.say("Where to? /save FILE.json")
         return
-    session.conversation.save(_path(path))
-    session.say(f"Saved to {path}.")
+    path, force = _forced(path)
+    if session.writes(_path(path), force=force):
+        session.conversation.save(_path(path))
+        session.say(f"Saved to {path}.")
 
 
 def _load(session: Session, path: str) -> None:
@@ -216,9 +219,32 @@ def _export(session: Session, path: str) -> None:
     if not path:
         session.say("Where to? /export FILE.json has everything, FILE.md is for reading.")
         return
-    with replacing(_path(path)) as file:
-        file.write(exported_text(session.conversation, form_of(path)))
-    session.say(f"Written to {path}.")
+    path, force = _forced(path)
+    if session.writes(_path(path), force=force):
+        with replacing(_path(path)) as file:
+            file.write(exported_text(session.conversation, form_of(path)))
+        session.say(f"Written to {path}.")
+
+
+def _pictures(session: Session, path: str) -> None:
+    answers = [entry for entry in session.conversation.history() if entry.role == "assistant"]
+    pictures = [part for entry in answers for part in entry.message.parts if isinstance(part, Image)]
+    if not path or not pictures:
+        session.say("Where to? /pictures FILE writes the newest picture." if pictures else "There are no pictures yet.")
+        return
+    path, force = _forced(path)
+    if session.writes(_path(path), force=force):
+        try:
+            Path(_path(path)).write_bytes(pictures[-1].data)
+        except OSError as error:
+            raise TranscriptFileError(path, f"cannot be written: {error.strerror or error}.") from error
+        session.say(f"Written to {path}: {pictures[-1].media_type}, {len(pictures[-1].data):,} bytes.")
+
+
+def _forced(path: str) -> tuple[str, bool]:
+    """Takes --force off, which stands before or after a path."""
+    force = path.startswith("--force ") or path.endswith(" --force")
+    return path.removeprefix("--force ").removesuffix(" --force").strip(), force
 
 
 def _attach(session: Session, path: str) -> None:
@@ -243,8 +269,10 @@ def _attach(session: Session, path: str) -> None:
 
 
 def _tools(session: Session, name: str) -> None:
-    found = [tool for tool in session.bot.tools() if tool.name == name]
-    lines = [sanitized(tool.description) for tool in found] or tool_lines(session.bot.tools())
+    with Waiting("the servers of the tools"):
+        tools = session.bot.tools()
+    found = [tool for tool in tools if tool.name == name]
+    lines = [sanitized(tool.description) for tool in found] or tool_lines(tools)
     for line in lines or ("There are no tools. Start with --tools calculate,now or --mcp FILE.",):
         session.say(line)
 
@@ -262,9 +290,7 @@ def _persona(session: Session, name: str) -> None:
         return
     persona = load_persona(name, folder)
     # What was set for the last one must not hold for this.
-    kept = {name: value for name, value in session.options.items() if name not in parts_off(persona)}
-    options = cast("ChatbotOptions", {**kept, "persona": persona, "system": None})
-    _reopen(session, persona.model or session.bot.model, options)
+    reopen(session, replace(session.settings, persona=name, system=None, model=persona.model or session.bot.model))
     session.say(f"{one_line(persona.description) or persona.name}. {session.bot.model} answers.")
 
 
@@ -318,6 +344,7 @@ COMMANDS: dict[str, Command] = {
         Command("/save", "FILE", "write the conversation as JSON", _save),
         Command("/load", "FILE", "go on from a JSON file", _load),
         Command("/export", "FILE", "write everything as JSON, or Markdown for reading", _export),
+        Command("/pictures", "FILE", "write the newest picture of an answer", _pictures),
         Command("/quit", "", "leave; also quit, exit and Ctrl-D", _quit),
     )
 }

@@ -30,7 +30,8 @@ class CommandCompleter(Completer):
         if not space:
             yield from (Completion(known, -len(name)) for known in self._commands if known.startswith(name))
         elif name in self._files:
-            yield from self._paths.get_completions(Document(rest), complete_event)
+            for one in self._paths.get_completions(Document(rest), complete_event):
+                yield Completion(one.text, one.start_position, display=sanitized(one.display_text))
         else:
             yield from self._choices(name, rest)
 

@@ -14,27 +14,44 @@ from typing import TYPE_CHECKING, Self
 from anaphora.cli.terminal.confirm import CONFIRMATIONS, POLL_SECONDS, call_text
 from anaphora.cli.terminal.keys import silent_keys
 from anaphora.cli.terminal.sanitize import sanitized
+from anaphora.cli.terminal.waiting import Waiting
 from anaphora.sync.reply import Reply
 from anaphora.values.answer import Answer
-from anaphora.values.events import Event, Planned, Refused, Retrying, TextDelta, ThinkingDelta, ToolEnded, ToolStarted, Warned
+from anaphora.values.events import (
+    Event,
+    ImageDelta,
+    Planned,
+    Refused,
+    Retrying,
+    TextDelta,
+    ThinkingDelta,
+    ToolEnded,
+    ToolStarted,
+    Warned,
+)
 from anaphora.values.markdown_blocks import markdown_blocks
+from anaphora.values.message import Image
 from anaphora.values.transcript import shortened
 
 if TYPE_CHECKING:
     from rich.segment import Segment
 
 _FRAME_SECONDS = 0.05
+# A silence between words is shown from so many seconds on.
+_SILENCE_SECONDS = 3
 # Of a model's thinking so many of the last pieces, characters and lines are looked at and shown.
 _THOUGHTS, _THOUGHT_LENGTH, _THOUGHT_LINES = 400, 1_000, 3
 
 
-def show(reply: Reply) -> Answer:
+def show(reply: Reply, *, quiet: bool = False) -> Answer:
     """Print the answer to standard output while it comes. Raises what ends it early, after showing what there is."""
     if not sys.stdout.isatty():
-        return _show_plain(reply)
+        return _show_plain(reply, quiet=quiet)
     with silent_keys(), MarkdownView() as view:
         reply.on_wait(partial(_wait, view))
+        view.wait()
         for event in reply.events:
+            view.heard()
             _show_event(view, event)
     return reply.answer()
 
@@ -54,12 +71,20 @@ def _show_event(view: MarkdownView, event: Event) -> None:
             view.add(f"\n\n{sanitized(text)}")
         case Retrying(error, delay):
             view.say(f"{sanitized(str(error))} Trying again in {delay:.1f} seconds.")
+        case ImageDelta(image):
+            view.settle()
+            view.say(picture_line(image))
         case Warned(text):
             view.say(sanitized(text))
         case Planned():
             view.wait()
         case _:
             pass
+
+
+def picture_line(image: Image) -> str:
+    """Names a picture of an answer, which a terminal cannot show."""
+    return f"[picture, {sanitized(image.media_type)}, {len(image.data):,} bytes; in a chat /pictures FILE writes it]"
 
 
 def _wait(view: MarkdownView) -> float:
@@ -77,19 +102,21 @@ def show_whole(text: str) -> None:
         view.add(sanitized(text))
 
 
-def _show_plain(reply: Reply) -> Answer:
+def _show_plain(reply: Reply, *, quiet: bool) -> Answer:
     last = "\n"
-    try:
-        for text in reply:
-            clean = sanitized(text)
-            sys.stdout.write(clean)
-            sys.stdout.flush()
-            last = clean[-1:] or last
-    except OSError:
-        raise
-    except BaseException:
-        _end_line(last)
-        raise
+    with Waiting(quiet=quiet) as waiting:
+        try:
+            for text in reply:
+                waiting.stop()
+                clean = sanitized(text)
+                sys.stdout.write(clean)
+                sys.stdout.flush()
+                last = clean[-1:] or last
+        except OSError:
+            raise
+        except BaseException:
+            _end_line(last)
+            raise
     _end_line(last)
     return reply.answer()
 
@@ -113,10 +140,18 @@ class MarkdownView:
         self._printed = False
         self._next_draw = 0.0
         self._undrawn = False
+        self._heard = time.monotonic()
+        self._silence = 0  # seconds of it that are shown
 
     def wait(self) -> None:
         """A sign that something is being waited for, until the first words."""
         self._draw_lines(self._dim("…"))
+
+    def heard(self) -> None:
+        """Something came: the clock of the silence begins anew."""
+        self._heard = time.monotonic()
+        self._undrawn = self._undrawn or bool(self._silence)
+        self._silence = 0
 
     def add(self, text: str) -> None:
         """More words of the answer."""
@@ -159,6 +194,9 @@ class MarkdownView:
 
     def catch_up(self) -> float | None:
         """Draw what came since the last time, if it is time; else tell in how many seconds it is. None: all is drawn."""
+        seconds = int(time.monotonic() - self._heard)
+        if seconds > self._silence and (not self._tail or seconds >= _SILENCE_SECONDS):
+            self._silence, self._undrawn = seconds, True
         if self._undrawn:
             self._draw()
         return max(self._next_draw - time.monotonic(), 0.001) if self._undrawn else None
@@ -167,7 +205,9 @@ class MarkdownView:
         begun = time.monotonic()
         self._undrawn = begun < self._next_draw
         if not self._undrawn:
-            self._draw_lines(self._thinking() if self._thoughts else self._rendered(self._tail))
+            lines = self._thinking() if self._thoughts else self._rendered(self._tail)
+            clock = self._dim(f"… {self._silence} s, Ctrl-C stops") if self._silence else []
+            self._draw_lines([*lines, *clock])
             # A long block takes long to draw; drawing it more rarely leaves the processor to the model.
             now = time.monotonic()
             self._next_draw = now + max(_FRAME_SECONDS, 10 * (now - begun))

@@ -20,14 +20,17 @@ def status_line(answer: Answer) -> str:
         writing = answer.seconds - (answer.first_seconds or 0.0)
         if usage.output_tokens > 1 and writing > 0:
             parts.append(f"{usage.output_tokens / writing:.0f}/s")
-    if answer.finish == "length":
-        parts.append("cut at the longest answer allowed")
-    if answer.finish == "content_filter":
-        parts.append("cut by the provider's filter")
+    parts += cut_lines(answer)
     parts += _memory(answer)
     if answer.status != "complete":
         parts.append(answer.status)
     return " · ".join(parts)
+
+
+def cut_lines(answer: Answer) -> list[str]:
+    """Tells that an answer is not whole, by its finish reason."""
+    told = {"length": "cut at the longest answer allowed", "content_filter": "cut by the provider's filter"}
+    return [told[answer.finish]] if answer.finish in told else []
 
 
 def _cached(answer: Answer, usage: Usage) -> str:

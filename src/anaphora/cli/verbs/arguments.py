@@ -8,6 +8,17 @@ import argparse
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
+    from typing import NoReturn
+
+
+class Parser(argparse.ArgumentParser):
+    """Tells a wrong flag without obeying what it holds."""
+
+    def error(self, message: str) -> NoReturn:
+        """Ends the program with the message."""
+        from anaphora.cli.terminal.sanitize import sanitized
+
+        super().error(sanitized(message))
 
 
 def _count(text: str) -> int:
@@ -57,6 +68,7 @@ def _export(add: Callable[..., object]) -> None:
         help="json: everything, for import; plain: the list of role and content; markdown: for reading",
     )
     add("--all", action="store_true", help="all conversations, into one file for import")
+    add("--force", action="store_true", help="write over a file that exists, without asking")
 
 
 def _import(add: Callable[..., object]) -> None:
@@ -136,7 +148,7 @@ def verb_arguments(argv: Sequence[str]) -> argparse.Namespace | None:
         return None
     verb = argv[place]
     about, flags = VERBS[verb]
-    parser = argparse.ArgumentParser(
+    parser = Parser(
         prog=f"anaphora {verb}",
         description=f"{about[0].upper()}{about[1:]}.",
         epilog=f'To ask a question that begins with this word, put it in quotes: anaphora "{verb} …".',

@@ -5,17 +5,20 @@ from __future__ import annotations
 import argparse
 import json
 import sys
-from collections.abc import AsyncGenerator, Callable, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict
 from pathlib import Path
 
 from anaphora.chat.transcript_verbs import Form
 from anaphora.cli.choose import chosen
 from anaphora.cli.exit import FAILED, OK, report
-from anaphora.cli.open import OWNER, index_all, own_servers, store_of
+from anaphora.cli.open import index_all, store_of
+from anaphora.cli.options import own_servers
+from anaphora.cli.past import past_conversations
 from anaphora.cli.terminal.history import forget_line
 from anaphora.cli.terminal.listing import conversation_lines, fact_lines, hit_lines, one_line
 from anaphora.cli.terminal.notice import notice
+from anaphora.cli.terminal.overwrite import agreed, may_write
 from anaphora.cli.terminal.progress import Bar
 from anaphora.cli.terminal.render import show_whole
 from anaphora.cli.terminal.sanitize import sanitized
@@ -24,13 +27,11 @@ from anaphora.cli.verbs.store import check_store
 from anaphora.cli.verbs.tools import tools
 from anaphora.cli.verbs.usage import usage
 from anaphora.errors import ConfigError, NotFound, TranscriptFileError
-from anaphora.providers.base import ModelInfo, Request
 from anaphora.settings import load_settings
 from anaphora.sync.chatbot import Chatbot
 from anaphora.sync.conversation import Conversation
 from anaphora.transfer.files import replacing
 from anaphora.values.codec import usage_to_json
-from anaphora.values.events import ProviderEvent
 from anaphora.values.transcript import ConversationInfo
 
 Verb = Callable[[Chatbot, argparse.Namespace], int]
@@ -47,27 +48,10 @@ def run(arguments: argparse.Namespace) -> int:
         return check_store(store_of(settings), arguments)
     if arguments.verb == "tools":
         return tools(load_settings(flags={"tools": arguments.tools, "mcp": arguments.mcp or own_servers()}), arguments)
-    with Chatbot(_NoModel(), store=store_of(settings), owner=OWNER) as bot:
+    with past_conversations(store_of(settings)) as bot:
         if arguments.verb == "search":
             index_all(bot)
         return _VERBS[arguments.verb](bot, arguments)
-
-
-class _NoModel:
-    """Looking at the past needs nobody to answer."""
-
-    name = "none"
-
-    async def prepare(self, model: str, /) -> ModelInfo:  # noqa: ARG002 -- the protocol's signature
-        return ModelInfo()
-
-    async def stream(self, request: Request, /) -> AsyncGenerator[ProviderEvent, None]:  # noqa: ARG002 -- the same
-        events: tuple[ProviderEvent, ...] = ()
-        for event in events:
-            yield event
-
-    async def aclose(self) -> None:
-        """Nothing to let go of."""
 
 
 def _list(bot: Chatbot, arguments: argparse.Namespace) -> int:
@@ -159,21 +143,13 @@ def _delete(bot: Chatbot, arguments: argparse.Namespace) -> int:
             raise ConfigError("deleting asks first, and nobody is there to answer: say --yes.")
         for info in doomed.values():
             notice(f"“{info.title}”, {info.messages} messages, {info.id}")
-        if not _agreed("Delete for good? [y/N] "):
+        if not agreed("Delete for good? [y/N] "):
             notice("Nothing was deleted.")
             return FAILED
     for info in doomed.values():
         bot.conversation(info).delete()
         notice(f"“{info.title}” is deleted.")
     return OK
-
-
-def _agreed(question: str) -> bool:
-    try:
-        return input(question).strip().lower() in {"y", "yes"}
-    except EOFError:
-        print()
-        return False
 
 
 def exported_text(conversation: Conversation, form: Form) -> str:
@@ -188,6 +164,8 @@ def _export(bot: Chatbot, arguments: argparse.Namespace) -> int:
             raise ConfigError("--all writes every conversation into one file: name it with -o FILE, and no conversation.")
         if (arguments.form or form_of(arguments.output)) != "json":
             raise ConfigError("all conversations together are written as JSON only; name one for another form.")
+        if not may_write(arguments.output, force=arguments.force):
+            return _not_written()
         notice(f"{bot.export_to(arguments.output)} conversations are written to {arguments.output}.")
         return OK
     conversation = bot.conversation(chosen(_some(bot), "1" if arguments.which is None else arguments.which))
@@ -195,10 +173,17 @@ def _export(bot: Chatbot, arguments: argparse.Namespace) -> int:
     if arguments.output in {None, "-"}:
         _write_out(text)
         return OK
+    if not may_write(arguments.output, force=arguments.force):
+        return _not_written()
     with replacing(arguments.output) as file:
         file.write(text)
     notice(f"“{conversation.info().title}” is written to {arguments.output}.")
     return OK
+
+
+def _not_written() -> int:
+    notice("Nothing was written.")
+    return FAILED
 
 
 def form_of(path: str) -> Form:

@@ -8,9 +8,10 @@ from collections.abc import Iterable, Sequence
 from difflib import get_close_matches
 
 from anaphora.cli.exit import FAILED, OK
-from anaphora.cli.open import tool_names
+from anaphora.cli.options import tool_names
 from anaphora.cli.terminal.notice import notice
 from anaphora.cli.terminal.sanitize import sanitized
+from anaphora.cli.terminal.waiting import Waiting
 from anaphora.errors import ConfigError
 from anaphora.settings import Settings
 from anaphora.sync.portal import portal
@@ -30,7 +31,8 @@ def tools(settings: Settings, arguments: argparse.Namespace) -> int:
     named = [name for name in NAMES if ":" not in name]
     own = chosen_tools(dict.fromkeys([*tool_names(settings), *named]))
     try:
-        found = [*own, *portal.call(lambda: server_tools(servers))]
+        with Waiting("the servers"):
+            found = [*own, *portal.call(lambda: server_tools(servers))]
         for server in servers:
             if server.problem:
                 notice(server.problem)

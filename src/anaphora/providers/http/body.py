@@ -24,6 +24,7 @@ from anaphora.providers.wires.failures import Answerer, from_response
 if TYPE_CHECKING:
     import httpx2
 
+LONGER = "Try again, or allow a longer silence: --timeout SECONDS (deadlines= in Python)."
 _MAX_WHOLE_BYTES = 40 << 20
 # A small packed piece may unpack to gigabytes, so it is unpacked in steps of so many bytes.
 _UNPACKED_STEP = 1 << 16
@@ -152,7 +153,7 @@ class _Watch:
         if not self.verdict:
             return None
         kind: type[ProviderError] = StreamInterrupted if self.began else ProviderTimeout
-        told = f"{who.provider}: {self.verdict} Try again, or set a longer deadline."
+        told = f"{who.provider}: {self.verdict} {LONGER}"
         # A wait that ran out is not repeated by itself.
         return kind(told, provider=who.provider, retryable=False)
 

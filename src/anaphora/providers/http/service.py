@@ -38,6 +38,8 @@ from anaphora.values.events import ProviderEvent
 # A hint is not worth a longer wait.
 _SUGGESTION_SECONDS = 5.0
 _WINDOW_SECONDS = 3.0
+# Holds the key of any service, such as a server of one's own.
+ANY_KEY = "ANAPHORA_API_KEY"
 _ENDPOINT = re.compile(
     r"/+(?:(?:chat/)?completions|messages|responses|embeddings|models(?:/[^/]+:\w+)?|api/(?:chat|generate|tags|embed))/*$"
 )
@@ -206,7 +208,10 @@ class Service:
     def _who(self, model: str) -> Answerer:
         secrets = (self._key, *self._options.headers.values())
         address = "" if self.base_url == self._own_url else self.base_url
-        return Answerer(self.name, self._vendor.key_variable, model, tuple(filter(None, secrets)), address)
+        variable = self._vendor.key_variable
+        if variable is None and self._options.base_url is not None and self._options.api_key is None:
+            variable = ANY_KEY
+        return Answerer(self.name, variable, model, tuple(filter(None, secrets)), address)
 
     def _wire(self, model: str) -> Wire:
         who, card = self._who(model), self._cards.get(model, ModelCard())
@@ -326,10 +331,15 @@ def _mislabelled(who: Answerer, kind: str, whole: bytes) -> list[str]:
 
 
 def _key(vendor: Vendor, options: ProviderOptions) -> str | None:
-    """Gives the API key, from the options or from the vendor's variable. Raises MissingKey or ConfigError."""
+    """Gives the API key, from the options or from the vendor's variable. Raises MissingKey or ConfigError.
+
+    The variable of any service goes only to an address that was named.
+    """
     key = options.api_key
     if key is None and vendor.key_variable is not None:
         key = os.environ.get(vendor.key_variable)
+    if not key and options.api_key is None and options.base_url is not None:
+        key = os.environ.get(ANY_KEY)
     key = (key or "").strip()
     if not key:
         if vendor.key_variable is None or options.base_url is not None:

@@ -14,7 +14,7 @@ import anyio.lowlevel
 from anaphora.concurrency import run_in_thread
 from anaphora.errors import ConfigError, ProviderTimeout
 from anaphora.providers.base import Deadlines
-from anaphora.providers.http.body import HTTPBody
+from anaphora.providers.http.body import LONGER, HTTPBody
 from anaphora.providers.http.errors import our_errors
 from anaphora.providers.wires.failures import Answerer
 from anaphora.values.address import is_loopback
@@ -91,7 +91,7 @@ class HTTPTransport:
                 with anyio.fail_after(first_byte):
                     return await client.send(request, stream=True)
             except TimeoutError:
-                late = f"it did not begin to answer for {first_byte:g} seconds. Try again, or set a longer deadline."
+                late = f"it did not begin to answer for {first_byte:g} seconds. {LONGER}"
                 raise ProviderTimeout(f"{who.provider}: {late}", provider=who.provider) from None
 
     def _open(self) -> httpx2.AsyncClient:

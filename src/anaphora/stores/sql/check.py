@@ -11,7 +11,7 @@ from typing import Any
 from anaphora.errors import UnreadableRow
 from anaphora.stores.sql.database import Database
 from anaphora.stores.sql.memories import is_fact
-from anaphora.stores.sql.rows import CONVERSATION, ENTRY, conversation_of, entry_of, parts_text, usage_of
+from anaphora.stores.sql.rows import CONVERSATION, ENTRY, conversation_of, entry_of, parts_text, settings_of, usage_of
 from anaphora.values.message import text_message
 
 _PLACEHOLDER = "(A message that could not be read stood here; it was moved aside.)"
@@ -66,6 +66,7 @@ def _found(database: Database) -> Iterator[tuple[Unreadable, tuple[Any, ...]]]:
         try:
             conversation_of(row)
             reason = "" if usage_of(row[7]) is not None else "its usage cannot be read"
+            reason = reason or ("" if settings_of(row[11]) is not None else "its settings cannot be read")
         except UnreadableRow as error:
             reason = str(error)
         if reason:
@@ -91,6 +92,7 @@ def _mend(database: Database, one: Unreadable, place: tuple[Any, ...]) -> None:
         number = "coalesce((SELECT count(*) FROM messages WHERE messages.owner = conversations.owner AND conversation = id), 0)"
         database.execute(
             f"UPDATE conversations SET id = {_NAME}, title = '', system = NULL, usage = '{{}}', model = '', learned = 0,"
+            " settings = '{}',"
             f" forgotten = 0, messages = {number}, created = {_kept('created', 'real', '0.0')},"
             f" updated = {_kept('updated', 'real', '0.0')}, head = {_kept('head', 'text', 'NULL')} WHERE owner = ? AND id = ?",
             place,

@@ -15,7 +15,7 @@ from anaphora.values.transcript import ConversationInfo, Entry, Extent, Size
 
 _BEFORE = "before_messages, before_turns, before_tokens"
 ENTRY = f'id, parent, "order", role, parts, status, tokens, counter, created, usage, model, key, {_BEFORE}'
-CONVERSATION = "id, title, head, system, created, updated, messages, usage, learned, forgotten, model"
+CONVERSATION = "id, title, head, system, created, updated, messages, usage, learned, forgotten, model, settings"
 # Made once: json.dumps would make one each time.
 _ENCODER = json.JSONEncoder(ensure_ascii=False)
 _DECODER = json.JSONDecoder()
@@ -77,13 +77,23 @@ def readable(rows: Iterable[Sequence[Any]]) -> Iterator[Entry]:
 
 def conversation_of(row: Sequence[Any]) -> ConversationInfo:
     """The conversation in the columns CONVERSATION. Raises UnreadableRow."""
-    conversation_id, title, head, system, created, updated, messages, usage, learned, forgotten, model = row
+    conversation_id, title, head, system, created, updated, messages, usage, learned, forgotten, model, settings = row
     if not _all(str, conversation_id, title, model) or not _all(int, messages, learned, forgotten):
         raise UnreadableRow(f"the conversation {conversation_id!r}", "a column has a value of the wrong type")
     if not _all(float, created, updated) or not isinstance(head, str | None) or not isinstance(system, str | None):
         raise UnreadableRow(f"the conversation {conversation_id!r}", "a column has a value of the wrong type")
     total = usage_of(usage) or Usage()
-    return ConversationInfo(conversation_id, title, head, system, created, updated, messages, total, learned, forgotten, model)
+    about = (conversation_id, title, head, system, created, updated, messages, total, learned, forgotten, model)
+    return ConversationInfo(*about, settings_of(settings) or {})
+
+
+def settings_of(text: Any) -> dict[str, Any] | None:
+    """The options in a column; None if they cannot be read: they take no words with them."""
+    try:
+        settings = json.loads(text)
+    except (ValueError, TypeError, RecursionError):
+        return None
+    return settings if isinstance(settings, dict) else None
 
 
 def usage_of(text: Any) -> Usage | None:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from typing import Any
@@ -235,12 +236,19 @@ def info(database: Database, scope: Scope) -> ConversationInfo:
     return conversation_of(row)
 
 
-def describe(database: Database, scope: Scope, title: str | None, system: str | None, model: str | None) -> None:
+def describe(
+    database: Database,
+    scope: Scope,
+    title: str | None,
+    system: str | None,
+    model: str | None,
+    settings: Mapping[str, Any] | None,
+) -> None:
     make(database, scope)
     database.execute(
-        "UPDATE conversations SET title = coalesce(?, title), system = coalesce(?, system), model = coalesce(?, model)"
-        f" WHERE {THIS_CONVERSATION}",
-        (title, system, model, *key(scope)),
+        "UPDATE conversations SET title = coalesce(?, title), system = coalesce(?, system), model = coalesce(?, model),"
+        f" settings = coalesce(?, settings) WHERE {THIS_CONVERSATION}",
+        (title, system, model, None if settings is None else json.dumps(settings), *key(scope)),
     )
 
 

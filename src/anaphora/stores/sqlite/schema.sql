@@ -17,6 +17,7 @@ CREATE TABLE conversations (
     learned    INTEGER NOT NULL DEFAULT 0,  -- facts were learned up to the message of this order
     forgotten  INTEGER NOT NULL DEFAULT 0,  -- so many of its messages were forgotten
     model      TEXT NOT NULL DEFAULT '',    -- empty: the bot's own
+    settings   TEXT NOT NULL DEFAULT '{}',  -- JSON: the options it was answered with last, keys never
     PRIMARY KEY (owner, id)
 ) WITHOUT ROWID;
 

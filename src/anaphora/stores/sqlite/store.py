@@ -10,11 +10,11 @@ from __future__ import annotations
 import glob
 import os
 import sqlite3
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 from threading import Lock
-from typing import TYPE_CHECKING, TypeVar, TypeVarTuple
+from typing import TYPE_CHECKING, Any, TypeVar, TypeVarTuple
 from urllib.parse import unquote
 from weakref import WeakSet
 
@@ -120,9 +120,16 @@ class SQLiteStore:
         return await self._glance(transcripts.info, scope)
 
     async def describe(
-        self, scope: Scope, /, *, title: str | None = None, system: str | None = None, model: str | None = None
+        self,
+        scope: Scope,
+        /,
+        *,
+        title: str | None = None,
+        system: str | None = None,
+        model: str | None = None,
+        settings: Mapping[str, Any] | None = None,
     ) -> None:
-        await self._write(transcripts.describe, scope, title, system, model)
+        await self._write(transcripts.describe, scope, title, system, model, settings)
 
     async def conversations(self, owner: str, /, *, limit: int | None = None) -> Sequence[ConversationInfo]:
         read = self._read if limit is None else self._glance

@@ -5,7 +5,7 @@ import pytest
 from tests.doubles.loopback import Loopback, http
 
 from anaphora import Chatbot, ScriptedProvider
-from anaphora.cli.open import bot_options, choose_model
+from anaphora.cli.options import bot_options, choose_model
 from anaphora.errors import ConfigError
 from anaphora.personas.persona import Persona
 from anaphora.providers.models.vendors import VENDORS

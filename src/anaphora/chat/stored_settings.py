@@ -1,0 +1,110 @@
+"""The options that are stored with a conversation, so that it goes on with them in another run of a program.
+
+Keys are never among them, nor functions, nor headers. Imports bring none.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Mapping
+from typing import Any
+from urllib.parse import urlsplit, urlunsplit
+
+from anaphora.errors import ConfigError
+from anaphora.providers.registry import parse_models
+
+# They belong to the service of the model, and go with it.
+_OF_SERVICE = ("base_url", "key_env", "context_window")
+
+
+def given_settings(model: object, options: Mapping[str, Any]) -> dict[str, Any]:
+    """Gives the options of a chatbot that can be stored, as JSON can hold them. What was not given is not in it."""
+    given = {"model": model, **options}
+    found = {name: form(given[name]) for name, form in _FORMS.items() if given.get(name) is not None}
+    return {name: value for name, value in found.items() if value is not None}
+
+
+def stored_names() -> frozenset[str]:
+    """Gives the names of the options that are stored."""
+    return frozenset(_FORMS)
+
+
+def merged_settings(stored: Mapping[str, Any], given: Mapping[str, Any]) -> dict[str, Any]:
+    """Gives stored settings with others over them.
+
+    The address, the key's variable and the window of a service go when another service is chosen; a persona takes the place of
+    a system prompt.
+    """
+    kept = dict(stored)
+    if _is_other_service(stored, given):
+        kept = {name: value for name, value in kept.items() if name not in _OF_SERVICE}
+    if "base_url" in given:
+        kept.pop("key_env", None)
+    if "persona" in given:
+        kept.pop("system", None)
+    return {**kept, **given}
+
+
+def _is_other_service(stored: Mapping[str, Any], given: Mapping[str, Any]) -> bool:
+    before, after = stored.get("model"), given.get("model")
+    if not isinstance(before, str) or not isinstance(after, str):
+        return after is not None and before is not None
+    base_url = given.get("base_url", stored.get("base_url"))
+    try:
+        services = [{ref.provider for ref in parse_models(name, base_url=base_url)} for name in (before, after)]
+    except ConfigError:
+        return True
+    return services[0].isdisjoint(services[1])
+
+
+def _text(value: Any) -> str | None:
+    return value if isinstance(value, str) else None
+
+
+def _number(value: Any) -> float | None:
+    return value if isinstance(value, int | float) and not isinstance(value, bool) else None
+
+
+def _address(value: Any) -> str | None:
+    """An address without a name, a password or a query, which may be a key."""
+    try:
+        parts = urlsplit(str(value).strip())
+    except ValueError:
+        return None
+    return urlunsplit(parts._replace(netloc=parts.netloc.rpartition("@")[2], query="", fragment=""))
+
+
+def _persona(value: Any) -> str | None:
+    name = getattr(value, "name", value)
+    name = os.fspath(name) if isinstance(name, os.PathLike) else name
+    return os.path.abspath(name) if isinstance(name, str) and name.endswith(".md") else _text(name)  # noqa: PTH100
+
+
+def _names(value: Any) -> list[str]:
+    return [one for one in value if isinstance(one, str)]
+
+
+def _path(value: Any) -> str | None:
+    return os.path.abspath(value) if isinstance(value, str | os.PathLike) else None  # noqa: PTH100
+
+
+def _stop(value: Any) -> Any:
+    return value if isinstance(value, str) else _names(value)
+
+
+_FORMS: dict[str, Callable[[Any], Any]] = {
+    "model": _text,
+    "base_url": _address,
+    "key_env": _text,
+    "context_window": _number,
+    "system": _text,
+    "persona": _persona,
+    "tools": _names,
+    "mcp": _path,
+    "temperature": _number,
+    "max_tokens": _number,
+    "seed": _number,
+    "stop": _stop,
+    "max_cost": _number,
+    "deadlines": _number,
+}

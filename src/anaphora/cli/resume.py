@@ -1,0 +1,109 @@
+"""Goes on with a conversation and its own settings, and with other settings in the same one."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+from anaphora.chat.options import ChatbotOptions
+from anaphora.chat.stored_settings import merged_settings, stored_names
+from anaphora.cli.options import choose_model, options_of, persona_named, persona_of
+from anaphora.cli.past import OWNER
+from anaphora.cli.session import Session, Way
+from anaphora.cli.terminal.download import fetch_with_progress
+from anaphora.cli.terminal.notice import notice
+from anaphora.errors import ConfigError
+from anaphora.settings import Settings, with_stored
+from anaphora.stores.inmemory import InMemoryStore
+from anaphora.sync.chatbot import Chatbot
+from anaphora.sync.portal import portal
+from anaphora.values.transcript import ConversationInfo, Entry, shortened
+
+
+def resume(session: Session, info: ConversationInfo) -> None:
+    """Go on with this conversation and its settings, and say so; also that its last message has no answer.
+
+    Raises AnaphoraError.
+    """
+    settings = settled(session.way, info)
+    if settings != session.settings:
+        reopen(session, settings)
+    go_on(session, info)
+
+
+def reopen(session: Session, settings: Settings) -> None:
+    """Goes on with other settings over the same store. Raises ConfigError and ProviderError."""
+    model, _ = choose_model(settings, persona_of(settings))
+    options = options_of(session.way, settings, model, session.options.get("store"))
+    session.replace_bot(open_model(model, options, quiet=session.quiet), options, settings)
+
+
+def go_on(session: Session, info: ConversationInfo) -> None:
+    """Opens the conversation, and tells of it and of what flags change. Raises StoreError."""
+    session.switch(session.bot.conversation(info))
+    session.tell(f"Going on with “{info.title}”, {info.messages} messages.")
+    for name, before, now in changes(session.way.flags, info.settings):
+        session.tell(f"{name} from here on: {now}, not {before}.")
+    _hold_flags(session, info)
+    last = session.conversation.history()[-2:]
+    for entry in last:
+        session.tell(f"{'You' if entry.role == 'user' else 'Answer'}: {shortened(entry.text) or '(nothing)'}")
+    if session.conversation.unanswered() is not None:
+        session.tell("The last answer was interrupted: /continue, /retry or go on.")
+
+
+def settled(way: Way, info: ConversationInfo) -> Settings:
+    """Gives the settings with which a conversation goes on: its own, with flags over them."""
+    stored = dict(info.settings)
+    if isinstance(stored.get("tools"), list):
+        stored["tools"] = ",".join(map(str, stored["tools"]))
+    if "deadlines" in stored:
+        stored["timeout"] = stored.pop("deadlines")
+    for name, is_there in (("persona", _is_persona), ("mcp", _is_file)):
+        if name in stored and name not in way.flags and not is_there(stored[name]):
+            notice(f"The {name} of this conversation is not there any more: {stored.pop(name)}")
+    return with_stored(way.base, merged_settings(stored, way.flags), way.flags)
+
+
+def changes(flags: Mapping[str, Any], stored: Mapping[str, Any]) -> list[tuple[str, str, str]]:
+    """Gives what flags change of a conversation's settings: the name, the value before and the new one, as short texts."""
+    texts = {"persona": "system", "system": "persona"}
+    found: list[tuple[str, str, str]] = []
+    for name, now in flags.items():
+        before = stored.get(name, stored.get(texts.get(name, "")))
+        before = ",".join(map(str, before)) if isinstance(before, list) else before
+        if before is not None and before != now and name in stored_names():
+            found.append((name.replace("_", " "), shortened(str(before)), shortened(str(now))))
+    return found
+
+
+def _hold_flags(session: Session, info: ConversationInfo) -> None:
+    """Lets flags hold over a system prompt or a model that was set for the conversation alone, by /system for example."""
+    if "system" in session.way.flags and info.system is not None and info.system != session.settings.system:
+        session.conversation.use(system=session.settings.system)
+    if "model" in session.way.flags and info.model:
+        session.conversation.use(model="")
+
+
+def _is_persona(name: object) -> bool:
+    with suppress(ConfigError):
+        return isinstance(name, str) and bool(persona_named(name))
+    return False
+
+
+def _is_file(path: object) -> bool:
+    return isinstance(path, str) and Path(path).is_file()
+
+
+def open_model(model: str, options: ChatbotOptions, *, quiet: bool = False) -> Chatbot:
+    """A chatbot; the weights of a local model are fetched first if they are missing. Raises ConfigError and ProviderError."""
+    bot = Chatbot(model, **options)
+    fetch_with_progress(bot.model, quiet=quiet)
+    return bot
+
+
+def keep_in_memory(store: InMemoryStore, info: ConversationInfo, entries: Sequence[Entry]) -> None:
+    """Puts a conversation into a store that ends with the program."""
+    portal.call(lambda: store.restore(OWNER, info, entries))
