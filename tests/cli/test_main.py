@@ -7,8 +7,9 @@ import sys
 from pathlib import Path
 
 import pytest
-from tests.doubles.loopback import Loopback, http, stream
-from tests.doubles.program import PROGRAM, Terminal, run_process, scripted
+from platformdirs import user_config_path
+from tests.doubles.loopback import Loopback, delta, head, http, stream
+from tests.doubles.program import PROGRAM, Terminal, run, run_process, scripted
 
 from anaphora import __version__
 
@@ -216,3 +217,93 @@ def test_a_server_on_this_machine_is_asked_without_a_proxy(loopback: Loopback):
     loopback.answer(stream("here"))
     done = run_process("-m", "x", "--base-url", loopback.url, "hi", environment={"HTTP_PROXY": "http://127.0.0.1:1"})
     assert done.stdout == "here\n"
+
+
+@pytest.mark.parametrize(
+    ("word", "told"),
+    [
+        ("lst", "Did you mean anaphora list?"),
+        ("serch", "Did you mean anaphora search?"),
+        ("hlep", "Did you mean anaphora help?"),
+        ("config", "settings stand in"),
+        ("settings", "settings stand in"),
+    ],
+)
+def test_a_single_word_that_is_near_a_command_is_no_question_to_pay_for(word: str, told: str):
+    done = run("-m", "scripted:", word)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert told in done.stderr
+    assert f"anaphora -- {word}" in done.stderr
+    asked = run("-m", "scripted:", "--", word)
+    assert (asked.returncode, asked.stdout) == (0, f"You said: {word}\n")
+
+
+def test_a_command_that_stands_behind_a_flag_is_no_question_either():
+    done = run("-q", "-m", "scripted:", "list")
+    assert (done.returncode, done.stdout) == (2, "")
+    assert "a command goes first: anaphora list" in done.stderr
+
+
+@pytest.mark.parametrize("word", ["hello", "story", "why", "Paris"])
+def test_other_single_words_are_questions(word: str):
+    assert run("-m", "scripted:", word).stdout == f"You said: {word}\n"
+
+
+def test_the_word_help_shows_the_help():
+    done = run("help")
+    assert done.returncode == 0
+    assert "usage: anaphora" in done.stdout
+
+
+def test_where_nothing_came_the_exit_code_says_so_and_a_line_beside_it(tmp_path: Path):
+    model = scripted(tmp_path, ['text: ""'])
+    for flags in ((), ("-q",), ("--json",), ("--no-stream",)):
+        done = run("-m", model, *flags, "hi")
+        assert done.returncode == 1, flags
+        if "--json" not in flags:
+            assert done.stdout.strip() == ""
+            assert "empty" in done.stderr or "nothing" in done.stderr
+
+
+def test_on_a_pipe_a_cut_answer_is_told_beside_it(loopback: Loopback):
+    loopback.answer(head(), delta("I w"), delta("", "length"), b"data: [DONE]\n\n")
+    done = run("-m", "m", "--base-url", loopback.url, "--context-window", "8000", "hi")
+    assert (done.returncode, done.stdout) == (0, "I w\n")
+    assert "cut at the longest answer allowed" in done.stderr
+
+
+def test_wrong_flags_are_told_without_obeying_what_they_hold():
+    done = run("--\x1b]0;owned\x07", "hi")
+    assert done.returncode == 2
+    assert "\x1b" not in done.stderr
+    done = run("list", "--limit", "\x1b[2J")
+    assert "\x1b" not in done.stderr
+
+
+@pytest.mark.parametrize("seconds", ["0", "-1", "nan"])
+def test_a_timeout_that_is_none_is_told_by_its_flag(seconds: str):
+    done = run("-m", "scripted:", f"--timeout={seconds}", "hi")
+    assert done.returncode == 2
+    assert "the timeout (--timeout)" in done.stderr
+
+
+@pytest.mark.parametrize("way", ["flag", "file", "environment"])
+def test_a_timeout_is_the_longest_silence_however_it_is_set(loopback: Loopback, way: str):
+    loopback.answer(30.0)
+    user_config_path("anaphora").mkdir(parents=True)
+    if way == "file":
+        (user_config_path("anaphora") / "settings.toml").write_text("timeout = 0.25\n")
+    flags = ("--timeout", "0.25") if way == "flag" else ()
+    done = run(
+        "-m",
+        "m",
+        "--base-url",
+        loopback.url,
+        "--context-window",
+        "8000",
+        *flags,
+        "hi",
+        environment={"ANAPHORA_TIMEOUT": "0.25"} if way == "environment" else {},
+    )
+    assert done.returncode == 1
+    assert "it did not begin to answer for 0.25 seconds" in done.stderr

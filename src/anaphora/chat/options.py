@@ -70,7 +70,8 @@ class ChatbotOptions(AnswerOptions, total=False):
         such tools are not run.
     max_steps: The most rounds of tool calls in one turn (8).
     guards: Functions that pass, change or refuse what is said.
-    persona: The name of a persona of this package, the path of a file (.md), or a Persona. Other options hold over it.
+    persona: The name of a persona of this package, the path of a file (.md), or a Persona; "" is none. Other
+        options hold over it.
     before_call: A function that is called with every Request before it is sent, and may give a changed one.
     after_call: A function that is called with the Request and its Ended event when an answer has come.
     timing: Times of the turn in seconds, as Timing(…): how often an answer is written down while it comes, for example.

@@ -12,7 +12,7 @@ from anaphora.billing import Billing
 from anaphora.chat.option_values import checked_values
 from anaphora.chat.options import ChatbotOptions, Tools, TurnOptions
 from anaphora.chat.signatures import check_options
-from anaphora.chat.stored_settings import given_settings, merged_settings
+from anaphora.chat.stored_settings import given_settings, merged_settings, usable_settings
 from anaphora.context.policy import Facts, Memory, Recall, Summary
 from anaphora.context.window import FitContext
 from anaphora.errors import ConfigError, MissingExtra, MissingKey, ProviderError
@@ -170,7 +170,7 @@ def resumed(resolved: Resolved, stored: Mapping[str, Any]) -> Resumed:
     bot, chosen = resolved.bot, {name: value for name, value in resolved.chosen.items() if value is not None}
     # Servers of tools and functions are given again by each program.
     stays = {"mcp", *chosen, *(("model",) if resolved.model else ())}
-    more = {name: value for name, value in merged_settings(stored, resolved.given).items() if name not in stays}
+    more = {name: value for name, value in merged_settings(usable_settings(stored), resolved.given).items() if name not in stays}
     if not more:
         return Resumed(bot, stored)
     named = cast("ChatbotOptions", {name: value for name, value in more.items() if name != "model"})
@@ -328,7 +328,7 @@ def _store(store: Store | str | os.PathLike[str] | None) -> Store:
 def _with_persona(model: str | Provider | None, options: ChatbotOptions) -> tuple[str | Provider | None, ChatbotOptions]:
     """Gives the model and the options with those of a persona where they say nothing. Raises ConfigError."""
     chosen = options.get("persona")
-    if chosen is None:
+    if chosen is None or chosen == "":
         return model, options
     from anaphora.personas.persona import MEMORY, Persona, load_persona, persona_file
 

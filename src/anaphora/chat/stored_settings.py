@@ -24,11 +24,6 @@ def given_settings(model: object, options: Mapping[str, Any]) -> dict[str, Any]:
     return {name: value for name, value in found.items() if value is not None}
 
 
-def stored_names() -> frozenset[str]:
-    """Gives the names of the options that are stored."""
-    return frozenset(_FORMS)
-
-
 def merged_settings(stored: Mapping[str, Any], given: Mapping[str, Any]) -> dict[str, Any]:
     """Gives stored settings with others over them.
 
@@ -43,6 +38,17 @@ def merged_settings(stored: Mapping[str, Any], given: Mapping[str, Any]) -> dict
     if "persona" in given:
         kept.pop("system", None)
     return {**kept, **given}
+
+
+def usable_settings(stored: Mapping[str, Any]) -> dict[str, Any]:
+    """Gives those of a conversation's stored options that are of the right form."""
+    return {name: value for name, value in stored.items() if name in _FORMS and _has_form(name, value)}
+
+
+def _has_form(name: str, value: Any) -> bool:
+    if name in {"tools", "stop"} and not isinstance(value, list | str):
+        return False
+    return bool(_FORMS[name](value) == value)
 
 
 def _is_other_service(stored: Mapping[str, Any], given: Mapping[str, Any]) -> bool:

@@ -79,7 +79,9 @@ def _command_meant(arguments: argparse.Namespace, argv: Sequence[str]) -> str | 
     else:
         from difflib import get_close_matches
 
-        near = get_close_matches(word, [*VERBS, "help"], n=1, cutoff=0.81)
+        known = [*VERBS, "help"]
+        swapped = [one for one in known if sorted(one) == sorted(word)]
+        near = swapped or get_close_matches(word, known, n=1, cutoff=0.81)
         if not near:
             return None
         told = f"there is no command {word}. Did you mean anaphora {near[0]}?"

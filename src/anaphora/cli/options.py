@@ -80,7 +80,8 @@ def bot_options(settings: Settings, persona: Persona | None) -> ChatbotOptions:
         base_url=settings.base_url,
         key_env=settings.key_env,
         deadlines=settings.timeout,
-        persona=persona,
+        # None would leave the conversation's own, which is not there any more.
+        persona="" if settings.persona == "" else persona,
         system=settings.system,
         temperature=settings.temperature,
         max_tokens=settings.max_tokens,

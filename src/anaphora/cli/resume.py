@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from anaphora.chat.options import ChatbotOptions
-from anaphora.chat.stored_settings import merged_settings, stored_names
+from anaphora.chat.stored_settings import merged_settings, usable_settings
 from anaphora.cli.options import choose_model, options_of, persona_named, persona_of
 from anaphora.cli.past import OWNER
 from anaphora.cli.session import Session, Way
@@ -56,14 +56,15 @@ def go_on(session: Session, info: ConversationInfo) -> None:
 
 def settled(way: Way, info: ConversationInfo) -> Settings:
     """Gives the settings with which a conversation goes on: its own, with flags over them."""
-    stored = dict(info.settings)
-    if isinstance(stored.get("tools"), list):
+    stored = usable_settings(info.settings)
+    if "tools" in stored:
         stored["tools"] = ",".join(map(str, stored["tools"]))
     if "deadlines" in stored:
         stored["timeout"] = stored.pop("deadlines")
     for name, is_there in (("persona", _is_persona), ("mcp", _is_file)):
         if name in stored and name not in way.flags and not is_there(stored[name]):
-            notice(f"The {name} of this conversation is not there any more: {stored.pop(name)}")
+            notice(f"The {name} of this conversation is not there any more: {stored[name]}")
+            stored[name] = ""
     return with_stored(way.base, merged_settings(stored, way.flags), way.flags)
 
 
@@ -74,7 +75,7 @@ def changes(flags: Mapping[str, Any], stored: Mapping[str, Any]) -> list[tuple[s
     for name, now in flags.items():
         before = stored.get(name, stored.get(texts.get(name, "")))
         before = ",".join(map(str, before)) if isinstance(before, list) else before
-        if before is not None and before != now and name in stored_names():
+        if before is not None and before != now:
             found.append((name.replace("_", " "), shortened(str(before)), shortened(str(now))))
     return found
 

@@ -1,0 +1,130 @@
+"""A conversation that is resumed goes on with its own model, address, prompt, persona and tools; flags hold over them."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from platformdirs import user_config_path
+from tests.doubles.loopback import Loopback, stream
+from tests.doubles.program import Terminal, run
+
+
+def ask(loopback: Loopback, *arguments: str, environment: dict[str, str] | None = None) -> tuple[Any, str]:
+    """Asks once; gives the body of the request, and what was said beside the answer."""
+    loopback.answer(stream("Fine."))
+    done = run(*arguments, environment={"ANAPHORA_CONTEXT_WINDOW": "8000", **(environment or {})})
+    assert done.returncode == 0, done.stderr
+    return loopback.seen[-1].json, done.stderr
+
+
+def system_of(body: Any) -> str:
+    first = body["messages"][0]
+    return str(first["content"]) if first["role"] == "system" else ""
+
+
+def test_model_address_prompt_and_options_are_kept(loopback: Loopback):
+    ask(loopback, "-m", "small", "--base-url", loopback.url, "-s", "Be brief.", "--temperature", "0.25", "--tools", "now", "one")
+    for way in (("-c",), ("--resume", "one")):
+        body, _ = ask(loopback, *way, "two")
+        assert (body["model"], body["temperature"], system_of(body)) == ("small", 0.25, "Be brief.")
+        assert [tool["function"]["name"] for tool in body["tools"]] == ["now"]
+        assert body["messages"][1] == {"role": "user", "content": "one"}
+
+
+def test_a_persona_is_kept(loopback: Loopback):
+    first, _ = ask(loopback, "-m", "small", "--base-url", loopback.url, "-p", "tutor", "one")
+    second, _ = ask(loopback, "-c", "two")
+    assert system_of(first) == system_of(second) != ""
+
+
+def test_flags_hold_and_the_change_is_said(loopback: Loopback):
+    ask(loopback, "-m", "small", "--base-url", loopback.url, "-s", "Be brief.", "one")
+    body, told = ask(loopback, "-c", "-m", "large", "-s", "Be long.", "two")
+    assert (body["model"], system_of(body)) == ("large", "Be long.")
+    assert "model from here on: large, not small." in told
+    assert "system from here on: Be long., not Be brief." in told
+    # And are kept in their turn.
+    body, _ = ask(loopback, "-c", "three")
+    assert (body["model"], system_of(body)) == ("large", "Be long.")
+
+
+def test_another_service_takes_no_address_along(loopback: Loopback):
+    ask(loopback, "-m", "small", "--base-url", loopback.url, "one")
+    asked = len(loopback.seen)
+    done = run("-m", "scripted:", "-c", "two")
+    assert (done.returncode, done.stdout) == (0, "You said: two\n")
+    assert len(loopback.seen) == asked
+    assert "model from here on: scripted:, not small." in done.stderr
+
+
+def test_the_key_is_looked_up_anew_and_never_stored(loopback: Loopback):
+    flags = ("-m", "small", "--base-url", loopback.url, "--key-env", "MY_KEY")
+    ask(loopback, *flags, "one", environment={"MY_KEY": "sk-canary-1"})
+    ask(loopback, "-c", "two", environment={"MY_KEY": "sk-canary-2"})
+    assert loopback.seen[-1].headers["authorization"] == "Bearer sk-canary-2"
+    done = run("-c", "three")
+    assert done.returncode == 2
+    assert "the variable MY_KEY, which is to hold the API key, is not set" in done.stderr
+
+
+def test_settings_of_the_conversation_hold_over_the_file(loopback: Loopback):
+    ask(loopback, "-m", "small", "--base-url", loopback.url, "--temperature", "0.25", "one")
+    user_config_path("anaphora").mkdir(parents=True, exist_ok=True)
+    (user_config_path("anaphora") / "settings.toml").write_text('model = "local"\ntemperature = 0.75\nmax_tokens = 50\n')
+    body, _ = ask(loopback, "-c", "two")
+    assert (body["model"], body["temperature"], body["max_tokens"]) == ("small", 0.25, 50)
+
+
+def test_without_a_store_the_newest_conversation_goes_on_and_nothing_is_kept(loopback: Loopback):
+    ask(loopback, "-m", "small", "--base-url", loopback.url, "one")
+    body, told = ask(loopback, "-c", "--no-store", "two")
+    assert [message["content"] for message in body["messages"]] == ["one", "Fine.", "two"]
+    assert "Nothing of what is said from here on is kept." in told
+    (listed,) = json.loads(run("list", "--json").stdout)
+    assert listed["messages"] == 2
+
+
+def test_a_question_that_goes_on_recalls_nothing_of_other_conversations(loopback: Loopback):
+    flags = ("-m", "small", "--base-url", loopback.url)
+    ask(loopback, *flags, "The kyoto temple budget is 4711 yen.")
+    ask(loopback, *flags, "Something else.")
+    body, _ = ask(loopback, "-c", "What was the kyoto temple budget?")
+    assert "4711" not in json.dumps(body)
+
+
+def test_a_persona_or_a_file_of_servers_that_is_gone_is_said_and_the_rest_goes_on(loopback: Loopback, tmp_path: Path):
+    folder = user_config_path("anaphora") / "personas"
+    folder.mkdir(parents=True)
+    (folder / "cook.md").write_text("You cook.")
+    servers = tmp_path / "mcp.json"
+    servers.write_text('{"mcpServers": {}}')
+    ask(loopback, "-m", "small", "--base-url", loopback.url, "-p", "cook", "--mcp", str(servers), "one")
+    (folder / "cook.md").unlink()
+    servers.unlink()
+    body, told = ask(loopback, "-c", "two")
+    assert (body["model"], system_of(body)) == ("small", "")
+    assert "The persona of this conversation is not there any more: cook" in told
+    assert "The mcp of this conversation is not there any more" in told
+
+
+@pytest.mark.slow
+def test_in_a_chat_resume_goes_on_with_the_conversations_own_settings(loopback: Loopback):
+    ask(loopback, "-m", "small", "--base-url", loopback.url, "-s", "Be brief.", "an old one")
+    run("-m", "scripted:", "a new one")
+    loopback.answer(stream("Old again."))
+    with Terminal("-c", environment={"ANAPHORA_CONTEXT_WINDOW": "8000"}) as terminal:
+        terminal.wait_for("anaphora with scripted")
+        terminal.enter("/resume old")
+        terminal.wait_for("Going on with “an old one”")
+        terminal.enter("hi")
+        terminal.wait_for("Old again.")
+        loopback.answer(stream("Larger."))
+        terminal.enter("/model large")
+        terminal.wait_for("openai-compatible:large answers from now on.")
+        terminal.enter("hi")
+        terminal.wait_for("Larger.")
+        terminal.enter("/quit")
+        assert terminal.exit_code() == 0
+    bodies = [request.json for request in loopback.seen if request.body]
+    assert [(body["model"], system_of(body)) for body in bodies[-2:]] == [("small", "Be brief."), ("large", "Be brief.")]
