@@ -17,6 +17,14 @@ def read_file(path: str | os.PathLike[str], *, most: int) -> bytes:
     return data
 
 
+def is_regular(path: str | os.PathLike[str]) -> bool:
+    """True for a regular file that is there; a link, a pipe or a device is none."""
+    try:
+        return stat.S_ISREG(os.lstat(path).st_mode)
+    except OSError:
+        return False
+
+
 def make_private_folder(path: Path) -> None:
     """Makes a folder and those above it that are missing, for this user only, whatever the umask. Raises OSError."""
     missing = [one for one in (path, *path.parents) if not one.exists()]

