@@ -307,3 +307,14 @@ def test_a_timeout_is_the_longest_silence_however_it_is_set(loopback: Loopback, 
     )
     assert done.returncode == 1
     assert "it did not begin to answer for 0.25 seconds" in done.stderr
+
+
+@pytest.mark.slow
+def test_a_pipe_that_stays_open_is_told():
+    process = subprocess.Popen(
+        [*PROGRAM, "-m", "scripted:", "hi"], stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE
+    )
+    assert process.stderr is not None
+    assert b"waiting for standard input to end" in process.stderr.readline()
+    out, _ = process.communicate(b"", timeout=20)
+    assert (process.returncode, out) == (0, b"You said: hi\n")

@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from anaphora import AsyncChatbot, Chatbot, Retries, ScriptedProvider
-from anaphora.errors import ConfigError, GuardFailed, InvalidMessage, StreamInterrupted
+from anaphora.errors import AnaphoraError, ConfigError, GuardFailed, InvalidMessage, StreamInterrupted
 from anaphora.guards import Guard, Refusal, guard, json_only, mask_secrets, maximum_length, topics
 from anaphora.guards.gate import AnswerRefused, Gate
 from anaphora.providers.scripted import Cut, ScriptedReply
@@ -334,3 +334,16 @@ def test_a_guard_that_leaves_nothing_refuses():
     with Chatbot(ScriptedProvider(), guards=[only("message")(lambda _: "")]) as bot:
         answer = bot.say("Hello")
     assert (answer.status, answer.text) == ("refused", "There is nothing left of this message.")
+
+
+@pytest.mark.parametrize("on", ["message", "answer"])
+async def test_half_a_character_from_a_guard_stays_inside_the_tree(on: str):
+    guards = [only(on)(lambda text: f"{text} \ud83d")]
+    async with AsyncChatbot(ScriptedProvider(echo=True), guards=guards) as bot:
+        try:
+            answer = (await bot.say("hi")).text
+        except AnaphoraError as error:
+            answer = str(error)
+        answer.encode()
+        for entry in await bot.history():
+            entry.text.encode()

@@ -108,6 +108,8 @@ def test_names_are_written_with_a_capital_inside_of_a_sentence():
     assert names_in("What does Anna Maria say of the LGBTQ group? Does Tom know?") == ("Anna Maria", "LGBTQ", "Tom")
     assert names_in("What is it? I think so.") == ()
     assert names_in("Wie heißt der Hund von der Nachbarin und was frisst er?") == ()
+    # Scripts without capitals have none that could be told apart.
+    assert names_in("제 고양이 이름이 뭐라고 했죠?") == names_in("我的猫叫什么名字？") == names_in("כמה עולה הכרטיס לדנה?") == ()
 
 
 @pytest.mark.parametrize(

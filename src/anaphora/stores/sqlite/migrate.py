@@ -51,7 +51,9 @@ def migrate(database: sqlite3.Connection, path: Path) -> None:
             database.execute(f"PRAGMA user_version = {newest}")
         database.execute("COMMIT")
     except BaseException:
-        database.execute("ROLLBACK")
+        # On a full disk SQLite has done it itself.
+        if database.in_transaction:
+            database.execute("ROLLBACK")
         raise
 
 
