@@ -17,6 +17,18 @@ def pytest_configure() -> None:
         signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
+# Here event loops differ most; elsewhere the second loop is tried with the long tests.
+ON_BOTH_LOOPS = ("tests/chat/", "tests/providers/http/", "tests/sync/", "tests/turn/")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Leaves most of the second event loop to the long tests, so that a contributor waits half as long."""
+    for item in items:
+        is_second = isinstance(item, pytest.Function) and "trio" in item.name.rpartition("[")[2].rstrip("]").split("-")
+        if is_second and not item.nodeid.startswith(ON_BOTH_LOOPS):
+            item.add_marker(pytest.mark.slow)
+
+
 @pytest.fixture(params=["asyncio", "trio"])
 def anyio_backend(request: pytest.FixtureRequest) -> str:
     """Every asynchronous test runs on both."""

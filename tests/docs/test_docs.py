@@ -186,7 +186,7 @@ def test_the_readme_is_short_and_begins_with_the_two_commands():
     assert len(lines) < 150
     commands = [line for line in lines[:20] if SETUP.match(line)]
     assert [SETUP.match(line)[0] for line in commands] == [  # type: ignore[index]
-        'pip install ".[local]" && ',
+        'pip install ".[local,docs]" && ',
         'pip install -e ".[local,dev]" && ',
     ]
 

@@ -32,7 +32,7 @@ PATHS = {
     "mistral": "/mistral/v1",
     "xai": "/xai/v1",
 }
-QUICK = Deadlines(connect=2, first_byte=0.5, between_chunks=0.3, total=10)
+QUICK = Deadlines(connect=2, first_byte=3, between_chunks=0.3, total=10)
 
 
 @pytest.fixture(scope="module")
