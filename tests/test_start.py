@@ -17,7 +17,10 @@ print(json.dumps([sorted(modules), made]))
 """
 # All that a plain question may load, by folder.
 ALLOWED = {
-    "chat": "chatbot conversation image_source open_conversation option_values options reply resolve signatures stored_settings transcript_verbs verbs",
+    "chat": (
+        "chatbot conversation image_source open_conversation option_values options reply resolve signatures stored_settings"
+        " transcript_verbs verbs"
+    ),
     "context": "asides budget cache plan policy repair verbatim window",
     "memory": "background branch_reader facts last_call shown state view",
     "providers": "base contract model registry retry",

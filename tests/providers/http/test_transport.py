@@ -213,6 +213,18 @@ def test_a_base_url_that_is_none_is_refused(url: str):
         HTTPTransport(url, {}, Deadlines())
 
 
+async def test_a_silence_after_an_early_first_word_is_cut_by_its_own_limit(loopback: Loopback):
+    deadlines = Deadlines(connect=2, first_byte=30, between_chunks=0.3, total=30)
+    provider = open_provider(ModelRef("openai", "m"), ProviderOptions(base_url=loopback.url, api_key="k", deadlines=deadlines))
+    loopback.answer(head(), delta("Par"), 60.0)
+    with anyio.fail_after(10):
+        text, _, error = await said(provider)
+    await provider.aclose()
+    assert text == "Par"
+    assert isinstance(error, StreamInterrupted)
+    assert "silent in the middle of the answer for 0.3 seconds" in str(error)
+
+
 async def test_leaving_early_closes_the_connection_and_loses_none(loopback: Loopback, provider: Service):
     for _ in range(40):
         loopback.answer(head(), delta("Par"), 0.2, delta("is"), delta("", "stop"))

@@ -161,7 +161,8 @@ class _Watch:
         """Waits until a deadline passes, then cuts the connection."""
         with self.scope:
             while (now := time.monotonic()) < (due := min(self._due, self._end)):  # noqa: ASYNC110 -- it waits for the clock
-                await anyio.sleep(due - now)
+                # Never longer than the shorter limit: it may hold by then.
+                await anyio.sleep(min(due - now, self._deadlines.between_chunks))
             if due == self._end:
                 self.verdict = self._too_long()
             elif self.began:
