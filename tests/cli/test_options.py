@@ -2,6 +2,7 @@ import json
 from dataclasses import replace
 
 import pytest
+from platformdirs import user_config_path
 from tests.doubles.loopback import Loopback, http
 
 from anaphora import Chatbot, ScriptedProvider
@@ -63,10 +64,12 @@ def test_a_base_url_without_a_model_is_refused():
 
 
 def test_what_the_user_sets_wins_over_the_persona():
-    persona = Persona("p", "the persona", temperature=0.5, max_tokens=9)
-    options = bot_options(Settings(temperature=0.1), persona)
+    folder = user_config_path("anaphora") / "personas"
+    folder.mkdir(parents=True)
+    (folder / "mine.md").write_text("---\ntemperature: 0.5\n---\nthe persona")
+    options = bot_options(Settings(temperature=0.1, persona="mine"))
     with Chatbot(ScriptedProvider("Hi."), **options) as bot:
         assert bot.system() == "the persona"
         bot.say("Hi")
-    with Chatbot(ScriptedProvider(), **bot_options(Settings(system="mine"), persona)) as bot:
+    with Chatbot(ScriptedProvider(), **bot_options(Settings(system="mine", persona="mine"))) as bot:
         assert bot.system() == "mine"

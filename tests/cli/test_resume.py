@@ -5,9 +5,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from platformdirs import user_config_path
+from platformdirs import user_config_path, user_data_path
 from tests.doubles.loopback import Loopback, stream
 from tests.doubles.program import Terminal, run
+
+from anaphora import Chatbot
 
 
 def ask(loopback: Loopback, *arguments: str, environment: dict[str, str] | None = None) -> tuple[Any, str]:
@@ -36,6 +38,20 @@ def test_a_persona_is_kept(loopback: Loopback):
     first, _ = ask(loopback, "-m", "small", "--base-url", loopback.url, "-p", "tutor", "one")
     second, _ = ask(loopback, "-c", "two")
     assert system_of(first) == system_of(second) != ""
+
+
+def test_a_persona_of_ones_own_is_kept_for_the_library_too(loopback: Loopback):
+    folder = user_config_path("anaphora") / "personas"
+    folder.mkdir(parents=True)
+    (folder / "cook.md").write_text("You cook.")
+    ask(loopback, "-m", "small", "--base-url", loopback.url, "-p", "cook", "one")
+    _, told = ask(loopback, "-c", "-p", "cook", "two")
+    assert "from here on" not in told
+    loopback.answer(stream("Fine."))
+    with Chatbot(store=user_data_path("anaphora") / "anaphora.db", context_window=8_000) as bot:
+        (info,) = bot.conversations()
+        bot.conversation(info).say("three")
+    assert system_of(loopback.seen[-1].json) == "You cook."
 
 
 def test_flags_hold_and_the_change_is_said(loopback: Loopback):
@@ -104,7 +120,7 @@ def test_a_persona_or_a_file_of_servers_that_is_gone_is_said_and_the_rest_goes_o
     servers.unlink()
     body, told = ask(loopback, "-c", "two")
     assert (body["model"], system_of(body)) == ("small", "")
-    assert "The persona of this conversation is not there any more: cook" in told
+    assert "The persona of this conversation is not there any more: " in told
     assert "The mcp of this conversation is not there any more" in told
 
 

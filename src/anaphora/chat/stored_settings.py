@@ -81,8 +81,8 @@ def _address(value: Any) -> str | None:
 
 
 def _persona(value: Any) -> str | None:
-    name = getattr(value, "name", value)
-    name = os.fspath(name) if isinstance(name, os.PathLike) else name
+    # One that was made in Python is given again.
+    name = os.fspath(value) if isinstance(value, os.PathLike) else value
     return os.path.abspath(name) if isinstance(name, str) and name.endswith(".md") else _text(name)  # noqa: PTH100
 
 

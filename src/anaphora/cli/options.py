@@ -49,7 +49,7 @@ def choose_model(settings: Settings, persona: Persona | None = None) -> tuple[st
 def options_of(way: Way, settings: Settings, model: str, store: Store | str | os.PathLike[str] | None) -> ChatbotOptions:
     """The options of the chatbot that settings ask for. Raises ConfigError."""
     arguments, persona = way.arguments, persona_of(settings)
-    options = bot_options(settings, persona)
+    options = bot_options(settings)
     is_shown = settings.stream and not arguments.json and not arguments.schema and arguments.candidates == 1
     options["confirm"] = CONFIRMATIONS.ask if can_ask() and is_shown else None
     remembered = memory_options(settings, recall=_recall(way, settings))
@@ -69,7 +69,7 @@ def _recall(way: Way, settings: Settings) -> Recall | Literal[False]:
     return Recall(conversations=False, embedder=settings.embedder) if settings.recall is None and goes_on else False
 
 
-def bot_options(settings: Settings, persona: Persona | None) -> ChatbotOptions:
+def bot_options(settings: Settings) -> ChatbotOptions:
     """Settings as options of a chatbot; the settings' own values win over the persona's."""
     if settings.timeout is not None:
         deadlines_of(settings.timeout, "the timeout (--timeout)")
@@ -80,8 +80,7 @@ def bot_options(settings: Settings, persona: Persona | None) -> ChatbotOptions:
         base_url=settings.base_url,
         key_env=settings.key_env,
         deadlines=settings.timeout,
-        # None would leave the conversation's own, which is not there any more.
-        persona="" if settings.persona == "" else persona,
+        persona=persona_source(settings),
         system=settings.system,
         temperature=settings.temperature,
         max_tokens=settings.max_tokens,
@@ -115,6 +114,16 @@ def persona_of(settings: Settings) -> Persona | None:
 def persona_named(name: str) -> Persona:
     """A persona: the user's own, or one that comes along. Raises ConfigError."""
     return persona_file(Path(name)) if name.endswith(".md") else load_persona(name, config_folder() / "personas")
+
+
+def persona_source(settings: Settings) -> str | None:
+    """The persona as it is stored with a conversation: the path of the user's own file, or the name of one that comes along.
+
+    "" is none, also where the conversation had one that is not there any more.
+    """
+    name = settings.persona
+    own = config_folder() / "personas" / f"{name}.md"
+    return str(own) if name and not name.endswith(".md") and own.is_file() else name
 
 
 def own_servers() -> str | None:

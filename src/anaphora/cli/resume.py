@@ -75,6 +75,7 @@ def changes(flags: Mapping[str, Any], stored: Mapping[str, Any]) -> list[tuple[s
     for name, now in flags.items():
         before = stored.get(name, stored.get(texts.get(name, "")))
         before = ",".join(map(str, before)) if isinstance(before, list) else before
+        before = Path(before).stem if name == "persona" and "persona" in stored else before
         if before is not None and before != now:
             found.append((name.replace("_", " "), shortened(str(before)), shortened(str(now))))
     return found
