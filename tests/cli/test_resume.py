@@ -54,6 +54,18 @@ def test_a_persona_of_ones_own_is_kept_for_the_library_too(loopback: Loopback):
     assert system_of(loopback.seen[-1].json) == "You cook."
 
 
+def test_every_kind_of_flag_is_kept_and_told_when_it_changes(loopback: Loopback):
+    flags = ("-m", "small", "--base-url", loopback.url, "--tools", "now", "--timeout", "20", "--max-tokens", "50", "--seed", "3")
+    ask(loopback, *flags, "one")
+    body, told = ask(loopback, "-c", "two")
+    assert (body["max_tokens"], body["seed"]) == (50, 3)
+    assert "from here on" not in told
+    _, told = ask(loopback, "-c", "--tools", "calculate", "--timeout", "30", "--seed", "3", "three")
+    assert "tools from here on: calculate, not now." in told
+    assert "timeout from here on: 30.0, not 20.0." in told
+    assert "seed from here on" not in told
+
+
 def test_flags_hold_and_the_change_is_said(loopback: Loopback):
     ask(loopback, "-m", "small", "--base-url", loopback.url, "-s", "Be brief.", "one")
     body, told = ask(loopback, "-c", "-m", "large", "-s", "Be long.", "two")

@@ -229,7 +229,9 @@ def _key(options: ChatbotOptions) -> str | None:
         return key
     # Where somebody gives the key itself for its variable's name, it must not be shown.
     if not name.isidentifier() or name != name.upper():
-        raise ConfigError("key_env must be the name of a variable, like MY_API_KEY: put the key into the environment under it.")
+        raise ConfigError(
+            "key_env (--key-env) must be the name of a variable, like MY_API_KEY: put the key into the environment under it."
+        )
     if not (key := os.environ.get(name, "").strip()):
         raise MissingKey(f"the variable {name}, which is to hold the API key, is not set.")
     return key

@@ -56,11 +56,7 @@ def go_on(session: Session, info: ConversationInfo) -> None:
 
 def settled(way: Way, info: ConversationInfo) -> Settings:
     """Gives the settings with which a conversation goes on: its own, with flags over them."""
-    stored = usable_settings(info.settings)
-    if "tools" in stored:
-        stored["tools"] = ",".join(map(str, stored["tools"]))
-    if "deadlines" in stored:
-        stored["timeout"] = stored.pop("deadlines")
+    stored = _as_settings(info.settings)
     for name, is_there in (("persona", _is_persona), ("mcp", _is_file)):
         if name in stored and name not in way.flags and not is_there(stored[name]):
             notice(f"The {name} of this conversation is not there any more: {stored[name]}")
@@ -68,14 +64,24 @@ def settled(way: Way, info: ConversationInfo) -> Settings:
     return with_stored(way.base, merged_settings(stored, way.flags), way.flags)
 
 
+def _as_settings(stored: Mapping[str, Any]) -> dict[str, Any]:
+    """Gives stored options under the names and in the forms of settings."""
+    found = usable_settings(stored)
+    if "tools" in found:
+        found["tools"] = ",".join(map(str, found["tools"]))
+    if "deadlines" in found:
+        found["timeout"] = found.pop("deadlines")
+    return found
+
+
 def changes(flags: Mapping[str, Any], stored: Mapping[str, Any]) -> list[tuple[str, str, str]]:
     """Gives what flags change of a conversation's settings: the name, the value before and the new one, as short texts."""
     texts = {"persona": "system", "system": "persona"}
+    known = _as_settings(stored)
     found: list[tuple[str, str, str]] = []
     for name, now in flags.items():
-        before = stored.get(name, stored.get(texts.get(name, "")))
-        before = ",".join(map(str, before)) if isinstance(before, list) else before
-        before = Path(before).stem if name == "persona" and "persona" in stored else before
+        before = known.get(name, known.get(texts.get(name, "")))
+        before = Path(before).stem if name == "persona" and "persona" in known else before
         if before is not None and before != now:
             found.append((name.replace("_", " "), shortened(str(before)), shortened(str(now))))
     return found
