@@ -81,7 +81,7 @@ def changes(flags: Mapping[str, Any], stored: Mapping[str, Any]) -> list[tuple[s
     found: list[tuple[str, str, str]] = []
     for name, now in flags.items():
         before = known.get(name, known.get(texts.get(name, "")))
-        before = Path(before).stem if name == "persona" and "persona" in known else before
+        before = Path(known[name]).stem if name == "persona" and name in known else before
         if before is not None and before != now:
             found.append((name.replace("_", " "), shortened(str(before)), shortened(str(now))))
     return found
