@@ -27,15 +27,36 @@ from anaphora.values.message import text_message
 
 pytestmark = pytest.mark.anyio
 ASK = Request("m", (text_message("user", "hi"),))
-QUICK = Deadlines(connect=2, first_byte=0.3, between_chunks=0.3, total=5)
+# Longer than any test takes on a busy machine.
+LONG = 30.0
+
+
+async def opened(loopback: Loopback, **seconds: float) -> AsyncGenerator[Service, None]:
+    deadlines = Deadlines(**{"connect": LONG, "first_byte": LONG, "between_chunks": LONG, "total": LONG, **seconds})
+    provider = open_provider(ModelRef("openai-compatible", "m"), ProviderOptions(base_url=loopback.url, deadlines=deadlines))
+    await provider.prepare("m")
+    yield provider
+    await provider.aclose()
 
 
 @pytest.fixture
 async def provider(loopback: Loopback) -> AsyncGenerator[Service, None]:
-    provider = open_provider(ModelRef("openai-compatible", "m"), ProviderOptions(base_url=loopback.url, deadlines=QUICK))
-    await provider.prepare("m")
-    yield provider
-    await provider.aclose()
+    async for provider in opened(loopback):
+        yield provider
+
+
+@pytest.fixture
+async def hasty(loopback: Loopback) -> AsyncGenerator[Service, None]:
+    """A provider that waits for the first byte but a moment."""
+    async for provider in opened(loopback, first_byte=0.3):
+        yield provider
+
+
+@pytest.fixture
+async def restless(loopback: Loopback) -> AsyncGenerator[Service, None]:
+    """A provider that waits but a moment between two pieces."""
+    async for provider in opened(loopback, between_chunks=0.3):
+        yield provider
 
 
 async def said(provider: Service) -> tuple[str, Ended | None, ProviderError | None]:
@@ -96,24 +117,27 @@ async def test_a_connection_that_is_reset_is_an_error_of_ours(loopback: Loopback
     assert isinstance(error, (ConnectionFailed, StreamInterrupted))
 
 
-async def test_silence_before_the_answer_is_a_timeout(loopback: Loopback, provider: Service):
+async def test_silence_before_the_answer_is_a_timeout(loopback: Loopback, hasty: Service):
     loopback.answer(1.0)
-    assert isinstance((await said(provider))[2], ProviderTimeout)
+    assert isinstance((await said(hasty))[2], ProviderTimeout)
 
 
-async def test_silence_after_the_head_counts_as_before_the_answer(loopback: Loopback, provider: Service):
+async def test_silence_after_the_head_counts_as_before_the_answer(loopback: Loopback, hasty: Service):
     loopback.answer(head(), 1.0)
-    _, _, error = await said(provider)
+    _, _, error = await said(hasty)
     assert isinstance(error, ProviderTimeout)
     assert "0.3 seconds" in str(error)
 
 
-async def test_silence_in_the_middle_is_an_interruption(loopback: Loopback, provider: Service):
-    loopback.answer(head(), delta("Par"), 1.0, delta("is"))
-    text, _, error = await said(provider)
+async def test_silence_in_the_middle_is_an_interruption_long_before_the_limit_for_the_first_byte(
+    loopback: Loopback, restless: Service
+):
+    loopback.answer(head(), delta("Par"), 2 * LONG)
+    with anyio.fail_after(LONG / 2):
+        text, _, error = await said(restless)
     assert text == "Par"
     assert isinstance(error, StreamInterrupted)
-    assert "silent" in str(error)
+    assert "silent in the middle of the answer for 0.3 seconds" in str(error)
 
 
 async def test_a_drip_ends_at_the_deadline_for_the_whole(loopback: Loopback):
@@ -127,9 +151,10 @@ async def test_a_drip_ends_at_the_deadline_for_the_whole(loopback: Loopback):
     assert "longer than 0.5 seconds" in str(error)
 
 
-async def test_slow_but_steady_is_fine(loopback: Loopback, provider: Service):
-    loopback.answer(head(), *(step for _ in range(6) for step in (delta("x"), 0.15)), delta("", "stop"))
-    assert await said(provider) == ("xxxxxx", Ended("stop", None, "m", {}, "c", "stop"), None)
+async def test_slow_but_steady_is_fine(loopback: Loopback):
+    loopback.answer(head(), *(step for _ in range(6) for step in (delta("x"), 0.25)), delta("", "stop"))
+    async for provider in opened(loopback, first_byte=1.0, between_chunks=1.0):
+        assert await said(provider) == ("xxxxxx", Ended("stop", None, "m", {}, "c", "stop"), None)
 
 
 @pytest.mark.parametrize(
@@ -211,18 +236,6 @@ async def test_an_untrusted_certificate_is_said_so(tmp_path: Path):
 def test_a_base_url_that_is_none_is_refused(url: str):
     with pytest.raises(ConfigError, match="http://"):
         HTTPTransport(url, {}, Deadlines())
-
-
-async def test_a_silence_after_an_early_first_word_is_cut_by_its_own_limit(loopback: Loopback):
-    deadlines = Deadlines(connect=2, first_byte=30, between_chunks=0.3, total=30)
-    provider = open_provider(ModelRef("openai", "m"), ProviderOptions(base_url=loopback.url, api_key="k", deadlines=deadlines))
-    loopback.answer(head(), delta("Par"), 60.0)
-    with anyio.fail_after(10):
-        text, _, error = await said(provider)
-    await provider.aclose()
-    assert text == "Par"
-    assert isinstance(error, StreamInterrupted)
-    assert "silent in the middle of the answer for 0.3 seconds" in str(error)
 
 
 async def test_leaving_early_closes_the_connection_and_loses_none(loopback: Loopback, provider: Service):
