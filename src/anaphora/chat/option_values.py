@@ -1,4 +1,4 @@
-"""The values of options, checked where they are given: a wrong one is an error there, and not a riddle later."""
+"""Checks the values of options where they are given, so that a wrong one is an error there."""
 
 from __future__ import annotations
 

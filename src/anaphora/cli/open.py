@@ -13,7 +13,7 @@ from anaphora.cli.choose import chosen
 from anaphora.cli.options import choose_model, options_of, persona_of
 from anaphora.cli.past import past_conversations
 from anaphora.cli.resume import go_on, keep_in_memory, open_model, settled
-from anaphora.cli.session import Session, Way
+from anaphora.cli.session import Invocation, Session
 from anaphora.cli.terminal.notice import notice
 from anaphora.cli.terminal.progress import Bar
 from anaphora.errors import StoreError, StoreUnusable
@@ -32,19 +32,19 @@ def open_bot(arguments: argparse.Namespace, *, chat: bool = False) -> Session:
     names = {field.name for field in fields(Settings)}
     flags = {name: value for name, value in vars(arguments).items() if name in names and value is not None}
     base = load_settings(flags=flags)
-    way = Way(arguments, flags, base, chat=chat)
+    invocation = Invocation(arguments, flags, base, chat=chat)
     quiet = arguments.quiet or arguments.json
-    kept, info, told = _opened_store(way)
-    settings = base if info is None else settled(way, info)
+    kept, info, told = _opened_store(invocation)
+    settings = base if info is None else settled(invocation, info)
     persona = persona_of(settings)
     model, why = choose_model(settings, persona)
     if why and not quiet:
         notice(f"{model}: {why}")
-    options = options_of(way, settings, model, kept)
+    options = options_of(invocation, settings, model, kept)
     bot = open_model(model, options, quiet=quiet)
     if chat:
         index_all(bot)
-    session = Session(bot, settings, options, quiet=quiet, way=way)
+    session = Session(bot, settings, options, quiet=quiet, invocation=invocation)
     for line in told:
         session.tell(line)
     if info is not None:
@@ -52,11 +52,11 @@ def open_bot(arguments: argparse.Namespace, *, chat: bool = False) -> Session:
     return session
 
 
-def _opened_store(way: Way) -> tuple[Store | str | Path, ConversationInfo | None, list[str]]:
+def _opened_store(invocation: Invocation) -> tuple[Store | str | Path, ConversationInfo | None, list[str]]:
     """Gives where conversations are kept, the one to go on with, and what is to be told of both."""
-    arguments, told = way.arguments, list[str]()
+    arguments, told = invocation.arguments, list[str]()
     try:
-        place = store_of(way.base)
+        place = store_of(invocation.base)
     except StoreUnusable as error:
         if not arguments.no_store:
             notice(str(error))

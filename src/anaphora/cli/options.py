@@ -12,7 +12,7 @@ from urllib.parse import urlsplit
 from anaphora.chat.option_values import deadlines_of
 from anaphora.chat.options import ChatbotOptions
 from anaphora.cli.past import OWNER
-from anaphora.cli.session import Way
+from anaphora.cli.session import Invocation
 from anaphora.cli.terminal.confirm import CONFIRMATIONS, can_ask
 from anaphora.context.policy import Facts, Recall, Summary
 from anaphora.errors import ConfigError, UnknownModel
@@ -46,25 +46,27 @@ def choose_model(settings: Settings, persona: Persona | None = None) -> tuple[st
     )
 
 
-def options_of(way: Way, settings: Settings, model: str, store: Store | str | os.PathLike[str] | None) -> ChatbotOptions:
+def options_of(
+    invocation: Invocation, settings: Settings, model: str, store: Store | str | os.PathLike[str] | None
+) -> ChatbotOptions:
     """The options of the chatbot that settings ask for. Raises ConfigError."""
-    arguments, persona = way.arguments, persona_of(settings)
+    arguments, persona = invocation.arguments, persona_of(settings)
     options = bot_options(settings)
     is_shown = settings.stream and not arguments.json and not arguments.schema and arguments.candidates == 1
     options["confirm"] = CONFIRMATIONS.ask if can_ask() and is_shown else None
-    remembered = memory_options(settings, recall=_recall(way, settings))
+    remembered = memory_options(settings, recall=_recall(invocation, settings))
     options.update(cast("ChatbotOptions", {name: value for name, value in remembered.items() if name not in parts_off(persona)}))
     options["store"] = store
     # The small local model gives worse ones than the first words, and a script has none.
     services = parse_models(model, base_url=settings.base_url)
-    options["titles"] = way.chat and settings.titles and services[0].provider in VENDORS
+    options["titles"] = invocation.chat and settings.titles and services[0].provider in VENDORS
     return options
 
 
-def _recall(way: Way, settings: Settings) -> Recall | Literal[False]:
+def _recall(invocation: Invocation, settings: Settings) -> Recall | Literal[False]:
     """Recall is on in a chat. A question that goes on with a conversation finds what was said in this one alone."""
-    goes_on = way.arguments.continued or way.arguments.resume is not None
-    if settings.recall or (settings.recall is None and way.chat):
+    goes_on = invocation.arguments.continued or invocation.arguments.resume is not None
+    if settings.recall or (settings.recall is None and invocation.chat):
         return Recall(embedder=settings.embedder)
     return Recall(conversations=False, embedder=settings.embedder) if settings.recall is None and goes_on else False
 

@@ -11,7 +11,7 @@ from anaphora.chat.options import ChatbotOptions
 from anaphora.chat.stored_settings import merged_settings, usable_settings
 from anaphora.cli.options import choose_model, options_of, persona_named, persona_of
 from anaphora.cli.past import OWNER
-from anaphora.cli.session import Session, Way
+from anaphora.cli.session import Invocation, Session
 from anaphora.cli.terminal.download import fetch_with_progress
 from anaphora.cli.terminal.notice import notice
 from anaphora.errors import ConfigError
@@ -27,7 +27,7 @@ def resume(session: Session, info: ConversationInfo) -> None:
 
     Raises AnaphoraError.
     """
-    settings = settled(session.way, info)
+    settings = settled(session.invocation, info)
     if settings != session.settings:
         reopen(session, settings)
     go_on(session, info)
@@ -36,7 +36,7 @@ def resume(session: Session, info: ConversationInfo) -> None:
 def reopen(session: Session, settings: Settings) -> None:
     """Goes on with other settings over the same store. Raises ConfigError and ProviderError."""
     model, _ = choose_model(settings, persona_of(settings))
-    options = options_of(session.way, settings, model, session.options.get("store"))
+    options = options_of(session.invocation, settings, model, session.options.get("store"))
     session.replace_bot(open_model(model, options, quiet=session.quiet), options, settings)
 
 
@@ -44,7 +44,7 @@ def go_on(session: Session, info: ConversationInfo) -> None:
     """Opens the conversation, and tells of it and of what flags change. Raises StoreError."""
     session.switch(session.bot.conversation(info))
     session.tell(f"Going on with “{info.title}”, {info.messages} messages.")
-    for name, before, now in changes(session.way.flags, info.settings):
+    for name, before, now in changes(session.invocation.flags, info.settings):
         session.tell(f"{name} from here on: {now}, not {before}.")
     _hold_flags(session, info)
     last = session.conversation.history()[-2:]
@@ -54,14 +54,14 @@ def go_on(session: Session, info: ConversationInfo) -> None:
         session.tell("The last answer was interrupted: /continue, /retry or go on.")
 
 
-def settled(way: Way, info: ConversationInfo) -> Settings:
+def settled(invocation: Invocation, info: ConversationInfo) -> Settings:
     """Gives the settings with which a conversation goes on: its own, with flags over them."""
     stored = _as_settings(info.settings)
     for name, is_there in (("persona", _is_persona), ("mcp", _is_file)):
-        if name in stored and name not in way.flags and not is_there(stored[name]):
+        if name in stored and name not in invocation.flags and not is_there(stored[name]):
             notice(f"The {name} of this conversation is not there any more: {stored[name]}")
             stored[name] = ""
-    return with_stored(way.base, merged_settings(stored, way.flags), way.flags)
+    return with_stored(invocation.base, merged_settings(stored, invocation.flags), invocation.flags)
 
 
 def _as_settings(stored: Mapping[str, Any]) -> dict[str, Any]:
@@ -89,9 +89,9 @@ def changes(flags: Mapping[str, Any], stored: Mapping[str, Any]) -> list[tuple[s
 
 def _hold_flags(session: Session, info: ConversationInfo) -> None:
     """Lets flags hold over a system prompt or a model that was set for the conversation alone, by /system for example."""
-    if "system" in session.way.flags and info.system is not None and info.system != session.settings.system:
+    if "system" in session.invocation.flags and info.system is not None and info.system != session.settings.system:
         session.conversation.use(system=session.settings.system)
-    if "model" in session.way.flags and info.model:
+    if "model" in session.invocation.flags and info.model:
         session.conversation.use(model="")
 
 

@@ -26,7 +26,7 @@ class Leave:
 
 
 @dataclass(frozen=True, slots=True)
-class Way:
+class Invocation:
     """How the program was started: the arguments, those of them that are settings, and the settings with these.
 
     ``chat``: a person talks, beyond one question.
@@ -51,7 +51,7 @@ class Session:
         options: ChatbotOptions,
         *,
         quiet: bool,
-        way: Way,
+        invocation: Invocation,
         say: Callable[[str], None] = notice,
     ) -> None:
         self.bot = bot
@@ -59,7 +59,7 @@ class Session:
         self.settings = settings
         self.options = options
         self.quiet = quiet
-        self.way = way
+        self.invocation = invocation
         self.say = say
         self.listed: tuple[str, ...] = ()
         self.written: set[str] = set()
