@@ -108,7 +108,7 @@ def environment(tmp_path: Path, loopback: Loopback) -> dict[str, str]:
     site = tmp_path / "site"
     site.mkdir()
     (site / "sitecustomize.py").write_text(EVERYWHERE.format(url=loopback.url), encoding="utf-8")
-    keys = {f"{name}_API_KEY": "k" for name in ("OPENAI", "ANTHROPIC", "GEMINI", "GROQ", "TOGETHER", "OPENROUTER")}
+    keys = {f"{name}_API_KEY": "k" for name in ("OPENAI", "ANTHROPIC", "GEMINI", "GROQ", "TOGETHER", "OPENROUTER", "MY")}
     path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
     return {"SERVER": loopback.url, "PYTHONPATH": str(site), "PATH": path, **keys}
 
