@@ -18,23 +18,23 @@ print(json.dumps([sorted(modules), made]))
 # All that a plain question may load, by folder.
 ALLOWED = {
     "chat": (
-        "chatbot conversation image_source open_conversation option_values options reply resolve signatures stored_settings"
-        " transcript_verbs verbs"
+        "chatbot conversation image_source open_conversation option_values options reply resolve resumed signatures"
+        " stored_settings transcript_verbs verbs"
     ),
     "context": "asides budget cache plan policy repair verbatim window",
     "memory": "background branch_reader facts last_call shown state view",
     "providers": "base contract model registry retry",
-    "providers.http": "body errors service transport",
+    "providers.http": "body connection_errors service transport",
     "providers.models": "card catalog openai_tokens vendors",
-    "providers.wires": "base failures json_lines openai openai_decoder pictures sse text_frame think_tags tool_form",
+    "providers.wires": "base failures json_lines openai openai_decoder pictures secrets sse text_frame think_tags tool_form",
     "schema": "strict",
     "search": "vectors",
     "stores": "base complete inmemory records registry",
-    "stores.sql": "branches database leases ledger memories pieces rows transcripts",
+    "stores.sql": "database leases ledger lines memories pieces rows transcripts",
     "stores.sqlite": "connection file_identity fulltext migrate store worker",
     "sync": "chatbot conversation facts parity portal reply verbs",
     "tools": "base toolbox",
-    "turn": "ask_model bot events incoming loop prepare record request turn unanswered",
+    "turn": "ask_model bot events incoming loop prepare record request timing turn unanswered",
     "values": "address answer codec draft events growth images memory message options report scope tokens transcript usage",
 }
 # Making a dataclass takes 0.8 ms.

@@ -90,7 +90,7 @@ if TYPE_CHECKING:
     from anaphora.tools.base import Tool as Tool
     from anaphora.tools.base import ToolFailed as ToolFailed
     from anaphora.tools.functions import tool as tool
-    from anaphora.turn.bot import Timing as Timing
+    from anaphora.turn.timing import Timing as Timing
     from anaphora.values.answer import Answer as Answer
     from anaphora.values.events import Event as Event
     from anaphora.values.events import Finished as Finished

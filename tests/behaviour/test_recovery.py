@@ -11,7 +11,7 @@ from anaphora.providers.base import ModelInfo, Request
 from anaphora.providers.scripted import Delay
 from anaphora.stores.base import Store
 from anaphora.stores.records import Change, Draft
-from anaphora.turn.bot import Timing
+from anaphora.turn.timing import Timing
 from anaphora.values.events import Ended, ProviderEvent, TextDelta
 from anaphora.values.message import Message, text_message
 from anaphora.values.scope import Scope

@@ -318,3 +318,9 @@ def test_a_pipe_that_stays_open_is_told():
     assert b"waiting for standard input to end" in process.stderr.readline()
     out, _ = process.communicate(b"", timeout=20)
     assert (process.returncode, out) == (0, b"You said: hi\n")
+
+
+def test_standard_input_is_read_no_further_than_any_model_could(tmp_path: Path):
+    done = run("-m", "scripted:", "hi", stdin=b"x" * ((16 << 20) + 5))
+    assert done.returncode == 2
+    assert "standard input has more than 16 MiB" in done.stderr

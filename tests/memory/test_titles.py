@@ -6,7 +6,7 @@ from anaphora.errors import ServerFailed
 from anaphora.memory.titles import cleaned_title
 from anaphora.providers.scripted import Delay
 from anaphora.stores.records import new_conversation_id
-from anaphora.turn.bot import Timing
+from anaphora.turn.timing import Timing
 from anaphora.values.transcript import first_title
 
 pytestmark = pytest.mark.anyio

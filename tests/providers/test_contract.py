@@ -12,7 +12,7 @@ import pytest
 from anaphora import AsyncChatbot, ScriptedProvider
 from anaphora.errors import AnaphoraError, ProviderError, StreamInterrupted
 from anaphora.providers.base import Request
-from anaphora.providers.contract import MOST_CHARACTERS, checked_usage
+from anaphora.providers.contract import MOST_ANSWER_CHARACTERS, checked_usage
 from anaphora.values.codec import usage_from_json, usage_to_json
 from anaphora.values.events import Ended, ProviderEvent, TextDelta, ThinkingDelta, ToolCallDelta
 from anaphora.values.message import Usage
@@ -112,7 +112,7 @@ async def test_an_endless_answer_is_stopped_and_its_words_are_kept():
                 pass
         kept = (await bot.branches())[0]
         assert kept.status == "interrupted"
-        assert MOST_CHARACTERS < len(kept.text) <= MOST_CHARACTERS + (1 << 18)
+        assert MOST_ANSWER_CHARACTERS < len(kept.text) <= MOST_ANSWER_CHARACTERS + (1 << 18)
     assert provider.sent == len(kept.text)
 
 

@@ -19,7 +19,7 @@ from anaphora.errors import (
 from anaphora.providers.base import ModelInfo, Request
 from anaphora.providers.scripted import Cut, Delay, ScriptedReply
 from anaphora.stores.records import Draft
-from anaphora.turn.bot import Timing
+from anaphora.turn.timing import Timing
 from anaphora.values.events import Event, Finished, Planned, ProviderEvent, Retrying, TextDelta
 from anaphora.values.scope import Scope
 from anaphora.values.transcript import Entry, Extent

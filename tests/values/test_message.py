@@ -1,7 +1,7 @@
 import pytest
 
 from anaphora.errors import InvalidMessage
-from anaphora.values.message import Message, Text, Thinking, ToolCall, Usage, checked_text, repaired_text
+from anaphora.values.message import MOST_CHARACTERS, Message, Text, Thinking, ToolCall, Usage, checked_text, repaired_text
 
 
 def test_the_text_of_a_message_is_its_text_parts():
@@ -37,3 +37,8 @@ def test_text_from_outside_with_half_a_character_survives():
 def test_what_is_not_text_is_refused():
     with pytest.raises(InvalidMessage, match="not bytes"):
         checked_text(b"hello")  # type: ignore[arg-type]
+
+
+def test_a_message_that_no_model_could_read_is_refused_before_it_is_stored():
+    with pytest.raises(InvalidMessage, match="more than 16 MiB"):
+        checked_text("x" * (MOST_CHARACTERS + 1))

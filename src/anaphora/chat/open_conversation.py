@@ -13,7 +13,8 @@ from weakref import WeakValueDictionary
 import anyio
 
 from anaphora.chat.options import Tools
-from anaphora.chat.resolve import Resolved, Resumed, chosen_tools, resumed
+from anaphora.chat.resolve import Resolved, chosen_tools
+from anaphora.chat.resumed import Resumed, resumed
 from anaphora.chat.stored_settings import merged_settings
 from anaphora.errors import ConversationBusy
 from anaphora.memory.state import MemoryState

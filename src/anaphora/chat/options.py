@@ -12,7 +12,8 @@ from anaphora.providers.base import Deadlines, Provider
 from anaphora.providers.retry import Retries
 from anaphora.stores.base import Store
 from anaphora.tools.base import Confirm, Tool
-from anaphora.turn.bot import AfterCall, BeforeCall, Timing
+from anaphora.turn.bot import AfterCall, BeforeCall
+from anaphora.turn.timing import Timing
 from anaphora.values.message import Message
 from anaphora.values.options import AnswerOptions
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, TypeVar, cast
 
@@ -12,7 +12,7 @@ from anaphora.billing import Billing
 from anaphora.chat.option_values import checked_values
 from anaphora.chat.options import ChatbotOptions, Tools, TurnOptions
 from anaphora.chat.signatures import check_options
-from anaphora.chat.stored_settings import given_settings, merged_settings, usable_settings
+from anaphora.chat.stored_settings import given_settings
 from anaphora.context.policy import Facts, Memory, Recall, Summary
 from anaphora.context.window import FitContext
 from anaphora.errors import ConfigError, MissingExtra, MissingKey, ProviderError
@@ -27,7 +27,8 @@ from anaphora.stores.records import checked_name, new_conversation_id
 from anaphora.stores.registry import open_store
 from anaphora.tools.base import Tool
 from anaphora.tools.toolbox import MAX_STEPS, Toolbox
-from anaphora.turn.bot import Bot, Timing
+from anaphora.turn.bot import Bot
+from anaphora.turn.timing import Timing
 from anaphora.values.message import Options, valid_text
 from anaphora.values.options import AnswerOptions, chosen_options
 from anaphora.values.scope import Scope
@@ -39,8 +40,6 @@ if TYPE_CHECKING:
 DEFAULT_MODEL = "local"
 # The owner of conversations where the program names nobody.
 UNNAMED_OWNER = "me"
-# The stored options that another model is opened for.
-_OF_MODEL = {"model", "base_url", "key_env", "context_window", "deadlines", "persona"}
 
 Part = TypeVar("Part")
 
@@ -99,27 +98,12 @@ class Resolved:
     given: Mapping[str, Any]
 
 
-@dataclass(frozen=True, slots=True)
-class Resumed:
-    """A bot with the options that are stored with a conversation, where its own say nothing: ``answer`` for its answers."""
-
-    bot: Bot
-    settings: Mapping[str, Any] = field(default_factory=dict)
-    answer: Mapping[str, Any] = field(default_factory=dict)
-
-    def options_below(self, options: Options) -> Options:
-        """Gives the options of an answer with those that were stored where nothing else was chosen."""
-        unset = Options()
-        more = {name: value for name, value in self.answer.items() if getattr(options, name) == getattr(unset, name)}
-        return chosen_options(options, cast("AnswerOptions", more)) if more else options
-
-
 def resolve(model: str | Provider | None, options: ChatbotOptions) -> Resolved:
     """Makes a bot from its options. Raises ConfigError at once for what cannot work."""
     check_options(options, ChatbotOptions)
     chosen_model, chosen = model, options
     options = cast("ChatbotOptions", checked_values(options))
-    model, options = _with_persona(model, options)
+    model, options = with_persona(model, options)
     system, store, owner = options.get("system"), options.get("store"), options.get("owner")
     cards = own_cards(options.get("models") or {})
     policy, kept = _memory(options), _store(store)
@@ -127,14 +111,14 @@ def resolve(model: str | Provider | None, options: ChatbotOptions) -> Resolved:
         policy = Memory(policy.window)
     named = UNNAMED_OWNER if owner is None else checked_name(owner, "an owner")
     embedder = _embedder(policy.recall)
-    source = _source(options, cards)
+    models_of = source(options, cards)
     model = DEFAULT_MODEL if model is None or model == "" else model
-    models = source.models(model)
+    models = models_of.models(model)
     bot = Bot(
         models=models,
         store=kept,
         policy=policy,
-        billing=Billing(kept, _dollars(options.get("max_cost")), cards),
+        billing=Billing(kept, dollars(options.get("max_cost")), cards),
         toolbox=_toolbox(options),
         retries=cast("Retries | None", options.get("retries")) or Retries(),
         guards=_guards(options.get("guards")),
@@ -154,42 +138,12 @@ def resolve(model: str | Provider | None, options: ChatbotOptions) -> Resolved:
         options=chosen_options(Options(), cast("AnswerOptions", answer)),
         scope=Scope(named, new_conversation_id(), is_named=owner is not None),
         wait=options.get("wait") or 0.0,
-        source=source.settled(model),
+        source=models_of.settled(model),
         owns_store=store is None or isinstance(store, str | os.PathLike),
         model=chosen_model,
         chosen=chosen,
         given=given_settings(chosen_model, chosen),
     )
-
-
-def resumed(resolved: Resolved, stored: Mapping[str, Any]) -> Resumed:
-    """Gives the bot as a conversation's stored options ask for it. The program's own options hold over them.
-
-    Raises ConfigError for an option that cannot be used any more.
-    """
-    bot, chosen = resolved.bot, {name: value for name, value in resolved.chosen.items() if value is not None}
-    # Servers of tools and functions are given again by each program.
-    stays = {"mcp", *chosen, *(("model",) if resolved.model else ())}
-    more = {name: value for name, value in merged_settings(usable_settings(stored), resolved.given).items() if name not in stays}
-    if not more:
-        return Resumed(bot, stored)
-    named = cast("ChatbotOptions", {name: value for name, value in more.items() if name != "model"})
-    check_options(named, ChatbotOptions)
-    options = cast("ChatbotOptions", checked_values({**named, **chosen}))
-    model, options = _with_persona(resolved.model or more.get("model"), options)
-    if not more.keys().isdisjoint(_OF_MODEL) and (model is None or isinstance(model, str)):
-        bot = replace(bot, models=_source(options, bot.billing.cards).models(model or DEFAULT_MODEL))
-    system, tools = options.get("system"), bot.toolbox.tools
-    if not more.keys().isdisjoint({"tools", "persona"}):
-        tools = chosen_tools(options.get("tools"))
-    bot = replace(
-        bot,
-        system=None if system is None else valid_text(system, "the system prompt"),
-        toolbox=replace(bot.toolbox, tools=tools),
-        billing=replace(bot.billing, limit=_dollars(options.get("max_cost"))),
-    )
-    answer = {name: value for name, value in options.items() if name in AnswerOptions.__annotations__ and name not in chosen}
-    return Resumed(bot, stored, answer)
 
 
 def chosen_tools(tools: Tools | None) -> tuple[Tool, ...]:
@@ -208,7 +162,8 @@ def answer_options(base: Options, options: TurnOptions) -> Options:
     return chosen_options(base, cast("AnswerOptions", answer))
 
 
-def _source(options: ChatbotOptions, cards: Mapping[str, ModelCard]) -> ModelSource:
+def source(options: ChatbotOptions, cards: Mapping[str, ModelCard]) -> ModelSource:
+    """Gives the source of models that the options describe. Raises MissingKey and ConfigError."""
     return ModelSource(
         ProviderOptions(
             options.get("base_url"),
@@ -237,7 +192,8 @@ def _key(options: ChatbotOptions) -> str | None:
     return key
 
 
-def _dollars(value: Any) -> float | None:
+def dollars(value: Any) -> float | None:
+    """Checks a limit of the cost. Raises ConfigError."""
     if value is not None and (isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value < float("inf")):
         raise ConfigError(f"max_cost must be a number of dollars from 0, not {value!r}.")
     return None if value is None else float(value)
@@ -327,7 +283,7 @@ def _store(store: Store | str | os.PathLike[str] | None) -> Store:
     return open_store(store) if isinstance(store, str | os.PathLike) else completed(store)
 
 
-def _with_persona(model: str | Provider | None, options: ChatbotOptions) -> tuple[str | Provider | None, ChatbotOptions]:
+def with_persona(model: str | Provider | None, options: ChatbotOptions) -> tuple[str | Provider | None, ChatbotOptions]:
     """Gives the model and the options with those of a persona where they say nothing. Raises ConfigError."""
     chosen = options.get("persona")
     if chosen is None or chosen == "":

@@ -25,7 +25,7 @@ from anaphora.sync.conversation import Conversation
 from anaphora.tools.functions import json_value, result_text
 from anaphora.values.answer import Answer
 from anaphora.values.codec import usage_to_json
-from anaphora.values.message import Image
+from anaphora.values.message import MOST_CHARACTERS, Image
 
 # A pipe that is still open after so many seconds is told.
 _PATIENCE = 2.0
@@ -38,9 +38,12 @@ def piped_text(stdin: TextIO | None) -> str | None:
     ended = Event()
     Thread(target=_tell_of_pipe, args=(ended,), daemon=True).start()
     try:
-        data = stdin.buffer.read()
+        # Something without an end is read no further.
+        data = stdin.buffer.read(MOST_CHARACTERS + 1)
     finally:
         ended.set()
+    if len(data) > MOST_CHARACTERS:
+        raise InvalidMessage(f"standard input has more than {MOST_CHARACTERS >> 20} MiB: name the file with -f instead.")
     try:
         return data.decode("utf-8-sig").rstrip("\n") or None
     except UnicodeDecodeError as error:

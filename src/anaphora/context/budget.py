@@ -10,7 +10,7 @@ from anaphora.errors import ConfigError, ContextTooLong
 ASSUMED_WINDOW = 8_192
 
 
-_MOST_ANSWER = 4_096
+_MOST_KEPT_FOR_ANSWER = 4_096
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +43,7 @@ def budget_for(context_window: int | None, *, max_tokens: int | None, exact: boo
     Raises ContextTooLong if the answer alone, as long as ``max_tokens`` allows, fills the window.
     """
     size = ASSUMED_WINDOW if context_window is None else context_window
-    answer = min(size // 4, longest or _MOST_ANSWER, _MOST_ANSWER) if max_tokens is None else max_tokens
+    answer = min(size // 4, longest or _MOST_KEPT_FOR_ANSWER, _MOST_KEPT_FOR_ANSWER) if max_tokens is None else max_tokens
     if context_window is None:
         # A guess must not refuse what was asked for.
         answer = min(answer, size // 2)

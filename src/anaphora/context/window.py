@@ -4,7 +4,7 @@ The cut moves in blocks: it stays where it is until a limit is passed and then j
 every move makes the provider read the kept part again. Two watermarks are known from kern-ai (PR #296) and nanobot
 (PR #4568).
 
-It needs no stored state and not the whole branch. Every message knows how much lies before it; blocks are ``most - keep``
+It needs no stored state and not the whole branch. Every message knows how much lies before it; blocks are ``block_size``
 long on that ruler, and a window begins only where a block does: at the first such place from which everything fits. So the
 cut is a pure function of the branch's end, moves only forward, and is right on every branch.
 """
@@ -36,13 +36,18 @@ class Limit:
     most: int
     keep: int
 
+    @property
+    def block_size(self) -> int:
+        """The length of a block, by which the window moves: with one more than ``most`` it moves to about ``keep``."""
+        return max(self.most - self.keep, 0) + 1
+
     def block(self, entry: Entry) -> int:
         """The number of the block in which a message ends."""
         return self.block_at(getattr(entry.before + entry.extent, self.unit))
 
     def block_at(self, place: int) -> int:
         """The number of the block that has this place on the ruler, counted from 1."""
-        return (place - 1) // (max(self.most - self.keep, 0) + 1)
+        return (place - 1) // self.block_size
 
 
 class Window(Protocol):

@@ -20,7 +20,7 @@ from anaphora.values.events import Ended, ImageDelta, ProviderEvent, TextDelta, 
 from anaphora.values.message import Finish, Usage, repaired_text
 
 # Text, thinking and arguments of one answer together, in characters. Nobody reads more.
-MOST_CHARACTERS = 4 << 20
+MOST_ANSWER_CHARACTERS = 4 << 20
 # The pictures of one answer, in bytes.
 MOST_PICTURE_BYTES = 32 << 20
 _END = object()
@@ -44,9 +44,10 @@ async def checked_events(provider: Provider, request: Request) -> AsyncGenerator
                 characters += _characters(event)
                 picture_bytes += len(event.image.data) if isinstance(event, ImageDelta) else 0
             yield event
-            if characters > MOST_CHARACTERS or picture_bytes > MOST_PICTURE_BYTES:
+            if characters > MOST_ANSWER_CHARACTERS or picture_bytes > MOST_PICTURE_BYTES:
                 raise StreamInterrupted(
-                    f"{provider.name}: the answer was stopped, since it has more than {MOST_CHARACTERS >> 20} MiB. Ask for less.",
+                    f"{provider.name}: the answer was stopped, since it has more than "
+                    f"{MOST_ANSWER_CHARACTERS >> 20} MiB. Ask for less.",
                     provider=provider.name,
                     retryable=False,
                 )

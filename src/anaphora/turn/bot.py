@@ -15,6 +15,7 @@ from anaphora.providers.model import Model
 from anaphora.providers.retry import Retries
 from anaphora.stores.base import Store
 from anaphora.tools.toolbox import Toolbox
+from anaphora.turn.timing import Timing
 from anaphora.values.events import Ended
 from anaphora.values.scope import Scope
 
@@ -25,22 +26,6 @@ if TYPE_CHECKING:
 
 BeforeCall = Callable[[Request], Request | Awaitable[Request | None] | None]
 AfterCall = Callable[[Request, Ended], object | Awaitable[object]]
-
-
-@dataclass(frozen=True, slots=True)
-class Timing:
-    """Times of a turn, in seconds.
-
-    ``flush``: an answer is written down so often while it comes. ``lease``: so long a lease runs. ``poll``: a busy conversation
-    is tried again so often. ``quiet`` and ``title``: background work and the request for a title wait so long after an answer,
-    so that a quick follow-up does not find a model busy that does one thing at a time.
-    """
-
-    flush: float = 0.5
-    lease: float = 30.0
-    poll: float = 0.05
-    quiet: float = 0.5
-    title: float = 2.0
 
 
 @dataclass(frozen=True, slots=True)

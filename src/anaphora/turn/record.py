@@ -1,4 +1,4 @@
-"""Writes the messages of one turn into the store as they come, so that a crash loses half a second of words at most."""
+"""Writes the messages of one turn into the store as they come: a crash loses the words of one flush interval (Timing.flush)."""
 
 from __future__ import annotations
 

@@ -19,6 +19,8 @@ Finish = Literal["stop", "length", "tool_calls", "content_filter", "unknown"]
 WHOLE: frozenset[Finish] = frozenset({"stop", "tool_calls"})
 
 _UNSEEN = "[a picture that you cannot see] "
+# No model reads more than a part of it.
+MOST_CHARACTERS = 16 << 20
 _SURROGATE = re.compile("[\ud800-\udfff]")
 
 
@@ -178,11 +180,13 @@ def repaired_text(text: str) -> str:
 
 
 def checked_text(text: str) -> str:
-    """Checks a text that a user sends. Raises InvalidMessage if it is empty or holds half a character."""
+    """Checks a text that a user sends. Raises InvalidMessage if it is empty, holds half a character or is far too long."""
     if not isinstance(text, str):
         raise InvalidMessage(f"a message must be text, not {type(text).__name__}.")
     if not text.strip():
         raise InvalidMessage("the message is empty: write something.")
+    if len(text) > MOST_CHARACTERS:
+        raise InvalidMessage(f"the message has more than {MOST_CHARACTERS >> 20} MiB: shorten it, or have it read as a document.")
     return valid_text(text, "the message")
 
 

@@ -27,7 +27,7 @@ from anaphora.providers.scripted import Delay, ScriptedReply
 from anaphora.stores.records import Begun, Draft
 from anaphora.stores.sqlite.connection import SQLiteDatabase
 from anaphora.stores.sqlite.store import SQLiteStore
-from anaphora.turn.bot import Timing
+from anaphora.turn.timing import Timing
 from anaphora.values.events import TextDelta
 from anaphora.values.scope import Scope
 

@@ -18,7 +18,7 @@ import anyio.lowlevel
 from anaphora.concurrency import spawn
 from anaphora.errors import ProviderError, ProviderTimeout, StreamInterrupted
 from anaphora.providers.base import Deadlines
-from anaphora.providers.http.errors import our_errors
+from anaphora.providers.http.connection_errors import our_errors
 from anaphora.providers.wires.failures import Answerer, from_response
 
 if TYPE_CHECKING:

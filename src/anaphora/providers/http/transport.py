@@ -15,7 +15,7 @@ from anaphora.concurrency import run_in_thread
 from anaphora.errors import ConfigError, ProviderTimeout
 from anaphora.providers.base import Deadlines
 from anaphora.providers.http.body import LONGER, HTTPBody
-from anaphora.providers.http.errors import our_errors
+from anaphora.providers.http.connection_errors import our_errors
 from anaphora.providers.wires.failures import Answerer
 from anaphora.values.address import is_loopback
 

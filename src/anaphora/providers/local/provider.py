@@ -52,7 +52,7 @@ DEFAULT_SAMPLING: dict[str, Any] = {
     "dry_sequence_breakers": ["<|im_start|>"],
 }
 # Answers of so small a model do not improve after this many tokens.
-_DEFAULT_LONGEST_ANSWER = 512
+_DEFAULT_MAX_TOKENS = 512
 _DEFAULT_WINDOW = 4_096
 # Room for one or several pieces of a message, in tokens.
 _EMBEDDING_WINDOW = 2_048
@@ -280,7 +280,7 @@ async def _weights(source: Path | HubModel | None) -> Path:
 def _default_options(options: Options) -> Options:
     """Gives the user's options, with the default model's own where the user sets none."""
     sampling = {name: value for name, value in DEFAULT_SAMPLING.items() if name != "temperature" or options.temperature is None}
-    longest = _DEFAULT_LONGEST_ANSWER if options.max_tokens is None else options.max_tokens
+    longest = _DEFAULT_MAX_TOKENS if options.max_tokens is None else options.max_tokens
     return replace(options, max_tokens=longest, extra={**sampling, **options.extra})
 
 

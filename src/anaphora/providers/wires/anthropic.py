@@ -36,7 +36,7 @@ from anaphora.values.message import Finish, Image, Message, Part, Text, Thinking
 # The last version that accepts sampling parameters, for models that have them.
 VERSION = "2023-06-01"
 # The API requires a limit, in tokens; this is the limit for models without a known one.
-_LONGEST_ANSWER = 4_096
+_DEFAULT_MAX_TOKENS = 4_096
 _MARK = {"type": "ephemeral"}
 _NO_ID = re.compile(r"[^a-zA-Z0-9_-]")
 _THINKING = frozenset({"thinking", "redacted_thinking"})
@@ -94,7 +94,7 @@ class AnthropicWire:
 
     def _longest(self, room: int | None) -> int:
         """Gives the default limit of an answer, in tokens: the model's longest answer, or less if the window has less room."""
-        longest = self._card.max_output or _LONGEST_ANSWER
+        longest = self._card.max_output or _DEFAULT_MAX_TOKENS
         return longest if room is None else max(min(longest, room), 1)
 
     def decoder(self) -> AnthropicDecoder:

@@ -6,7 +6,6 @@ import json
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from functools import cache
 from hashlib import sha256
 from typing import Any
 
@@ -21,6 +20,7 @@ from anaphora.errors import (
     UnreadableAnswer,
 )
 from anaphora.providers.retry import retry_after, should_retry
+from anaphora.providers.wires.secrets import masked
 
 _TOO_LONG = re.compile(
     r"context[_ ](length|size|window)|exceed_context|maximum context|too many tokens|prompt is too long"
@@ -45,8 +45,6 @@ _EXCERPT = 300
 _MOST_REASON = 2 * _EXCERPT
 # More of a body is not looked at, in bytes.
 _MOST_READ = 100_000
-# A shorter secret may be a part of any word.
-_SHORT_SECRET = 8
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,21 +67,8 @@ class Answerer:
         return f"{self.provider}#{sha256(self.address.encode()).hexdigest()[:8]}" if self.address else self.provider
 
     def masked(self, text: str) -> str:
-        """Gives the text with the secrets masked, also where JSON or a URL escapes some of their characters."""
-        for secret in self.secrets:
-            if secret and len(text) >= len(secret):
-                text = _secret_pattern(secret).sub("***", text)
-        return text
-
-
-@cache
-def _secret_pattern(secret: str) -> re.Pattern[str]:
-    """Matches a secret, each of its characters as it is or escaped. A short one counts only as a word of its own."""
-    letters = (rf"(?:\\?{re.escape(one)}|\\+u00{ord(one):02x}|%{ord(one):02x})" for one in secret)
-    pattern = "".join(letters)
-    if len(secret) < _SHORT_SECRET:
-        pattern = rf"(?<![A-Za-z0-9]){pattern}(?![A-Za-z0-9])"
-    return re.compile(pattern, re.IGNORECASE)
+        """Gives the text with the secrets masked."""
+        return masked(text, self.secrets)
 
 
 def from_response(who: Answerer, status: int, headers: Mapping[str, str], body: bytes) -> ProviderError:

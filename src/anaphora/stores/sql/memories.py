@@ -8,8 +8,8 @@ from typing import Any
 
 from anaphora.errors import NotFound
 from anaphora.search.vectors import Unembedded, VectorRow
-from anaphora.stores.sql.branches import Branch
 from anaphora.stores.sql.database import Database
+from anaphora.stores.sql.lines import Branch
 from anaphora.stores.sql.rows import ITS_MESSAGES, THIS_CONVERSATION, key, searchable_text
 from anaphora.values.memory import BlockSummary, Evidence, Fact, Learned, covered
 from anaphora.values.scope import Scope

@@ -6,8 +6,8 @@ from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 from anaphora.search.candidates import Candidate, Candidates, Cue
-from anaphora.stores.sql.branches import Branch
 from anaphora.stores.sql.database import Database
+from anaphora.stores.sql.lines import Branch
 from anaphora.stores.sql.rows import ENTRY, ITS_MESSAGES, key, readable
 from anaphora.values.scope import Scope
 

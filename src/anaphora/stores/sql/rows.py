@@ -1,4 +1,4 @@
-"""Rows of the SQLite database and the values they stand for."""
+"""Rows of the database and the values they stand for."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The verbs of the SQLite store as functions of a connection: each is what happens inside one transaction."""
+"""The verbs of transcripts as functions of a database: each is one transaction's work."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ from typing import Any
 
 from anaphora.errors import MessageEnded, NotFound, UnreadableRow
 from anaphora.stores.records import Begun, Change, Draft, Query, changed, hit, new_entry, restored
-from anaphora.stores.sql.branches import line_of_new
 from anaphora.stores.sql.database import Database
 from anaphora.stores.sql.leases import acquire, check_free, make, release
 from anaphora.stores.sql.ledger import record
+from anaphora.stores.sql.lines import line_of_new
 from anaphora.stores.sql.memories import drop_derived, drop_evidence_of
 from anaphora.stores.sql.pieces import add_piece, whole_message, with_pieces
 from anaphora.stores.sql.rows import (

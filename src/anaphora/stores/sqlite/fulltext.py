@@ -32,6 +32,8 @@ _SCANNED = 100_000
 # Of the messages that are not in the index yet, so many of the newest are read.
 UNINDEXED_READ = 10_000
 _ALL = 1 << 60
+# Of a longer message only so many characters are found: it would hold up the next turn.
+_MOST_INDEXED = 2 << 20
 _MISSING = "indexed = 0 AND status <> 'pending'"
 # No word is written so: it marks the user's standing instructions.
 RULE = "\n"
@@ -96,7 +98,7 @@ def _hashed_text(key: bytes, owner: str, message: Message) -> str:
     from anaphora.search.terms import terms
     from anaphora.search.words import searchable
 
-    said = [_hashed(key, owner, term) for term in terms(searchable(message))]
+    said = [_hashed(key, owner, term) for term in terms(searchable(message)[:_MOST_INDEXED])]
     return " ".join([*said, _hashed(key, owner, RULE)] if is_rule(message) else said)
 
 

@@ -1,4 +1,4 @@
-"""Which messages of the SQLite store are on a branch, told by the lines it is made of (migration 0004)."""
+"""Tells which messages are on a branch, by the lines of first children that it is made of."""
 
 from __future__ import annotations
 
