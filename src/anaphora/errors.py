@@ -38,6 +38,14 @@ from collections.abc import Callable
 from typing import Any, ClassVar, Self
 
 
+def described(error: BaseException) -> str:
+    """Gives the kind and the words of somebody else's error, also of one that cannot be written as text."""
+    try:
+        return f"{type(error).__name__}: {error}"
+    except Exception:  # noqa: BLE001 -- whatever it raises, it is somebody else's fault
+        return type(error).__name__
+
+
 class AnaphoraError(Exception):
     """The base of all; ``str(error)`` is a sentence for the person at the keyboard."""
 

@@ -2,14 +2,15 @@
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import pytest
 from tests.chat.test_image_source import picture
 
-from anaphora import Chatbot, ScriptedProvider
+from anaphora import Chatbot, FitContext, LastTurns, ScriptedProvider, Timing
 from anaphora.chat.option_values import checked_values, deadlines_of
 from anaphora.errors import AnaphoraError, ConfigError
+from anaphora.guards import Guard
 from anaphora.providers.base import Deadlines
 from anaphora.providers.retry import Retries
 from anaphora.stores.inmemory import InMemoryStore
@@ -50,10 +51,26 @@ PNG = picture()
         ("extra", [1]),
         ("temperature", "hot"),
         ("max_tokens", 1.5),
+        ("stop", 5),
+        ("stop", [5]),
+        ("window", LastTurns),
+        ("window", 5),
+        ("timing", 5),
+        ("timing", Timing),
+        ("persona", 5),
+        ("persona", b"x"),
+        ("messages", 5),
+        ("messages", {"role": "user"}),
+        ("mcp", 5),
+        ("mcp", []),
+        ("models", {5: {}}),
+        ("guard", [Guard]),
+        ("http_client", object),
+        ("key_env", 5),
     ],
 )
 def test_a_wrong_value_is_an_error_at_once_and_names_the_option(name: str, value: Any):
-    options: dict[str, Any] = {name: value}
+    options: dict[str, Any] = {"guards" if name == "guard" else name: value}
     with pytest.raises(ConfigError, match=name):
         Chatbot(ScriptedProvider(), **options)
 
@@ -109,3 +126,60 @@ def test_a_wrong_argument_of_a_verb_is_an_error_of_ours():
         for call in calls:
             with pytest.raises(AnaphoraError):
                 call()
+
+
+@pytest.mark.parametrize(("name", "value"), [("api_key", b"sk-canary"), ("headers", "Authorization: Bearer sk-canary")])
+def test_a_wrong_value_that_may_be_a_key_is_not_shown(name: str, value: Any):
+    options: dict[str, Any] = {name: value}
+    with pytest.raises(ConfigError) as caught:
+        Chatbot(ScriptedProvider(), **options)
+    assert "canary" not in str(caught.value)
+
+
+def test_a_class_is_no_model():
+    kind: Any = ScriptedProvider
+    with pytest.raises(ConfigError, match="the model must be"):
+        Chatbot(kind)
+
+
+@pytest.mark.parametrize(
+    "make",
+    [
+        lambda: LastTurns(cast("Any", "3")),
+        lambda: LastTurns(limit=True),
+        lambda: FitContext(limit=cast("Any", "x")),
+        lambda: FitContext(keep=cast("Any", "x")),
+        lambda: Deadlines(connect=cast("Any", "x")),
+        lambda: Deadlines(first_byte=-1),
+        lambda: Retries(attempts=-1),
+        lambda: Retries(first_delay=cast("Any", "x")),
+    ],
+)
+def test_the_parts_of_an_option_are_checked_where_they_are_made(make: Callable[[], object]):
+    with pytest.raises(ConfigError):
+        make()
+
+
+@pytest.mark.parametrize(
+    "call",
+    [
+        lambda bot: bot.search(5),
+        lambda bot: bot.search("x", limit="y"),
+        lambda bot: bot.search("x", limit=True),
+        lambda bot: bot.conversations(limit="x"),
+        lambda bot: bot.conversations(after="x"),
+        lambda bot: bot.save(5),
+        lambda bot: bot.load(5),
+        lambda bot: bot.load(None),
+        lambda bot: bot.read(5),
+        lambda bot: bot.use(system=5),
+        lambda bot: bot.rename(5),
+        lambda bot: bot.count_tokens(5),
+        lambda bot: bot.import_from(5),
+        lambda bot: bot.export_to(5),
+        lambda bot: bot.wait_for_background("x"),
+    ],
+)
+def test_a_verb_that_is_given_another_type_raises_an_error_of_ours(call: Callable[[Any], object]):
+    with Chatbot(ScriptedProvider(echo=True)) as bot, pytest.raises(AnaphoraError):
+        call(bot)

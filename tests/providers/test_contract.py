@@ -136,3 +136,13 @@ async def test_every_error_of_the_tree_survives_a_pickle():
         error = kind(*args, **named)
         again = pickle.loads(pickle.dumps(error))
         assert (type(again), str(again), again.__dict__) == (kind, str(error), error.__dict__)
+
+
+async def test_an_error_that_cannot_be_written_as_text_is_named_by_its_kind():
+    class Mute(Exception):
+        def __str__(self) -> str:
+            raise RuntimeError("no words")
+
+    async with AsyncChatbot(Wild(Mute())) as bot:
+        with pytest.raises(ProviderError, match="the provider raised Mute"):
+            await bot.say("hi")

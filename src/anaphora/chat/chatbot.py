@@ -10,19 +10,20 @@ from typing import TYPE_CHECKING, Self, Unpack
 
 from anaphora.chat.conversation import AsyncConversation
 from anaphora.chat.open_conversation import OpenConversation, OpenConversations
+from anaphora.chat.option_values import checked_path
 from anaphora.chat.options import ChatbotOptions
 from anaphora.chat.resolve import resolve
 from anaphora.chat.signatures import shows_options
 from anaphora.chat.transcript_verbs import AsyncTranscriptVerbs
 from anaphora.chat.verbs import AsyncAnswerVerbs
 from anaphora.concurrency import run_in_thread
-from anaphora.errors import StoreError, StoreUnusable, UnreadableRow
+from anaphora.errors import ConfigError, StoreError, StoreUnusable, UnreadableRow
 from anaphora.memory.facts import AsyncFactList
 from anaphora.providers.base import ModelInfo, Provider
 from anaphora.stores.base import Indexed
-from anaphora.stores.records import checked_name, checked_query, new_conversation_id
+from anaphora.stores.records import checked_limit, checked_name, checked_query, new_conversation_id
 from anaphora.tools.base import Tool
-from anaphora.values.message import Usage, text_message
+from anaphora.values.message import Usage, text_message, valid_text
 from anaphora.values.scope import Scope
 from anaphora.values.transcript import ConversationInfo, Entry, Hit, Transcript
 from anaphora.values.usage import Spent, total
@@ -109,6 +110,9 @@ class AsyncChatbot(AsyncAnswerVerbs, AsyncTranscriptVerbs):
 
         At most ``limit`` of them, from the one that follows ``after``.
         """
+        if after is not None and not isinstance(after, ConversationInfo):
+            raise ConfigError(f"after must be one of conversations(), not {after!r}.")
+        limit = None if limit is None else checked_limit(limit)
         found = await self._bot.store.conversations(self._resolved.scope.owner)
         start = 0
         if after is not None:
@@ -136,7 +140,7 @@ class AsyncChatbot(AsyncAnswerVerbs, AsyncTranscriptVerbs):
 
     async def count_tokens(self, text: str) -> int:
         """Counts the tokens of a text: exactly where the model's tokenizer is known, else by an estimate."""
-        return (await self._bot.model.size(text_message("user", text))).tokens
+        return (await self._bot.model.size(text_message("user", valid_text(text, "the text")))).tokens
 
     async def export_to(self, path: str | os.PathLike[str]) -> int:
         """Writes everything of all conversations to a file for ``import_from``. Gives how many conversations there are.
@@ -148,7 +152,7 @@ class AsyncChatbot(AsyncAnswerVerbs, AsyncTranscriptVerbs):
         from anaphora.transfer.full import FullWriter
 
         infos = await self.conversations()
-        with replacing(path) as file:
+        with replacing(checked_path(path)) as file:
             writer = FullWriter(file)
             unreadable: list[UnreadableRow] = []
             for info in infos:
@@ -174,7 +178,7 @@ class AsyncChatbot(AsyncAnswerVerbs, AsyncTranscriptVerbs):
 
         read = changed = messages = 0
         damaged: list[Damaged] = []
-        found = read_conversations(Path(path), progress)
+        found = read_conversations(Path(checked_path(path)), progress)
         while (one := await run_in_thread(next, found, None)) is not None:
             if isinstance(one, Damaged):
                 damaged.append(one)

@@ -10,6 +10,7 @@ from typing import Any
 from anaphora.errors import ConfigError
 from anaphora.providers.base import Deadlines
 from anaphora.providers.retry import Retries
+from anaphora.turn.timing import Timing
 
 # Every attribute of a store that a bot cannot do without.
 _STORE = ("begin", "append", "change", "branch")
@@ -31,6 +32,13 @@ def deadlines_of(value: Any, name: str = "deadlines") -> Deadlines:
         raise ConfigError(f"{name} must be a number of seconds above 0, or Deadlines(…), not {value!r}.")
     seconds = float(value)
     return Deadlines(first_byte=seconds, between_chunks=seconds, total=max(Deadlines().total, seconds))
+
+
+def checked_path(value: Any) -> Any:
+    """Gives the path of a file. Raises ConfigError for anything else."""
+    if not isinstance(value, str | os.PathLike):
+        raise ConfigError(f"the path of a file must be given, not {value!r}.")
+    return value
 
 
 def _checked(name: str, value: Any) -> Any:
@@ -60,7 +68,8 @@ def _text(name: str, value: Any) -> Any:
     return value
 
 
-def _seconds(name: str, value: Any) -> Any:
+def checked_seconds(name: str, value: Any) -> Any:
+    """Gives a number of seconds from 0. Raises ConfigError for anything else."""
     if not _is_number(value) or not value >= 0:
         raise ConfigError(f"{name} must be a number of seconds from 0, not {value!r}.")
     return value
@@ -96,8 +105,17 @@ def _table(name: str, value: Any) -> Any:
     return value
 
 
+def _key(name: str, value: Any) -> Any:
+    # What was given may be a key all the same.
+    if not isinstance(value, str):
+        raise ConfigError(f"{name} must be a text, not of type {type(value).__name__}.")
+    return value
+
+
 def _headers(name: str, value: Any) -> Any:
-    for key, one in _table(name, value).items():
+    if not isinstance(value, Mapping):
+        raise ConfigError(f"{name} must be a dict, not of type {type(value).__name__}.")
+    for key, one in value.items():
         if not isinstance(key, str) or not isinstance(one, str) or not (key + one).isascii() or not (key + one).isprintable():
             raise ConfigError(f"{name} must be a dict of plain texts: {key!r} is not.")
     return value
@@ -111,16 +129,53 @@ def _store(name: str, value: Any) -> Any:
     return value
 
 
+def _window(name: str, value: Any) -> Any:
+    if inspect.isclass(value) or not hasattr(value, "limits"):
+        raise ConfigError(f"the {name} must be one like LastTurns(10), not {value!r}.")
+    return value
+
+
+def _timing(name: str, value: Any) -> Any:
+    if not isinstance(value, Timing):
+        raise ConfigError(f"{name} must be Timing(…), not {value!r}.")
+    return value
+
+
+def _persona(name: str, value: Any) -> Any:
+    if inspect.isclass(value) or not (isinstance(value, str | os.PathLike) or hasattr(value, "prompt")):
+        raise ConfigError(f"{name} must be the name of a persona, the path of a file or a Persona, not {value!r}.")
+    return value
+
+
+def _messages(name: str, value: Any) -> Any:
+    is_list = hasattr(value, "__iter__") and not isinstance(value, bytes | Mapping)
+    if not is_list and not isinstance(value, os.PathLike) and not hasattr(value, "read"):
+        raise ConfigError(f"{name} must be a list of messages, a file or the path of one, not {value!r}.")
+    return value
+
+
+def _servers(name: str, value: Any) -> Any:
+    if not isinstance(value, str | os.PathLike | Mapping):
+        raise ConfigError(f"{name} must be the path of a file or what is in one, not {value!r}.")
+    return value
+
+
+def _client(name: str, value: Any) -> Any:
+    if inspect.isclass(value) or not hasattr(value, "build_request"):
+        raise ConfigError(f"{name} must be an httpx2.AsyncClient, not {value!r}.")
+    return value
+
+
 _CHECKS: dict[str, Callable[[str, Any], Any]] = {
     "deadlines": _deadlines,
     "retries": _retries,
     "system": _text,
     "base_url": _text,
-    "api_key": _text,
+    "api_key": _key,
     "key_env": _text,
     "owner": _text,
     "tool_choice": _text,
-    "wait": _seconds,
+    "wait": checked_seconds,
     "context_window": _tokens,
     "titles": _is,
     "confirm": _function,
@@ -132,4 +187,10 @@ _CHECKS: dict[str, Callable[[str, Any], Any]] = {
     "extra": _table,
     "headers": _headers,
     "store": _store,
+    "window": _window,
+    "timing": _timing,
+    "persona": _persona,
+    "messages": _messages,
+    "mcp": _servers,
+    "http_client": _client,
 }

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import os
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -55,7 +56,8 @@ class ModelSource:
         """Gives the models of a text like ``"groq:a,openai:b"``, or the one of a Provider. Raises ConfigError."""
         window = self.options.context_window
         if not isinstance(model, str):
-            if not hasattr(model, "stream") or not hasattr(model, "prepare"):
+            given: object = model
+            if inspect.isclass(given) or not hasattr(model, "stream") or not hasattr(model, "prepare"):
                 raise ConfigError(f"the model must be a text like 'openai:gpt-5.4-mini' or a Provider, not {model!r}.")
             return (Model(model, "", context_window=window),)
         refs = parse_models(model, base_url=self.options.base_url)

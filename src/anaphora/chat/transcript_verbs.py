@@ -8,6 +8,7 @@ from contextlib import suppress
 from typing import TYPE_CHECKING, Any, Literal, get_args
 
 from anaphora.chat.open_conversation import OpenConversation, OpenConversations
+from anaphora.chat.option_values import checked_path, checked_seconds
 from anaphora.chat.options import Messages, Tools
 from anaphora.concurrency import run_in_thread
 from anaphora.context.plan import Context
@@ -133,6 +134,7 @@ class AsyncTranscriptVerbs:
         """Writes the current branch as the plain JSON list. Raises TranscriptFileError."""
         from anaphora.transfer.plain import write_plain
 
+        path = checked_path(path)
         system, branch = await self._system_offline(), await self.history()
         await run_in_thread(write_plain, path, system, branch)
 
@@ -175,7 +177,7 @@ class AsyncTranscriptVerbs:
 
     async def rename(self, title: str) -> None:
         """Sets the title. Raises InvalidMessage."""
-        await self._store.describe(self._open.scope, title=valid_text(" ".join(title.split()), "the title"))
+        await self._store.describe(self._open.scope, title=" ".join(valid_text(title, "the title").split()))
 
     async def summarise(self) -> tuple[BlockSummary, ...]:
         """Summarises now what is due: the messages that have left the window and those that leave it next.
@@ -252,7 +254,7 @@ class AsyncTranscriptVerbs:
 
         At most so many ``seconds``; None is as long as it takes.
         """
-        await self._open.wait_for_background(seconds)
+        await self._open.wait_for_background(None if seconds is None else checked_seconds("seconds", seconds))
 
     @property
     def _store(self) -> Store:

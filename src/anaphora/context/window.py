@@ -151,8 +151,9 @@ class FitContext:
     keep: float = KEEP_SHARE
 
     def __post_init__(self) -> None:
-        _check(self, self.limit is None or self.limit > 0, "limit must be a positive number of tokens")
-        _check(self, 0 < self.keep <= 1, "keep must be a share above 0 and up to 1")
+        is_size = self.limit is None or (type(self.limit) is int and self.limit > 0)
+        _check(self, is_size, "limit must be a positive number of tokens")
+        _check(self, type(self.keep) in {int, float} and 0 < self.keep <= 1, "keep must be a share above 0 and up to 1")
 
     def limits(self, room: int, /) -> tuple[Limit, ...]:  # noqa: D102
         most = room if self.limit is None else min(room, self.limit)
@@ -173,8 +174,9 @@ class _Counting:
     slide: bool = False
 
     def __post_init__(self) -> None:
-        _check(self, self.limit >= 1, "limit must be at least 1")
-        _check(self, self.keep is None or 1 <= self.keep <= self.limit, "keep must be between 1 and limit")
+        _check(self, type(self.limit) is int and self.limit >= 1, "limit must be a whole number from 1")
+        is_kept = self.keep is None or (type(self.keep) is int and 1 <= self.keep <= self.limit)
+        _check(self, is_kept, "keep must be a whole number between 1 and limit")
         _check(self, self.keep is None or not self.slide, "slide keeps everything up to limit: leave keep out")
 
     def limits(self, room: int, /) -> tuple[Limit, ...]:

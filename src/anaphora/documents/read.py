@@ -49,6 +49,8 @@ def _contents(source: str | os.PathLike[str] | bytes, name: str | None) -> tuple
         if not name:
             raise DocumentError("bytes need a name, for example name='notes.md'.")
         return name, name, source
+    if not isinstance(source, str | os.PathLike):
+        raise DocumentError(f"a document is the path of a file or bytes, not {type(source).__name__}.")
     path = Path(os.path.expanduser(source))  # noqa: PTH111 -- pathlib's raises for a user who does not exist
     try:
         return str(path.resolve()), name or path.name, read_file(path, most=MOST_BYTES)

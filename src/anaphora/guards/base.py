@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any, Literal, get_args
 
 from anaphora.concurrency import is_cancelled, run_in_thread
-from anaphora.errors import ConfigError, GuardFailed
+from anaphora.errors import ConfigError, GuardFailed, described
 from anaphora.values.message import repaired_text
 
 Side = Literal["message", "answer", "result"]
@@ -55,9 +55,7 @@ class Guard:
         except BaseException as error:
             if is_cancelled():
                 raise
-            raise GuardFailed(
-                f"the guard {self.name} failed, so nothing was passed on: {type(error).__name__}: {error}"
-            ) from error
+            raise GuardFailed(f"the guard {self.name} failed, so nothing was passed on: {described(error)}") from error
         if isinstance(said, str):
             return repaired_text(said)
         if isinstance(said, Refusal):
@@ -83,7 +81,7 @@ def chosen_guards(guards: Iterable[Any]) -> tuple[Guard, ...]:
     """Gives guards; a plain function becomes a guard of message and answer. Raises ConfigError."""
     found: list[Guard] = []
     for one in guards:
-        if not isinstance(one, Guard) and not callable(one):
+        if not isinstance(one, Guard) and (not callable(one) or inspect.isclass(one)):
             raise ConfigError(f"a guard is a function or a Guard, not {one!r}.")
         found.append(one if isinstance(one, Guard) else guard()(one))
     return tuple(found)

@@ -6,6 +6,7 @@ from collections.abc import AsyncGenerator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
+from anaphora.errors import ConfigError
 from anaphora.providers.models.card import Counter, ModelCard
 from anaphora.tools.base import Tool
 from anaphora.values.codec import Json
@@ -91,6 +92,13 @@ class Deadlines:
     first_byte: float = 120.0
     between_chunks: float = 60.0
     total: float = 1_800.0
+
+    def __post_init__(self) -> None:
+        """Raises ConfigError."""
+        for name in ("connect", "first_byte", "between_chunks", "total"):
+            value = getattr(self, name)
+            if isinstance(value, bool) or not isinstance(value, int | float) or not value > 0:
+                raise ConfigError(f"deadlines: {name} must be a number of seconds above 0, not {value!r}.")
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,7 +12,7 @@ from dataclasses import replace
 from typing import Any
 
 from anaphora.concurrency import is_cancelled
-from anaphora.errors import AnaphoraError, ProviderError, StreamInterrupted
+from anaphora.errors import AnaphoraError, ProviderError, StreamInterrupted, described
 from anaphora.providers.base import Provider, Request
 from anaphora.providers.wires.base import MOST_TOKENS, name_text, token_count
 from anaphora.values.codec import repaired_json
@@ -63,7 +63,7 @@ async def _next(provider: Provider, events: AsyncGenerator[ProviderEvent, None])
         if is_cancelled():
             raise
         name = str(getattr(provider, "name", "") or type(provider).__name__)
-        raise ProviderError(f"{name}: the provider raised {type(error).__name__}: {error}", provider=name) from error
+        raise ProviderError(f"{name}: the provider raised {described(error)}", provider=name) from error
 
 
 class _HalfCharacters:

@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from email.utils import parsedate_to_datetime
 
-from anaphora.errors import ProviderError
+from anaphora.errors import ConfigError, ProviderError
 
 # Statuses that may pass by themselves. 529 is Anthropic's "overloaded".
 RETRYABLE_STATUSES = frozenset({408, 409, 429, 500, 502, 503, 504, 520, 521, 522, 523, 524, 529})
@@ -28,6 +28,15 @@ class Retries:
     first_delay: float = 0.5
     longest_delay: float = 8.0
     longest_wait: float = 60.0
+
+    def __post_init__(self) -> None:
+        """Raises ConfigError."""
+        if type(self.attempts) is not int or self.attempts < 0:
+            raise ConfigError(f"retries: attempts must be a whole number from 0, not {self.attempts!r}.")
+        for name in ("first_delay", "longest_delay", "longest_wait"):
+            value = getattr(self, name)
+            if isinstance(value, bool) or not isinstance(value, int | float) or not value >= 0:
+                raise ConfigError(f"retries: {name} must be a number of seconds from 0, not {value!r}.")
 
 
 def next_delay(error: ProviderError, attempt: int, retries: Retries, *, jitter: float) -> float | None:

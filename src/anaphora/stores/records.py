@@ -131,11 +131,17 @@ def hit(conversation: ConversationInfo, entry: Entry, query: Query) -> Hit:
     return Hit(conversation.id, conversation.title, entry, *excerpt(searchable(entry.message), query.text))
 
 
-def checked_query(text: str, limit: int, conversation: str | None = None) -> Query:
-    """Makes a query. Raises InvalidMessage if there are no words, ConfigError for a limit below 1."""
-    if limit < 1:
+def checked_limit(limit: object) -> int:
+    """A number of things to give. Raises ConfigError for anything else."""
+    if type(limit) is not int or limit < 1:
         raise ConfigError(f"limit must be a whole number from 1, not {limit!r}.")
-    if not str(text).strip():
+    return limit
+
+
+def checked_query(text: object, limit: int, conversation: str | None = None) -> Query:
+    """Makes a query. Raises InvalidMessage if there are no words, ConfigError for a limit below 1."""
+    checked_limit(limit)
+    if not isinstance(text, str) or not text.strip():
         raise InvalidMessage("there is nothing to look for: give a word.")
     if len(text.split()) > _MOST_WORDS:
         raise InvalidMessage(f"that are more than {_MOST_WORDS} words: look for a few of them.")

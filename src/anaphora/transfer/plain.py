@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import IO, Any, get_args
@@ -60,6 +60,8 @@ def read_messages(
         return read_plain(source)
     if hasattr(source, "read"):
         return _read_text(str(getattr(source, "name", "the file")), source.read())
+    if not isinstance(source, Iterable):
+        raise InvalidMessage(f"messages are a list, a file or the path of one, not {type(source).__name__}.")
     messages: list[PlainMessage] = []
     for number, item in enumerate(source, 1):
         try:

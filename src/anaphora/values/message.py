@@ -192,6 +192,8 @@ def checked_text(text: str) -> str:
 
 def valid_text(text: str, what: str) -> str:
     """The text with split surrogate pairs joined. Raises InvalidMessage, naming ``what`` it is, if half a character is left."""
+    if not isinstance(text, str):
+        raise InvalidMessage(f"{what} must be text, not {type(text).__name__}.")
     if _SURROGATE.search(text) is None:
         return text
     joined = text.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "surrogatepass")

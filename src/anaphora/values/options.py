@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from typing import Any, TypedDict
 
@@ -39,7 +39,10 @@ def chosen_options(base: Options, options: AnswerOptions) -> Options:
     changes: dict[str, Any] = dict(options)
     if "stop" in changes:
         stop = changes["stop"] or ()
-        changes["stop"] = (stop,) if isinstance(stop, str) else tuple(stop)
+        texts = (stop,) if isinstance(stop, str) else tuple(stop) if isinstance(stop, Iterable) else (None,)
+        if not all(isinstance(one, str) for one in texts):
+            raise ConfigError(f"stop must be a text or several, not {stop!r}.")
+        changes["stop"] = texts
     if "tool_choice" in changes:
         changes["tool_choice"] = changes["tool_choice"] or "auto"
     if "extra" in changes:

@@ -144,11 +144,11 @@ def card_from_json(value: Mapping[str, Any]) -> ModelCard:
     )
 
 
-def own_cards(models: Mapping[str, Any]) -> dict[str, ModelCard]:
+def own_cards(models: Mapping[Any, Any]) -> dict[str, ModelCard]:
     """Reads the user's own cards, by full name. Raises ConfigError."""
     cards: dict[str, ModelCard] = {}
     for name, value in models.items():
-        if ":" not in name or not isinstance(value, Mapping):
+        if not isinstance(name, str) or ":" not in name or not isinstance(value, Mapping):
             raise ConfigError(f"models: write provider:model and what is known of it, not {name!r}: {value!r}.")
         try:
             cards[name] = card_from_json(value)
