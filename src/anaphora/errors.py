@@ -283,6 +283,7 @@ class UnreadableRow(StoreError):
             "moves them aside."
         )
         self.row = row
+        self.reason = reason
 
 
 class StoreUnusable(StoreError):

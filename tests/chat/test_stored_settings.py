@@ -9,7 +9,7 @@ from tests.doubles.loopback import Loopback, http, stream
 
 from anaphora import AsyncChatbot, ScriptedProvider
 from anaphora.chat.stored_settings import given_settings, merged_settings
-from anaphora.errors import ConfigError, MissingKey
+from anaphora.errors import AuthenticationFailed, ConfigError, MissingKey
 
 pytestmark = pytest.mark.anyio
 
@@ -193,8 +193,14 @@ def test_a_key_that_is_given_for_the_name_of_its_variable_is_not_shown(name: str
     assert not name or name not in str(caught.value)
 
 
-async def test_a_key_that_was_refused_names_its_variable(loopback: Loopback):
+@pytest.mark.parametrize(
+    ("key", "told"), [("sk-x", "Check the variable ANAPHORA_API_KEY"), ("", "No key was sent: set ANAPHORA_API_KEY")]
+)
+async def test_a_key_that_was_refused_names_its_variable(
+    loopback: Loopback, monkeypatch: pytest.MonkeyPatch, key: str, told: str
+):
+    monkeypatch.setenv("ANAPHORA_API_KEY", key)
     loopback.answer(http(b'{"error": {"message": "no"}}', status=401))
     async with AsyncChatbot("m", base_url=loopback.url, context_window=8_000) as bot:
-        with pytest.raises(Exception, match="Check the variable ANAPHORA_API_KEY"):
+        with pytest.raises(AuthenticationFailed, match=told):
             await bot.say("hi")

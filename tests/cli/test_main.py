@@ -227,6 +227,7 @@ def test_a_server_on_this_machine_is_asked_without_a_proxy(loopback: Loopback):
         ("hlep", "Did you mean anaphora help?"),
         ("config", "settings stand in"),
         ("settings", "settings stand in"),
+        ("version", "anaphora --version"),
     ],
 )
 def test_a_single_word_that_is_near_a_command_is_no_question_to_pay_for(word: str, told: str):
@@ -238,10 +239,24 @@ def test_a_single_word_that_is_near_a_command_is_no_question_to_pay_for(word: st
     assert (asked.returncode, asked.stdout) == (0, f"You said: {word}\n")
 
 
-def test_a_command_that_stands_behind_a_flag_is_no_question_either():
-    done = run("-q", "-m", "scripted:", "list")
+def test_a_command_in_capitals_is_no_question():
+    done = run("List")
     assert (done.returncode, done.stdout) == (2, "")
-    assert "a command goes first: anaphora list" in done.stderr
+    assert "written in small letters: anaphora list" in done.stderr
+
+
+@pytest.mark.parametrize("words", [("list",), ("delete", "99"), ("show", "1"), ("store", "check"), ("import", "x.json")])
+def test_a_command_that_stands_behind_a_flag_is_no_question_either(words: tuple[str, ...]):
+    done = run("-q", "-m", "scripted:", *words)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert f"a command goes first: anaphora {' '.join(words)}" in done.stderr
+
+
+@pytest.mark.parametrize(
+    "words", [("show", "me", "the", "money"), ("list", "three", "rivers"), ("show me",), ("usage", "of", "commas")]
+)
+def test_a_question_that_begins_with_such_a_word_is_asked(words: tuple[str, ...]):
+    assert run("-q", "-m", "scripted:", *words).stdout == f"You said: {' '.join(words)}\n"
 
 
 @pytest.mark.parametrize("word", ["hello", "story", "why", "Paris"])
@@ -250,9 +265,14 @@ def test_other_single_words_are_questions(word: str):
 
 
 def test_the_word_help_shows_the_help():
-    done = run("help")
-    assert done.returncode == 0
-    assert "usage: anaphora" in done.stdout
+    for words, usage in (
+        (("help",), "usage: anaphora"),
+        (("HELP",), "usage: anaphora"),
+        (("help", "list"), "usage: anaphora list"),
+    ):
+        done = run(*words)
+        assert done.returncode == 0
+        assert usage in done.stdout
 
 
 def test_where_nothing_came_the_exit_code_says_so_and_a_line_beside_it(tmp_path: Path):

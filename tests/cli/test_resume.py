@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 from platformdirs import user_config_path, user_data_path
-from tests.doubles.loopback import Loopback, stream
+from tests.doubles.loopback import Loopback, http, stream
 from tests.doubles.program import Terminal, run
 
 from anaphora import Chatbot
@@ -60,6 +60,10 @@ def test_every_kind_of_flag_is_kept_and_told_when_it_changes(loopback: Loopback)
     body, told = ask(loopback, "-c", "two")
     assert (body["max_tokens"], body["seed"]) == (50, 3)
     assert "from here on" not in told
+    assert json.loads(run("list", "--json").stdout)[0]["settings"]["tools"] == ["now"]
+    _, told = ask(loopback, "-c", "--temperature", "0.5", "-m", "openai-compatible:small", "again")
+    assert "temperature from here on: 0.5." in told
+    assert "model from here on" not in told
     _, told = ask(loopback, "-c", "--tools", "calculate", "--timeout", "30", "--seed", "3", "three")
     assert "tools from here on: calculate, not now." in told
     assert "timeout from here on: 30.0, not 20.0." in told
@@ -71,7 +75,7 @@ def test_flags_hold_and_the_change_is_said(loopback: Loopback):
     body, told = ask(loopback, "-c", "-m", "large", "-s", "Be long.", "two")
     assert (body["model"], system_of(body)) == ("large", "Be long.")
     assert "model from here on: large, not small." in told
-    assert "system from here on: Be long., not Be brief." in told
+    assert "system prompt from here on: Be long., not Be brief." in told
     # And are kept in their turn.
     body, _ = ask(loopback, "-c", "three")
     assert (body["model"], system_of(body)) == ("large", "Be long.")
@@ -136,6 +140,42 @@ def test_a_persona_or_a_file_of_servers_that_is_gone_is_said_and_the_rest_goes_o
     assert "The mcp of this conversation is not there any more" in told
 
 
+def test_a_folder_of_tools_stays_the_folder_that_was_meant(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    (tmp_path / "here").mkdir()
+    (tmp_path / "there").mkdir()
+    monkeypatch.chdir(tmp_path / "here")
+    run("-m", "scripted:", "--tools", "files:.,now", "one")
+    monkeypatch.chdir(tmp_path / "there")
+    done = run("-m", "scripted:", "-c", "two")
+    assert (done.returncode, "from here on" in done.stderr) == (0, False)
+    (info,) = json.loads(run("list", "--json").stdout)
+    assert info["settings"]["tools"] == [f"files:{tmp_path / 'here'}", "now"]
+    done = run("-m", "scripted:", "-c", "--tools", "files:.", "three")
+    assert "tools from here on: files:., not files:" in done.stderr
+
+
+def test_flags_with_which_nothing_came_do_not_stay(loopback: Loopback):
+    flags = ("-m", "small", "--base-url", loopback.url)
+    ask(loopback, *flags, "one")
+    refused = run("-c", "--budget", "1", "two", environment={"ANAPHORA_CONTEXT_WINDOW": "8000"})
+    assert refused.returncode == 2
+    assert "price is not known" in refused.stderr
+    loopback.answer(http(b'{"error": {"message": "no"}}', status=401))
+    assert run("-c", "-m", "wrong", "three", environment={"ANAPHORA_CONTEXT_WINDOW": "8000"}).returncode == 1
+    body, told = ask(loopback, "-c", "four")
+    assert body["model"] == "small"
+    assert "from here on" not in told
+
+
+def test_an_empty_persona_is_none_and_no_reason_to_complain(loopback: Loopback):
+    ask(loopback, "-m", "small", "--base-url", loopback.url, "-p", "tutor", "one")
+    body, told = ask(loopback, "-c", "-p", "", "two")
+    assert system_of(body) == ""
+    assert "persona from here on: none, not tutor." in told
+    body, told = ask(loopback, "-c", "three")
+    assert (system_of(body), "not there" in told) == ("", False)
+
+
 @pytest.mark.slow
 def test_in_a_chat_resume_goes_on_with_the_conversations_own_settings(loopback: Loopback):
     ask(loopback, "-m", "small", "--base-url", loopback.url, "-s", "Be brief.", "an old one")
@@ -152,7 +192,18 @@ def test_in_a_chat_resume_goes_on_with_the_conversations_own_settings(loopback: 
         terminal.wait_for("openai-compatible:large answers from now on.")
         terminal.enter("hi")
         terminal.wait_for("Larger.")
+        terminal.enter("/model scripted:")
+        terminal.wait_for("scripted answers from now on.")
+        loopback.answer(stream("Back."))
+        terminal.enter("/model large")
+        terminal.wait_for("openai-compatible:large answers from now on.", times=2)
+        terminal.enter("hi")
+        terminal.wait_for("Back.")
         terminal.enter("/quit")
         assert terminal.exit_code() == 0
     bodies = [request.json for request in loopback.seen if request.body]
-    assert [(body["model"], system_of(body)) for body in bodies[-2:]] == [("small", "Be brief."), ("large", "Be brief.")]
+    assert [(body["model"], system_of(body)) for body in bodies[-3:]] == [
+        ("small", "Be brief."),
+        ("large", "Be brief."),
+        ("large", "Be brief."),
+    ]

@@ -143,7 +143,8 @@ class OpenConversation:
             bot = self._chosen(info, choices)
             request = replace(parts.request, options=self._resumed.options_below(parts.request.options))
             settings = merged_settings(info.settings, self._resolved.given)
-            return replace(parts, bot=bot, request=request, settings=None if settings == info.settings else settings)
+            news = None if settings == info.settings else settings
+            return replace(parts, bot=bot, request=request, settings=news, settings_before=info.settings)
 
         turn = Turn(parts, opening, before=self._turns[-1] if self._turns else None)
         self._turns = (*self._turns, turn)

@@ -29,7 +29,8 @@ def deadlines_of(value: Any, name: str = "deadlines") -> Deadlines:
     if isinstance(value, Deadlines):
         return value
     if not _is_number(value) or not 0 < value < float("inf"):
-        raise ConfigError(f"{name} must be a number of seconds above 0, or Deadlines(…), not {value!r}.")
+        other = ", or Deadlines(…)" * (name == "deadlines")
+        raise ConfigError(f"{name} must be a number of seconds above 0{other}, not {value!r}.")
     seconds = float(value)
     return Deadlines(first_byte=seconds, between_chunks=seconds, total=max(Deadlines().total, seconds))
 

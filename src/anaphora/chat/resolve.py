@@ -197,7 +197,7 @@ def _key(options: ChatbotOptions) -> str | None:
 def dollars(value: Any) -> float | None:
     """Checks a limit of the cost. Raises ConfigError."""
     if value is not None and (isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value < float("inf")):
-        raise ConfigError(f"max_cost must be a number of dollars from 0, not {value!r}.")
+        raise ConfigError(f"max_cost (--budget) must be a number of dollars from 0, not {value!r}.")
     return None if value is None else float(value)
 
 

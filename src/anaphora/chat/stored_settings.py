@@ -87,6 +87,11 @@ def _persona(value: Any) -> str | None:
 
 
 def _names(value: Any) -> list[str]:
+    """Names of tools. A folder is named by its whole path: elsewhere a relative one would be another."""
+    return [f"files:{os.path.abspath(os.path.expanduser(one[6:]))}" if one.startswith("files:") else one for one in _texts(value)]  # noqa: PTH100, PTH111
+
+
+def _texts(value: Any) -> list[str]:
     return [one for one in value if isinstance(one, str)]
 
 
@@ -95,7 +100,7 @@ def _path(value: Any) -> str | None:
 
 
 def _stop(value: Any) -> Any:
-    return value if isinstance(value, str) else _names(value)
+    return value if isinstance(value, str) else _texts(value)
 
 
 _FORMS: dict[str, Callable[[Any], Any]] = {

@@ -12,7 +12,7 @@ import sys
 
 from anaphora.cli.exit import FAILED, INTERRUPTED, OK, USAGE, report
 from anaphora.cli.flags import parser
-from anaphora.cli.verbs.arguments import VERBS, verb_arguments
+from anaphora.cli.verbs.arguments import VERBS, takes, verb_arguments
 
 # See anaphora/__init__.py.
 TYPE_CHECKING = False
@@ -25,7 +25,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Run the program; gives the exit code."""
     _prepare_streams()
     argv = sys.argv[1:] if argv is None else argv
-    argv = ["--help"] if list(argv) == ["help"] else argv
+    if argv and argv[0].lower() == "help" and (len(argv) == 1 or (len(argv) == 2 and argv[1] in VERBS)):
+        argv = [*argv[1:], "--help"]
     past = verb_arguments(argv)
     arguments = past or parser().parse_args(argv)
     from anaphora.errors import AnaphoraError
@@ -66,16 +67,21 @@ def _prepare_streams() -> None:
 
 
 def _command_meant(arguments: argparse.Namespace, argv: Sequence[str]) -> str | None:
-    """Tells what to do instead if the question is one word that is, or is near, a command: it is not to be paid for."""
-    if len(arguments.question) != 1 or "--" in argv or len(arguments.question[0].split()) != 1:
+    """Tells what to do instead if the question is, or is near, a command: it is not to be paid for."""
+    words = arguments.question
+    if not words or "--" in argv or any(len(word.split()) != 1 for word in words):
         return None
-    word = arguments.question[0].lower()
-    if word in {"config", "settings"}:
+    word = words[0].lower()
+    if word in VERBS and words[0] in argv[1:] and (len(words) == 1 or takes(word, words[1:])):
+        told = f"a command goes first: anaphora {' '.join([word, *words[1:]])} …"
+    elif len(words) > 1:
+        return None
+    elif word in {"config", "settings"}:
         from anaphora.settings import config_folder
 
         told = f"settings stand in {config_folder() / 'settings.toml'}."
-    elif word in VERBS:
-        told = f"a command goes first: anaphora {word} …"
+    elif word in _INSTEAD or word in VERBS:
+        told = _INSTEAD.get(word, f"commands are written in small letters: anaphora {word}.")
     else:
         from difflib import get_close_matches
 
@@ -85,7 +91,14 @@ def _command_meant(arguments: argparse.Namespace, argv: Sequence[str]) -> str | 
         if not near:
             return None
         told = f"there is no command {word}. Did you mean anaphora {near[0]}?"
-    return f"{told} To ask it as a question: anaphora -- {word}"
+    return f"{told} To ask it as a question: anaphora -- {' '.join(words)}"
+
+
+_INSTEAD = {
+    "help": "the help is shown by: anaphora --help.",
+    "version": "the version is shown by: anaphora --version.",
+    "chat": "anaphora alone opens a chat.",
+}
 
 
 def _run(arguments: argparse.Namespace, argv: Sequence[str]) -> int:

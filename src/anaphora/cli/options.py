@@ -139,6 +139,14 @@ def tool_names(settings: Settings) -> list[str]:
     return [name.strip() for name in (settings.tools or "").split(",") if name.strip()]
 
 
+def names_provider(name: str) -> bool:
+    """True if a model's name says which provider has it; ``openai-compatible`` alone does not say at which address."""
+    try:
+        return all(ref.provider != "openai-compatible" for ref in parse_models(name))
+    except UnknownModel:
+        return False
+
+
 def model_of_service(name: str, service: str, base_url: str | None) -> str:
     """Gives the full name of a model; a name without a provider is one of the service that answers now. Raises ConfigError."""
     try:

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from anaphora.chat.options import ChatbotOptions
-from anaphora.chat.stored_settings import merged_settings, usable_settings
+from anaphora.chat.stored_settings import given_settings, merged_settings, usable_settings
 from anaphora.cli.options import choose_model, options_of, persona_named, persona_of
 from anaphora.cli.past import OWNER
 from anaphora.cli.session import Invocation, Session
@@ -44,8 +44,8 @@ def go_on(session: Session, info: ConversationInfo) -> None:
     """Opens the conversation, and tells of it and of what flags change. Raises StoreError."""
     session.switch(session.bot.conversation(info))
     session.tell(f"Going on with “{info.title}”, {info.messages} messages.")
-    for name, before, now in changes(session.invocation.flags, info.settings):
-        session.tell(f"{name} from here on: {now}, not {before}.")
+    for line in changes(session.invocation.flags, info.settings):
+        session.tell(line)
     _hold_flags(session, info)
     last = session.conversation.history()[-2:]
     for entry in last:
@@ -58,7 +58,7 @@ def settled(invocation: Invocation, info: ConversationInfo) -> Settings:
     """Gives the settings with which a conversation goes on: its own, with flags over them."""
     stored = _as_settings(info.settings)
     for name, is_there in (("persona", _is_persona), ("mcp", _is_file)):
-        if name in stored and name not in invocation.flags and not is_there(stored[name]):
+        if stored.get(name) and name not in invocation.flags and not is_there(stored[name]):
             notice(f"The {name} of this conversation is not there any more: {stored[name]}")
             stored[name] = ""
     return with_stored(invocation.base, merged_settings(stored, invocation.flags), invocation.flags)
@@ -74,17 +74,47 @@ def _as_settings(stored: Mapping[str, Any]) -> dict[str, Any]:
     return found
 
 
-def changes(flags: Mapping[str, Any], stored: Mapping[str, Any]) -> list[tuple[str, str, str]]:
-    """Gives what flags change of a conversation's settings: the name, the value before and the new one, as short texts."""
-    texts = {"persona": "system", "system": "persona"}
+def changes(flags: Mapping[str, Any], stored: Mapping[str, Any]) -> list[str]:
+    """Gives a line for each setting of a conversation that flags change."""
     known = _as_settings(stored)
-    found: list[tuple[str, str, str]] = []
-    for name, now in flags.items():
-        before = known.get(name, known.get(texts.get(name, "")))
-        before = Path(known[name]).stem if name == "persona" and name in known else before
-        if before is not None and before != now:
-            found.append((name.replace("_", " "), shortened(str(before)), shortened(str(now))))
-    return found
+    if not known:
+        return []
+    texts = {"persona": "system", "system": "persona"}
+    lines: list[str] = []
+    for name in [one for one in flags if one in _TOLD]:
+        now = flags[name]
+        before = known.get(name) or known.get(texts.get(name, "")) or ""
+        before = Path(known[name]).stem if name == "persona" and known.get(name) else before
+        if _plain(name, before) != _plain(name, now):
+            instead = f", not {shortened(str(before))}" if before != "" else ""
+            lines.append(f"{_TOLD[name]} from here on: {shortened(str(now)) or 'none'}{instead}.")
+    return lines
+
+
+# The settings whose change is told, as people call them.
+_TOLD = {
+    "model": "model",
+    "base_url": "address",
+    "key_env": "variable of the key",
+    "context_window": "context window",
+    "system": "system prompt",
+    "persona": "persona",
+    "tools": "tools",
+    "mcp": "MCP servers",
+    "temperature": "temperature",
+    "max_tokens": "longest answer",
+    "seed": "seed",
+    "max_cost": "budget",
+    "timeout": "timeout",
+}
+
+
+def _plain(name: str, value: object) -> str:
+    """A value in the form in which two are compared: a bare model's name is one of a server of one's own."""
+    text = str(value).strip()
+    if name == "tools":
+        return ",".join(given_settings(None, {"tools": [one.strip() for one in text.split(",")]})["tools"])
+    return text.removeprefix("openai-compatible:") if name == "model" else text
 
 
 def _hold_flags(session: Session, info: ConversationInfo) -> None:

@@ -63,6 +63,7 @@ class Session:
         self.say = say
         self.listed: tuple[str, ...] = ()
         self.written: set[str] = set()
+        self.left: Settings | None = None
         self._images: tuple[Image, ...] = ()
         self._forget_typed: Callable[[str], None] = lambda _: None
 
@@ -83,6 +84,10 @@ class Session:
         self.bot, self.options, self.settings = bot, options, settings
         self.conversation = bot.conversation(info)
         before.close()
+
+    def leave(self, settings: Settings) -> None:
+        """Remembers the address that a service was at before another one answers, for the way back."""
+        self.left = settings if settings.base_url is not None else self.left
 
     def number(self, conversations: Sequence[str]) -> None:
         """Remembers the ids of the conversations that were shown with numbers, so that a number names one of them."""

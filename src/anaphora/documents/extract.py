@@ -92,9 +92,13 @@ def _guessed(name: str, data: bytes, where: str) -> tuple[str, str]:
         except ImportError:
             convert = 'Text in other encodings needs an extra package: pip install "anaphora[docs]".'
             raise DocumentError(f"{name} is not text in UTF-8 ({where}). {_KINDS} {convert}") from None
-        best = from_bytes(data, cp_isolation=list(_ENCODINGS), preemptive_behaviour=False).best()
+        found = from_bytes(data, cp_isolation=list(_ENCODINGS), preemptive_behaviour=False)
+        best = found.best()
         if best is not None:
-            return str(best), best.encoding
+            # Of encodings that fit equally well, that of Western Europe is the most used.
+            equal = [one for one in found if (one.chaos, one.coherence) == (best.chaos, best.coherence)]
+            best = next((one for one in equal if one.encoding == "cp1252"), best)
+            return str(best), "cp1252" if "cp1252" in best.could_be_from_charset else best.encoding
     raise DocumentError(f"{name} is no text ({where}), nor of a kind that can be read. {_KINDS}")
 
 

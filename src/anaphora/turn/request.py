@@ -66,7 +66,8 @@ class TurnRequest:
 class TurnParts:
     """The parts that one turn works with; ``begun`` is its start by the monotonic clock, in seconds.
 
-    ``settings`` are to be stored with the conversation; None leaves those that are.
+    ``settings`` are to be stored with the conversation; None leaves those that are. Where the turn fails before a word came,
+    ``settings_before`` are stored again.
     """
 
     bot: Bot
@@ -76,3 +77,4 @@ class TurnParts:
     events: EventLog
     begun: float
     settings: Mapping[str, Any] | None = None
+    settings_before: Mapping[str, Any] = field(default_factory=dict)

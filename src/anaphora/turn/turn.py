@@ -127,10 +127,20 @@ class Turn:
         record = Record(self._parts.bot.store, lease)
         try:
             await alongside(partial(self._keep, lease, record), partial(self._answer_message, opened, record))
+        except Exception:
+            await self._take_back_settings(record)
+            raise
         finally:
             if not record.released:
                 with anyio.CancelScope(shield=True):
                     await self._parts.bot.store.release(lease)
+
+    async def _take_back_settings(self, record: Record) -> None:
+        """Options with which nothing came do not stay with a conversation that others have answered."""
+        parts = self._parts
+        if parts.settings is not None and parts.settings_before and record.first_at is None:
+            with suppress(StoreError):
+                await parts.bot.store.describe(parts.scope, settings=parts.settings_before)
 
     async def _answer_message(self, opened: Opened, record: Record) -> None:
         incoming = await receive(self._parts, opened)

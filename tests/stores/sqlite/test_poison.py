@@ -9,9 +9,10 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import anyio
 import pytest
 
-from anaphora import AsyncChatbot, ScriptedProvider
+from anaphora import AsyncChatbot, Chatbot, ScriptedProvider
 from anaphora.cli.main import main
 from anaphora.errors import AnaphoraError, StoreError, UnreadableRow
 from anaphora.stores.sqlite.store import SQLiteStore
@@ -142,8 +143,6 @@ async def test_an_unreadable_message_is_named_and_can_be_moved_aside(tmp_path: P
 
 
 def test_the_command_lists_rows_and_moves_them_aside(tmp_path: Path, capsys: pytest.CaptureFixture[str]):
-    import anyio
-
     path = tmp_path / "x.db"
     anyio.run(filled, path)
     assert main(["store", "check", "--store", str(path)]) == 0
@@ -151,7 +150,21 @@ def test_the_command_lists_rows_and_moves_them_aside(tmp_path: Path, capsys: pyt
     poison(path, "messages", "parts", "not JSON")
     assert main(["store", "check", "--store", str(path)]) == 1
     shown = capsys.readouterr()
-    assert "messages: the message 'msg_" in shown.out
+    assert shown.out.startswith("messages msg_")
+    assert "moves them aside" not in shown.out
     assert "1 cannot be read" in shown.err
     assert main(["store", "check", "--quarantine", "--store", str(path)]) == 0
     assert main(["store", "check", "--store", str(path)]) == 0
+
+
+@pytest.mark.parametrize("column", ["usage", "settings", "updated", "learned"])
+def test_what_is_set_aside_of_a_conversation_takes_no_message_of_it_along(tmp_path: Path, column: str):
+    path = tmp_path / "x.db"
+    anyio.run(filled, path)
+    assert poison(path, "conversations", column, "{bad")
+    assert main(["store", "check", "--quarantine", "--store", str(path)]) == 0
+    assert main(["store", "check", "--store", str(path)]) == 0
+    with Chatbot(ScriptedProvider(echo=True), store=path, owner="ana") as bot:
+        known = {info.id: info for info in bot.conversations()}
+        assert known["sick"].messages == 4
+        assert [entry.text for entry in bot.conversation("sick").history()]

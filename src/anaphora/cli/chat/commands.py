@@ -13,7 +13,7 @@ from anaphora.chat.image_source import image_of
 from anaphora.cli.attachments import guessed_encoding, is_picture
 from anaphora.cli.chat.memory_commands import context, forget, memories, remember
 from anaphora.cli.choose import chosen
-from anaphora.cli.options import model_of_service
+from anaphora.cli.options import model_of_service, names_provider
 from anaphora.cli.resume import reopen, resume
 from anaphora.cli.session import Leave, Request, Session
 from anaphora.cli.terminal.listing import conversation_lines, hit_lines, one_line
@@ -106,9 +106,15 @@ def _model(session: Session, name: str) -> None:
         return
     settings = session.settings
     service = session.bot.model.partition(":")[0]
+    left = session.left
+    if settings.base_url is None and left is not None and not names_provider(name):
+        # Back to the server that was left for another service.
+        settings = replace(settings, base_url=left.base_url, key_env=left.key_env, context_window=left.context_window)
+        service = "openai-compatible"
     name = model_of_service(name, service, settings.base_url)
     if service != parse_models(name, base_url=settings.base_url)[0].provider:
         # What was said of the one service holds for no other: its address, and so where a key is sent; its window.
+        session.leave(settings)
         settings = replace(settings, base_url=None, key_env=None, context_window=None)
     reopen(session, replace(settings, model=name))
     if session.conversation.info().model:

@@ -51,7 +51,9 @@ def show(reply: Reply, *, quiet: bool = False) -> Answer:
         reply.on_wait(partial(_wait, view))
         view.wait()
         for event in reply.events:
-            view.heard()
+            # A plan is our own: the service has said nothing yet.
+            if not isinstance(event, Planned):
+                view.heard()
             _show_event(view, event)
     return reply.answer()
 
@@ -145,7 +147,7 @@ class MarkdownView:
 
     def wait(self) -> None:
         """A sign that something is being waited for, until the first words."""
-        self._draw_lines(self._dim("…"))
+        self._draw_lines(self._dim(f"… {self._silence} s, Ctrl-C stops" if self._silence else "…"))
 
     def heard(self) -> None:
         """Something came: the clock of the silence begins anew."""

@@ -139,6 +139,22 @@ VERBS: dict[str, tuple[str, Callable[[Callable[..., object]], None]]] = {
 }
 
 
+def takes(verb: str, words: Sequence[str]) -> bool:
+    """True if the words after a command's name are what it takes."""
+    parser = _Silent(add_help=False)
+    VERBS[verb][1](parser.add_argument)
+    try:
+        parser.parse_args(list(words))
+    except ValueError:
+        return False
+    return True
+
+
+class _Silent(argparse.ArgumentParser):
+    def error(self, message: str) -> NoReturn:
+        raise ValueError(message)
+
+
 def verb_arguments(argv: Sequence[str]) -> argparse.Namespace | None:
     """The arguments, if the first word is one of these; --store FILE may stand before it."""
     place = 0

@@ -30,7 +30,7 @@ def check_store(where: str | Path, arguments: argparse.Namespace) -> int:
             print(json.dumps([asdict(one) for one in found]))
         else:
             for one in found:
-                print(one_line(f"{one.table}: {one.reason}"))
+                print(one_line(f"{one.table} {one.id}: {one.reason}"))
         if not found:
             notice("Every row can be read.")
         elif arguments.quarantine:

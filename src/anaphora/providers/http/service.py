@@ -211,7 +211,7 @@ class Service:
         variable = self._vendor.key_variable
         if variable is None and self._options.base_url is not None and self._options.api_key is None:
             variable = ANY_KEY
-        return Answerer(self.name, variable, model, tuple(filter(None, secrets)), address)
+        return Answerer(self.name, variable, model, tuple(filter(None, secrets)), address, has_key=any(secrets))
 
     def _wire(self, model: str) -> Wire:
         who, card = self._who(model), self._cards.get(model, ModelCard())
@@ -237,10 +237,11 @@ class Service:
         return await self.ask(question.path, question.body)
 
     async def _window(self, model: str) -> tuple[int | None, bool]:
-        """Gives the context window that the service reports within 3 seconds (else None), and True if the service was reached."""
+        """Gives the context window that the service reports within a moment (else None), and True if the service was reached."""
         wire = self._wire(model)
         reached = False
-        with anyio.move_on_after(_WINDOW_SECONDS):
+        limit = self._options.deadlines or Deadlines()
+        with anyio.move_on_after(min(_WINDOW_SECONDS, limit.first_byte / 4)):
             for question in wire.about(model, self.base_url):
                 try:
                     answer = await self._asked(question)

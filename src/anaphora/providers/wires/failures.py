@@ -60,6 +60,7 @@ class Answerer:
     model: str = ""
     secrets: tuple[str, ...] = field(default=(), repr=False)
     address: str = ""
+    has_key: bool = True
 
     @property
     def service(self) -> str:
@@ -166,6 +167,8 @@ def _by_status(status: int, who: Answerer, message: str, kind: str) -> tuple[typ
 
 
 def _key_advice(who: Answerer) -> str:
+    if not who.has_key:
+        return "No key was sent: set ANAPHORA_API_KEY, or name its variable (--key-env NAME, key_env= in Python)."
     return f"Check the variable {who.key_variable}." if who.key_variable else "Check the API key."
 
 

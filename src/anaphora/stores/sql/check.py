@@ -52,6 +52,9 @@ def quarantine(database: Database) -> list[Unreadable]:
     return [one for one, _ in found]
 
 
+_USAGE, _SETTINGS = "its usage cannot be read", "its settings cannot be read"
+# The column of a conversation that alone is emptied; its messages and its title stay.
+_SMALL = {_USAGE: "usage", _SETTINGS: "settings"}
 _WHERE = {"messages": "number = ?", "conversations": "owner = ? AND id = ?", "facts": "owner = ? AND id = ?"}
 
 
@@ -65,10 +68,10 @@ def _found(database: Database) -> Iterator[tuple[Unreadable, tuple[Any, ...]]]:
     for owner, *row in database.execute(f"SELECT owner, {CONVERSATION} FROM conversations").fetchall():
         try:
             conversation_of(row)
-            reason = "" if usage_of(row[7]) is not None else "its usage cannot be read"
-            reason = reason or ("" if settings_of(row[11]) is not None else "its settings cannot be read")
+            small = (_USAGE, usage_of(row[7])), (_SETTINGS, settings_of(row[11]))
+            reason = next((told for told, value in small if value is None), "")
         except UnreadableRow as error:
-            reason = str(error)
+            reason = error.reason
         if reason:
             yield Unreadable("conversations", str(owner), str(row[0]), str(row[0]), reason), (owner, row[0])
     for owner, *row in database.execute(f"SELECT owner, {_FACT} FROM facts").fetchall():
@@ -80,7 +83,7 @@ def _reason_of_message(row: Sequence[Any]) -> str:
     try:
         entry_of(row)
     except UnreadableRow as error:
-        return str(error)
+        return error.reason
     usage = row[9]
     return "its usage cannot be read" if usage is not None and usage_of(usage) is None else ""
 
@@ -88,8 +91,14 @@ def _reason_of_message(row: Sequence[Any]) -> str:
 def _mend(database: Database, one: Unreadable, place: tuple[Any, ...]) -> None:
     if one.table == "facts":
         database.execute("DELETE FROM facts WHERE owner = ? AND id = ?", place)
+    elif one.table == "conversations" and one.reason in _SMALL:
+        column = _SMALL[one.reason]
+        database.execute(f"UPDATE conversations SET {column} = '{{}}' WHERE owner = ? AND id = ?", place)
     elif one.table == "conversations":
-        number = "coalesce((SELECT count(*) FROM messages WHERE messages.owner = conversations.owner AND conversation = id), 0)"
+        number = (
+            "coalesce((SELECT count(*) FROM messages"
+            " WHERE messages.owner = conversations.owner AND conversation = conversations.id), 0)"
+        )
         database.execute(
             f"UPDATE conversations SET id = {_NAME}, title = '', system = NULL, usage = '{{}}', model = '', learned = 0,"
             " settings = '{}',"
