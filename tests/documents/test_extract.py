@@ -56,6 +56,8 @@ def test_what_cannot_be_read_is_said_with_the_reason(name: str, data: bytes, rea
 @pytest.mark.parametrize(
     ("text", "encoding"),
     [
+        ("Le café français est très bon, à côté de la forêt. Noël, où, ça, œuvre.\nIl a été élevé là-bas.\n", "cp1252"),
+        ("Příliš žluťoučký kůň úpěl ďábelské ódy. Čeština je krásný jazyk, řekl učitel.\n", "cp1250"),
         ("Stadt;Straße;Preis\nKöln;Große Neugasse;12,50 €\nZürich;Bahnhofstraße;9,90 €\n", "cp1252"),
         ("name,city\n田中,東京\n佐藤,大阪\n", "cp932"),
         ("北京的天气很好，上海也很好。", "gb18030"),
