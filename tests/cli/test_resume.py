@@ -1,6 +1,8 @@
 """A conversation that is resumed goes on with its own model, address, prompt, persona and tools; flags hold over them."""
 
 import json
+import sqlite3
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -174,6 +176,35 @@ def test_an_empty_persona_is_none_and_no_reason_to_complain(loopback: Loopback):
     assert "persona from here on: none, not tutor." in told
     body, told = ask(loopback, "-c", "three")
     assert (system_of(body), "not there" in told) == ("", False)
+
+
+@pytest.mark.parametrize("name", ["base_url", "key_env", "tools", "mcp", "persona"])
+def test_a_database_from_elsewhere_has_no_key_and_no_file_sent_anywhere(loopback: Loopback, tmp_path: Path, name: str):
+    (tmp_path / "mine.md").write_text("private words")
+    (tmp_path / "mcp.json").write_text('{"mcpServers": {}}')
+    theirs = {
+        "base_url": f"{loopback.url}?elsewhere",
+        "key_env": "MY_SECRET",
+        "tools": [f"files:{tmp_path}"],
+        "mcp": str(tmp_path / "mcp.json"),
+        "persona": str(tmp_path / "mine.md"),
+    }
+    ask(loopback, "-m", "small", "--base-url", loopback.url, "one")
+    with closing(sqlite3.connect(user_data_path("anaphora") / "anaphora.db")) as database, database:
+        (settings,) = database.execute("SELECT settings FROM conversations").fetchone()
+        changed = {**json.loads(settings), name: theirs[name]}
+        database.execute("UPDATE conversations SET settings = ?", (json.dumps(changed),))
+    asked = len(loopback.seen)
+    loopback.answer(stream("Fine."))
+    done = run(
+        "-c", "two", environment={"ANAPHORA_CONTEXT_WINDOW": "8000", "MY_SECRET": "sk-canary", "ANAPHORA_API_KEY": "sk-any"}
+    )
+    assert "of this conversation was not set here, so it is not used" in done.stderr
+    for request in loopback.seen[asked:]:
+        assert "elsewhere" not in request.line
+        assert request.headers.get("authorization") == "Bearer sk-any"
+        assert "private words" not in str(request.body)
+        assert not request.body or "tools" not in request.json
 
 
 @pytest.mark.slow

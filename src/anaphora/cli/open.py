@@ -9,10 +9,12 @@ from pathlib import Path
 
 from platformdirs import user_data_path
 
+from anaphora.chat.stored_settings import given_settings
 from anaphora.cli.choose import chosen
 from anaphora.cli.options import choose_model, options_of, persona_of
 from anaphora.cli.past import past_conversations
 from anaphora.cli.resume import go_on, keep_in_memory, open_model, settled
+from anaphora.cli.said_here import remember
 from anaphora.cli.session import Invocation, Session
 from anaphora.cli.terminal.notice import notice
 from anaphora.cli.terminal.progress import Bar
@@ -41,6 +43,7 @@ def open_bot(arguments: argparse.Namespace, *, chat: bool = False) -> Session:
     if why and not quiet:
         notice(f"{model}: {why}")
     options = options_of(invocation, settings, model, kept)
+    remember(given_settings(model, options))
     bot = open_model(model, options, quiet=quiet)
     if chat:
         index_all(bot)

@@ -11,6 +11,7 @@ from anaphora.chat.options import ChatbotOptions
 from anaphora.chat.stored_settings import given_settings, merged_settings, usable_settings
 from anaphora.cli.options import choose_model, options_of, persona_named, persona_of
 from anaphora.cli.past import OWNER
+from anaphora.cli.said_here import remember, set_elsewhere
 from anaphora.cli.session import Invocation, Session
 from anaphora.cli.terminal.download import fetch_with_progress
 from anaphora.cli.terminal.notice import notice
@@ -37,6 +38,7 @@ def reopen(session: Session, settings: Settings) -> None:
     """Goes on with other settings over the same store. Raises ConfigError and ProviderError."""
     model, _ = choose_model(settings, persona_of(settings))
     options = options_of(session.invocation, settings, model, session.options.get("store"))
+    remember(given_settings(model, options))
     session.replace_bot(open_model(model, options, quiet=session.quiet), options, settings)
 
 
@@ -56,7 +58,11 @@ def go_on(session: Session, info: ConversationInfo) -> None:
 
 def settled(invocation: Invocation, info: ConversationInfo) -> Settings:
     """Gives the settings with which a conversation goes on: its own, with flags over them."""
-    stored = _as_settings(info.settings)
+    foreign = set_elsewhere(usable_settings(info.settings))
+    stored = {name: value for name, value in _as_settings(info.settings).items() if name not in foreign}
+    for name in foreign:
+        if name not in invocation.flags:
+            notice(f"The {_TOLD[name]} of this conversation was not set here, so it is not used: {info.settings[name]}")
     for name, is_there in (("persona", _is_persona), ("mcp", _is_file)):
         if stored.get(name) and name not in invocation.flags and not is_there(stored[name]):
             notice(f"The {name} of this conversation is not there any more: {stored[name]}")

@@ -17,11 +17,12 @@ from anaphora.providers.base import Provider, Request
 from anaphora.providers.wires.base import MOST_TOKENS, name_text, token_count
 from anaphora.values.codec import repaired_json
 from anaphora.values.events import Ended, ImageDelta, ProviderEvent, TextDelta, ThinkingDelta, ToolCallDelta
-from anaphora.values.message import Finish, Usage, repaired_text
+from anaphora.values.message import Finish, Usage, is_worse, repaired_text
 
 # Text, thinking and arguments of one answer together, in characters. Nobody reads more.
 MOST_ANSWER_CHARACTERS = 4 << 20
 # The pictures of one answer, in bytes.
+MOST_CALLS = 128
 MOST_PICTURE_BYTES = 32 << 20
 _END = object()
 _FINISHES = frozenset({"stop", "length", "tool_calls", "content_filter", "unknown"})
@@ -31,8 +32,13 @@ async def checked_events(provider: Provider, request: Request) -> AsyncGenerator
     """Yields the events of one answer. Raises ProviderError and ConfigError, also for errors of the provider's own."""
     characters = picture_bytes = 0
     halves = _HalfCharacters()
-    async with aclosing(provider.stream(request)) as events:
+    end: Ended | None = None
+    calls: set[int] = set()
+    async with aclosing(_begun(provider, request)) as events:
         while (event := await _next(provider, events)) is not _END:
+            if end is not None and not _is_worse_end(_checked(provider, event), end):
+                # After the end comes nothing but a worse end.
+                continue
             if type(event) is TextDelta and type(event.text) is str:
                 characters += len(event.text)
                 if halves.held or not event.text.isascii():
@@ -43,7 +49,16 @@ async def checked_events(provider: Provider, request: Request) -> AsyncGenerator
                 event = _checked(provider, event)
                 characters += _characters(event)
                 picture_bytes += len(event.image.data) if isinstance(event, ImageDelta) else 0
+            end = event if isinstance(event, Ended) else end
+            if isinstance(event, ToolCallDelta):
+                calls.add(event.index)
             yield event
+            if len(calls) > MOST_CALLS:
+                raise StreamInterrupted(
+                    f"{provider.name}: the answer was stopped, since it calls more than {MOST_CALLS} tools. Ask for less.",
+                    provider=provider.name,
+                    retryable=False,
+                )
             if characters > MOST_ANSWER_CHARACTERS or picture_bytes > MOST_PICTURE_BYTES:
                 raise StreamInterrupted(
                     f"{provider.name}: the answer was stopped, since it has more than "
@@ -51,6 +66,32 @@ async def checked_events(provider: Provider, request: Request) -> AsyncGenerator
                     provider=provider.name,
                     retryable=False,
                 )
+
+
+def _begun(provider: Provider, request: Request) -> AsyncGenerator[ProviderEvent, None]:
+    try:
+        events = provider.stream(request)
+    except (AnaphoraError, KeyboardInterrupt, SystemExit):
+        raise
+    except BaseException as error:
+        raise _raised(provider, error) from error
+    if not hasattr(events, "__anext__") or not hasattr(events, "aclose"):
+        name = _provider_name(provider)
+        raise ProviderError(f"{name}: its stream is no asynchronous generator, but {type(events).__name__}.", provider=name)
+    return events
+
+
+def _is_worse_end(event: ProviderEvent, end: Ended) -> bool:
+    return isinstance(event, Ended) and is_worse(event.finish, end.finish)
+
+
+def _provider_name(provider: object) -> str:
+    return str(getattr(provider, "name", "") or type(provider).__name__)
+
+
+def _raised(provider: Provider, error: BaseException) -> ProviderError:
+    name = _provider_name(provider)
+    return ProviderError(f"{name}: the provider raised {described(error)}", provider=name)
 
 
 async def _next(provider: Provider, events: AsyncGenerator[ProviderEvent, None]) -> Any:
@@ -62,8 +103,7 @@ async def _next(provider: Provider, events: AsyncGenerator[ProviderEvent, None])
     except BaseException as error:
         if is_cancelled():
             raise
-        name = str(getattr(provider, "name", "") or type(provider).__name__)
-        raise ProviderError(f"{name}: the provider raised {described(error)}", provider=name) from error
+        raise _raised(provider, error) from error
 
 
 class _HalfCharacters:
@@ -87,10 +127,13 @@ class _HalfCharacters:
 
 def _characters(event: ProviderEvent) -> int:
     match event:
-        case TextDelta(text) | ThinkingDelta(text):
+        case TextDelta(text):
             return len(text)
+        case ThinkingDelta(text, opaque):
+            return len(text) + (len(str(opaque)) if opaque else 0)
         case ToolCallDelta():
-            return len(event.arguments) + len(event.id) + len(event.name)
+            extra = len(str(event.opaque)) if event.opaque else 0
+            return len(event.arguments) + len(event.id) + len(event.name) + extra
     return 0
 
 

@@ -112,6 +112,15 @@ class Message:
         }
 
 
+# From the most harmless on.
+_FINISH_ORDER: tuple[Finish, ...] = ("stop", "tool_calls", "unknown", "length", "content_filter")
+
+
+def is_worse(finish: Finish, than: Finish | None) -> bool:
+    """True if of two finish reasons of one answer this one counts: a later, better one does not undo a cut."""
+    return than is None or _FINISH_ORDER.index(finish) > _FINISH_ORDER.index(than)
+
+
 def text_message(role: Role, text: str) -> Message:
     """A message of one text part."""
     return Message(role, (Text(text),))

@@ -31,7 +31,7 @@ from anaphora.providers.wires.text_frame import TextFrame
 from anaphora.providers.wires.tool_form import arguments_object, call_name
 from anaphora.values.codec import Json
 from anaphora.values.events import Ended, ProviderEvent, TextDelta, ThinkingDelta, ToolCallDelta
-from anaphora.values.message import Finish, Image, Message, Part, Text, Thinking, ToolCall, ToolResult, Usage
+from anaphora.values.message import Finish, Image, Message, Part, Text, Thinking, ToolCall, ToolResult, Usage, is_worse
 
 # The last version that accepts sampling parameters, for models that have them.
 VERSION = "2023-06-01"
@@ -132,6 +132,7 @@ class AnthropicDecoder:
         self._id = ""
         self._is_over = False
         self._calls: dict[str, int] = {}
+        self._inputs: dict[int, str] = {}
         self._details: dict[str, Any] = {}
 
     def feed(self, data: str, /) -> Sequence[ProviderEvent]:
@@ -166,7 +167,9 @@ class AnthropicDecoder:
         usage = Usage(total, counts["cached"], output, counts["thinking"], cache_write_tokens=counts["cache_write"])
         usage_known = usage if total or output else None
         model = self._model or self._who.model
-        return (Ended(self._finish, usage_known, model, self._details, self._id, self._raw_finish),)
+        # Arguments that came whole with the beginning of a call, and not piece by piece.
+        inputs = (ToolCallDelta(number, arguments=arguments) for number, arguments in self._inputs.items())
+        return (*inputs, Ended(self._finish, usage_known, model, self._details, self._id, self._raw_finish))
 
     def _read_envelope(self, kind: Any, event: Json) -> None:
         match kind:
@@ -187,8 +190,8 @@ class AnthropicDecoder:
         self._read_usage(event.get("usage"))
         delta = event.get("delta")
         reason = delta.get("stop_reason") if isinstance(delta, dict) else None
-        if reason:
-            self._finish, self._raw_finish = _FINISHES.get(str(reason), "unknown"), str(reason)
+        if reason and is_worse(finish := _FINISHES.get(str(reason), "unknown"), self._finish):
+            self._finish, self._raw_finish = finish, str(reason)
             if str(reason) not in {"end_turn", "max_tokens", "tool_use"}:
                 self._details["stop_reason"] = reason
 
@@ -207,6 +210,8 @@ class AnthropicDecoder:
         match block:
             case {"type": "tool_use", "id": call_id, "name": name}:
                 number = self._calls.setdefault(str(index), len(self._calls))
+                if isinstance(block.get("input"), dict) and block["input"]:
+                    self._inputs[number] = json.dumps(block["input"])
                 return (ToolCallDelta(number, name_text(call_id), name_text(name)),)
             case {"type": "redacted_thinking", "data": str(data)}:
                 return (ThinkingDelta("", {"vendor": "anthropic", "redacted": data}),)
@@ -222,8 +227,10 @@ class AnthropicDecoder:
                 return (ThinkingDelta(text),)
             case {"type": "signature_delta", "signature": str(signature)}:
                 return (ThinkingDelta("", {"vendor": "anthropic", "signature": signature}),)
-            case {"type": "input_json_delta", "partial_json": str(arguments)} if arguments:
-                return (ToolCallDelta(self._calls.get(str(index), 0), arguments=arguments),)
+            case {"type": "input_json_delta", "partial_json": str(arguments)} if arguments and str(index) in self._calls:
+                number = self._calls[str(index)]
+                self._inputs.pop(number, None)
+                return (ToolCallDelta(number, arguments=arguments),)
         return ()
 
     def _whole(self, message: Mapping[str, Any]) -> Sequence[ProviderEvent]:
@@ -238,8 +245,10 @@ class AnthropicDecoder:
             match block:
                 case {"type": "thinking", "thinking": str(text), "signature": str(signature)}:
                     events.append(ThinkingDelta(text, {"vendor": "anthropic", "signature": signature}))
-                case {"type": "tool_use", "input": arguments}:
-                    events.append(ToolCallDelta(self._calls.get(str(index), 0), arguments=json.dumps(arguments)))
+                case {"type": "tool_use", "input": arguments} if str(index) in self._calls:
+                    number = self._calls[str(index)]
+                    self._inputs.pop(number, None)
+                    events.append(ToolCallDelta(number, arguments=json.dumps(arguments)))
         return events
 
 

@@ -31,7 +31,7 @@ from anaphora.providers.wires.tool_form import arguments_object, call_name
 from anaphora.tools.base import Tool
 from anaphora.values.codec import Json
 from anaphora.values.events import Ended, ImageDelta, ProviderEvent, TextDelta, ThinkingDelta, ToolCallDelta
-from anaphora.values.message import Finish, Image, Message, Part, Text, Thinking, ToolCall, ToolResult, Usage
+from anaphora.values.message import Finish, Image, Message, Part, Text, Thinking, ToolCall, ToolResult, Usage, is_worse
 
 _FINISHES: Mapping[str, Finish] = {
     "STOP": "stop",
@@ -134,6 +134,7 @@ class GeminiDecoder:
         self._raw_finish = ""
         self._id = ""
         self._calls = 0
+        self._is_half = False
 
     def feed(self, data: str, /) -> Sequence[ProviderEvent]:
         """Reads the data of one event and gives its deltas."""
@@ -155,6 +156,7 @@ class GeminiDecoder:
         prompt = counts["prompt"] + counts["tools"]
         usage = Usage(prompt, counts["cached"], output, counts["thoughts"]) if prompt or output else None
         finish: Finish = "tool_calls" if self._calls and self._finish == "stop" else self._finish
+        finish = "length" if self._is_half and is_worse("length", finish) else finish
         return (Ended(finish, usage, self._model, response_id=self._id, raw_finish=self._raw_finish),)
 
     def _chunk(self, chunk: Mapping[str, Any]) -> Sequence[ProviderEvent]:
@@ -174,7 +176,9 @@ class GeminiDecoder:
         if not isinstance(candidates, list) or not candidates:
             self._check_prompt(chunk.get("promptFeedback"))
             return ()
-        candidate = candidates[0] if isinstance(candidates[0], dict) else {}
+        # Another candidate's end says nothing of the first's.
+        firsts = (one for one in candidates if isinstance(one, dict) and one.get("index") in {None, 0})
+        candidate = next(firsts, {})
         content = candidate.get("content")
         parts = content.get("parts") if isinstance(content, dict) else None
         parts = parts if isinstance(parts, list) else ()
@@ -183,7 +187,8 @@ class GeminiDecoder:
         if reason and reason != "FINISH_REASON_UNSPECIFIED":
             if str(reason) in _FAILED:
                 raise from_error_object(self._who, {"code": 502, "message": candidate.get("finishMessage") or reason})
-            self._finish, self._raw_finish = _FINISHES.get(str(reason), "unknown"), str(reason)
+            if is_worse(finish := _FINISHES.get(str(reason), "unknown"), self._finish):
+                self._finish, self._raw_finish = finish, str(reason)
         return events
 
     def _check_prompt(self, feedback: Any) -> None:
@@ -206,7 +211,9 @@ class GeminiDecoder:
         call = part.get("functionCall")
         if isinstance(call, dict):
             number, self._calls = self._calls, self._calls + 1
-            arguments = json.dumps(call.get("args") or {})
+            given = call.get("args")
+            arguments = json.dumps({} if given is None else given)
+            self._is_half = self._is_half or bool(call.get("willContinue"))
             call_id = name_text(call.get("id")) or f"call_{number}"
             events.append(ToolCallDelta(number, call_id, name_text(call.get("name")), arguments))
         elif isinstance(text, str) and text:

@@ -28,7 +28,7 @@ from anaphora.providers.wires.think_tags import ThinkTags
 from anaphora.providers.wires.tool_form import arguments_object, call_name, function_tool
 from anaphora.values.codec import Json
 from anaphora.values.events import Ended, ProviderEvent, ThinkingDelta, ToolCallDelta
-from anaphora.values.message import Finish, Image, Message, Usage
+from anaphora.values.message import Finish, Image, Message, Usage, is_worse
 
 # The largest default window, in tokens: every token of a window takes memory.
 LARGEST_WINDOW = 16_384
@@ -136,8 +136,9 @@ class OllamaDecoder:
         if line.get("done"):
             self._counts.read(line, prompt="prompt_eval_count", output="eval_count")
             self._details = {name: value for name, value in line.items() if name.endswith("_duration")}
-            self._raw_finish = str(line.get("done_reason") or "")
-            self._finish = _FINISHES.get(self._raw_finish, "unknown")
+            raw = str(line.get("done_reason") or "")
+            if is_worse(finish := _FINISHES.get(raw, "unknown"), self._finish):
+                self._finish, self._raw_finish = finish, raw
         message = line.get("message")
         return self._message(message) if isinstance(message, dict) else ()
 
@@ -166,7 +167,9 @@ class OllamaDecoder:
             function = call.get("function") if isinstance(call, dict) else None
             if isinstance(function, dict):
                 number, self._calls = self._calls, self._calls + 1
-                arguments = json.dumps(function.get("arguments") or {})
+                given = function.get("arguments")
+                # Some servers give them as text.
+                arguments = given if isinstance(given, str) and given else json.dumps({} if given is None else given)
                 call_id = name_text(call.get("id")) or f"call_{number}"
                 events.append(ToolCallDelta(number, call_id, name_text(function.get("name")), arguments))
         self._has_words = self._has_words or bool(events)

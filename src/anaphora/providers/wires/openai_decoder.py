@@ -12,6 +12,7 @@ import json
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, get_args
 
+from anaphora.errors import StreamInterrupted
 from anaphora.providers.models.vendors import Vendor
 from anaphora.providers.wires.base import Counts, broken_off, json_chunk, name_text
 from anaphora.providers.wires.failures import Answerer, from_error_object
@@ -20,7 +21,7 @@ from anaphora.providers.wires.text_frame import TextFrame
 from anaphora.providers.wires.think_tags import ThinkTags
 from anaphora.values.codec import Json
 from anaphora.values.events import Ended, ImageDelta, ProviderEvent, TextDelta, ThinkingDelta, ToolCallDelta
-from anaphora.values.message import Finish, Usage
+from anaphora.values.message import Finish, Usage, is_worse
 
 # The fields for thinking. A service that needs its thinking back wants it under the same name.
 THINKING = ("reasoning_content", "reasoning")
@@ -36,6 +37,8 @@ _FINISHES: Mapping[str, Finish] = {
 }
 # A larger statement of a cost, in its own units, is a mistake.
 _MOST_COST = 1e16
+# The details of thinking that go back may be so long.
+_MOST_DETAILS = 4 << 20
 _VENDOR_DETAILS = ("timings", "system_fingerprint", "provider", "service_tier")
 
 
@@ -53,6 +56,8 @@ class OpenAIDecoder:
         self._finish: Finish | None = None
         self._raw_finish = ""
         self._is_refused = False
+        # The choices whose calls are read.
+        self._with_calls: set[int] = set()
         self._id = ""
         self._bill = _Bill(vendor)
         self._model = ""
@@ -85,7 +90,7 @@ class OpenAIDecoder:
         held = [*self._split(self._text.rest()), *self._tags.rest(), *self._thoughts.close()]
         if self._finish is None:
             raise broken_off(self._who)
-        finish = "content_filter" if self._is_refused and self._finish == "stop" else self._finish
+        finish = "content_filter" if self._is_refused and self._finish in {"stop", "tool_calls"} else self._finish
         return (*held, Ended(finish, self._bill.usage(), self._model, self._details, self._id, self._raw_finish))
 
     def _words(self, text: str) -> Sequence[ProviderEvent]:
@@ -123,13 +128,14 @@ class OpenAIDecoder:
         delta = choice.get("delta") or choice.get("message")
         delta = delta if isinstance(delta, dict) else {}
         calls = delta.get("tool_calls")
-        if number and not (isinstance(calls, list) and calls):
-            return
         finish = choice.get("finish_reason")
+        self._with_calls.update({number} if isinstance(calls, list) and calls else ())
+        if number and number not in self._with_calls:
+            return
         if finish == "error":
             raise from_error_object(self._who, choice.get("error") or {"message": "the model failed", "code": 502})
-        if finish and self._finish not in {"tool_calls", "content_filter"}:
-            self._finish, self._raw_finish = _FINISHES.get(str(finish).lower(), "unknown"), str(finish)
+        if finish and is_worse(reason := _FINISHES.get(str(finish).lower(), "unknown"), self._finish):
+            self._finish, self._raw_finish = reason, str(finish)
         text = delta.get("content")
         if isinstance(text, str) and not (self._thoughts.is_open or delta.keys() - {"role", "content"}):
             yield from self._words(text) if text else ()
@@ -167,6 +173,7 @@ class _ThoughtFold:
         self._service = service
         self._field = ""
         self._pieces: list[Json] = []
+        self._size = 0
 
     @property
     def is_open(self) -> bool:
@@ -178,6 +185,9 @@ class _ThoughtFold:
         details = delta.get("reasoning_details")
         for piece in details if isinstance(details, list) else ():
             if isinstance(piece, dict):
+                self._size += len(str(piece))
+                if self._size > _MOST_DETAILS:
+                    raise StreamInterrupted(f"the thinking has details of more than {_MOST_DETAILS >> 20} MiB.", retryable=False)
                 self._add_detail(piece)
         for name in THINKING:
             text = delta.get(name)
@@ -269,6 +279,9 @@ class _ToolCallFold:
         if not isinstance(arguments, str):
             arguments = json.dumps(arguments) if arguments is not None else ""
         index = self._place(choice, call.get("index"), call_id, name, arguments)
+        if call_id and self._ids[index] == call_id and arguments and arguments.strip() == self._arguments[index].strip():
+            # The whole call once more, as some servers end with.
+            arguments = ""
         self._ids[index] = self._ids[index] or call_id
         self._names[index] = self._names[index] or name
         self._arguments[index] += arguments
@@ -281,8 +294,10 @@ class _ToolCallFold:
             return self._ids.index(call_id)
         if isinstance(given, str) and given.isdecimal() and len(given) < 10:
             given = int(given)
+        last = len(self._ids) - 1
         if type(given) is not int:
-            return self._new() if call_id or name or not self._ids else len(self._ids) - 1
+            is_rest = not (call_id or name) or self._is_rest(last, name, arguments)
+            return last if self._ids and is_rest else self._new()
         known = self._number.get((choice, given))
         if known is None or self._is_another(known, call_id, name, arguments):
             known = self._number[choice, given] = self._new()
@@ -290,11 +305,15 @@ class _ToolCallFold:
 
     def _is_another(self, known: int, call_id: str, name: str, arguments: str) -> bool:
         """True if a piece with a name is not the rest of a known call."""
-        if not name:
+        if not name or self._is_rest(known, name, arguments):
             return False
         if call_id and self._ids[known]:
             return True
         return name != self._names[known] or (_is_whole(self._arguments[known]) and arguments.startswith("{"))
+
+    def _is_rest(self, known: int, name: str, arguments: str) -> bool:
+        """True if a piece repeats the name of a call without arguments and brings them."""
+        return 0 <= known < len(self._names) and name == self._names[known] and not self._arguments[known] and bool(arguments)
 
     def _new(self) -> int:
         self._ids.append("")
