@@ -40,6 +40,8 @@ def bodies(loopback: Loopback) -> list[Any]:
             {"base_url": "http://y"},
             {"model": "m", "base_url": "http://y"},
         ),
+        # The address was meant for the first one's service.
+        ({"model": "groq:a,openai:b", "base_url": "http://x"}, {"model": "openai:c"}, {"model": "openai:c"}),
         ({"system": "Be brief."}, {"persona": "tutor"}, {"persona": "tutor"}),
         ({"persona": "tutor"}, {"system": "Be brief."}, {"persona": "tutor", "system": "Be brief."}),
     ],
@@ -164,6 +166,38 @@ async def test_damaged_settings_take_no_words_with_them(tmp_path: Path):
             await bot.conversation("a").say("again")
     async with AsyncChatbot(ScriptedProvider(echo=True), store=store) as bot:
         assert len(await bot.conversation("a").history()) == 8
+
+
+async def test_what_was_given_for_the_programs_own_service_goes_to_no_stored_address(loopback: Loopback, tmp_path: Path):
+    loopback.answer(stream("one"))
+    async with AsyncChatbot("openai:m", base_url=loopback.url, store=tmp_path / "a.db", context_window=8_000, api_key="k") as bot:
+        await bot.conversation("a").say("hi")
+    async with AsyncChatbot("openai:m", api_key="sk-canary", store=tmp_path / "a.db") as bot:
+        chosen = await bot.conversation("a")._open.bot()
+        assert str(getattr(chosen.model.provider, "base_url", "")).startswith("https://api.openai.com")
+
+
+async def test_a_model_that_was_chosen_for_a_conversation_is_at_the_stored_address(loopback: Loopback, tmp_path: Path):
+    async with AsyncChatbot("m", base_url=loopback.url, store=tmp_path / "a.db", context_window=8_000) as bot:
+        await bot.conversation("a").use(model="openai-compatible:n")
+        loopback.answer(stream("one"))
+        await bot.conversation("a").say("hi")
+    async with AsyncChatbot(store=tmp_path / "a.db") as bot:
+        loopback.answer(stream("two"))
+        await bot.conversation("a").say("hi")
+    assert bodies(loopback)[-1]["model"] == "n"
+
+
+async def test_a_program_may_leave_the_stored_options_alone(tmp_path: Path):
+    async with AsyncChatbot(ScriptedProvider(echo=True), store=tmp_path / "a.db", system="Be brief.") as bot:
+        await bot.conversation("a").say("hi")
+    async with AsyncChatbot(ScriptedProvider(echo=True), store=tmp_path / "a.db", resume=False) as bot:
+        assert await bot.conversation("a").system() == ""
+
+
+def test_a_key_for_a_variables_name_is_refused_also_beside_a_key():
+    with pytest.raises(ConfigError, match="must be the name of a variable"):
+        AsyncChatbot("openai:m", api_key="x", key_env="sk-secret")
 
 
 @pytest.mark.parametrize(

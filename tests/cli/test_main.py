@@ -344,3 +344,17 @@ def test_standard_input_is_read_no_further_than_any_model_could(tmp_path: Path):
     done = run("-m", "scripted:", "hi", stdin=b"x" * ((16 << 20) + 5))
     assert done.returncode == 2
     assert "standard input has more than 16 MiB" in done.stderr
+
+
+def test_of_several_answers_an_empty_or_cut_one_is_told(tmp_path: Path):
+    model = scripted(tmp_path, ['text: ""'], ['text: ""'])
+    done = run("-m", model, "-n", "2", "hi")
+    assert done.returncode == 1
+    assert "[1] " in done.stderr
+
+
+@pytest.mark.parametrize("address", ["htp://u:sk-canary1@host/v1", "sk-canary1", "http://host:x/v1?key=sk-canary1"])
+def test_an_address_that_cannot_be_used_is_told_without_what_may_be_a_key(address: str):
+    done = run("-m", "m", "--base-url", address, "hi")
+    assert done.returncode == 2
+    assert "sk-canary1" not in done.stderr

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from platformdirs import user_config_path, user_data_path
 from tests.doubles.loopback import Loopback, http, stream
-from tests.doubles.program import Terminal, run
+from tests.doubles.program import Terminal, run, scripted
 
 from anaphora import Chatbot
 
@@ -110,6 +110,36 @@ def test_settings_of_the_conversation_hold_over_the_file(loopback: Loopback):
     assert (body["model"], body["temperature"], body["max_tokens"]) == ("small", 0.25, 50)
 
 
+def test_todays_address_is_not_that_of_a_conversation_without_one(loopback: Loopback):
+    run("-m", "scripted:", "one")
+    user_config_path("anaphora").mkdir(parents=True, exist_ok=True)
+    (user_config_path("anaphora") / "settings.toml").write_text(f'model = "m"\nbase_url = "{loopback.url}"\n')
+    done = run("-c", "two")
+    assert (done.returncode, done.stdout) == (0, "You said: two\n")
+    assert loopback.seen == []
+    assert "base_url" not in json.loads(run("list", "--json").stdout)[0]["settings"]
+
+
+def test_a_persona_holds_over_a_system_prompt_of_the_conversation(loopback: Loopback):
+    ask(loopback, "-m", "small", "--base-url", loopback.url, "one")
+    with Chatbot("small", base_url=loopback.url, store=user_data_path("anaphora") / "anaphora.db", context_window=8_000) as bot:
+        (info,) = bot.conversations()
+        bot.conversation(info).use(system="Be a cat.")
+    body, _ = ask(loopback, "-c", "-p", "tutor", "two")
+    assert "cat" not in system_of(body)
+    assert len(system_of(body)) > 20
+
+
+def test_a_script_is_the_same_file_elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    (tmp_path / "there").mkdir()
+    scripted(tmp_path, ["text: fine"])
+    (name,) = [path.name for path in tmp_path.iterdir() if path.is_file()]
+    monkeypatch.chdir(tmp_path)
+    assert run("-m", f"scripted:{name}", "one").stdout == "fine\n"
+    monkeypatch.chdir(tmp_path / "there")
+    assert run("-c", "two").stdout == "fine\n"
+
+
 def test_without_a_store_the_newest_conversation_goes_on_and_nothing_is_kept(loopback: Loopback):
     ask(loopback, "-m", "small", "--base-url", loopback.url, "one")
     body, told = ask(loopback, "-c", "--no-store", "two")
@@ -183,7 +213,7 @@ def test_a_database_from_elsewhere_has_no_key_and_no_file_sent_anywhere(loopback
     (tmp_path / "mine.md").write_text("private words")
     (tmp_path / "mcp.json").write_text('{"mcpServers": {}}')
     theirs = {
-        "base_url": f"{loopback.url}?elsewhere",
+        "base_url": loopback.url.replace("127.0.0.1", "localhost"),
         "key_env": "MY_SECRET",
         "tools": [f"files:{tmp_path}"],
         "mcp": str(tmp_path / "mcp.json"),
@@ -201,7 +231,7 @@ def test_a_database_from_elsewhere_has_no_key_and_no_file_sent_anywhere(loopback
     )
     assert "of this conversation was not set here, so it is not used" in done.stderr
     for request in loopback.seen[asked:]:
-        assert "elsewhere" not in request.line
+        assert "localhost" not in request.headers["host"]
         assert request.headers.get("authorization") == "Bearer sk-any"
         assert "private words" not in str(request.body)
         assert not request.body or "tools" not in request.json
@@ -223,6 +253,12 @@ def test_in_a_chat_resume_goes_on_with_the_conversations_own_settings(loopback: 
         terminal.wait_for("openai-compatible:large answers from now on.")
         terminal.enter("hi")
         terminal.wait_for("Larger.")
+        terminal.enter("/new")
+        terminal.wait_for("A new conversation.")
+        terminal.enter("/system")
+        terminal.wait_for("There is no system prompt.")
+        terminal.enter("/resume old")
+        terminal.wait_for("Going on with “an old one”", times=2)
         terminal.enter("/model scripted:")
         terminal.wait_for("scripted answers from now on.")
         loopback.answer(stream("Back."))

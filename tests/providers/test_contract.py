@@ -12,7 +12,7 @@ import pytest
 from anaphora import AsyncChatbot, ScriptedProvider
 from anaphora.errors import AnaphoraError, ProviderError, StreamInterrupted
 from anaphora.providers.base import Request
-from anaphora.providers.contract import MOST_ANSWER_CHARACTERS, checked_usage
+from anaphora.providers.contract import MOST_ANSWER_CHARACTERS, MOST_CALLS, checked_usage
 from anaphora.values.codec import usage_from_json, usage_to_json
 from anaphora.values.events import Ended, ProviderEvent, TextDelta, ThinkingDelta, ToolCallDelta
 from anaphora.values.message import Usage
@@ -145,4 +145,33 @@ async def test_an_error_that_cannot_be_written_as_text_is_named_by_its_kind():
 
     async with AsyncChatbot(Wild(Mute())) as bot:
         with pytest.raises(ProviderError, match="the provider raised Mute"):
+            await bot.say("hi")
+
+
+async def test_a_later_end_counts_only_if_it_is_worse_and_nothing_comes_after_an_end():
+    async with AsyncChatbot(Wild(TextDelta("a"), Ended("length"), Ended("stop"), TextDelta("b"))) as bot:
+        answer = await bot.say("hi")
+    assert (answer.text, answer.finish) == ("a", "length")
+
+
+async def test_an_answer_calls_no_flood_of_tools():
+    calls = [ToolCallDelta(number, f"c{number}", "now", "{}") for number in range(MOST_CALLS + 5)]
+    async with AsyncChatbot(Wild(*calls, Ended("tool_calls"))) as bot:
+        with pytest.raises(StreamInterrupted, match="more than 128 tools"):
+            await bot.say("hi")
+
+
+async def test_opaque_values_count_for_the_cap():
+    blocks = [ThinkingDelta("", {"vendor": "x", "redacted": "d" * (1 << 20)}) for _ in range(6)]
+    async with AsyncChatbot(Wild(*blocks, Ended("stop"))) as bot:
+        with pytest.raises(StreamInterrupted, match="more than 4 MiB"):
+            await bot.say("hi")
+
+
+@pytest.mark.parametrize("stream", [lambda request: [], lambda request: 1 / 0])
+async def test_a_stream_that_is_none_is_an_error_of_the_provider(stream: Any):
+    provider = Wild()
+    provider.stream = stream  # type: ignore[method-assign]
+    async with AsyncChatbot(provider) as bot:
+        with pytest.raises(ProviderError):
             await bot.say("hi")

@@ -128,7 +128,8 @@ class OpenConversation:
     def _stored_models(self, name: str) -> tuple[Model, ...]:
         """Opens the model that is stored with the conversation, once."""
         if self._stored[0] != name:
-            self._stored = (name, self._source(name))
+            source = self._resumed.source
+            self._stored = (name, self._source(name) if source is None else source.models(name))
         return self._stored[1]
 
     def begin(self, task: Task, options: Options, choices: Choices, *, shape: Shape | None, is_streamed: bool) -> Turn:

@@ -179,6 +179,7 @@ _CHECKS: dict[str, Callable[[str, Any], Any]] = {
     "wait": checked_seconds,
     "context_window": _tokens,
     "titles": _is,
+    "resume": _is,
     "confirm": _function,
     "before_call": _function,
     "after_call": _function,

@@ -75,6 +75,7 @@ class ChatbotOptions(AnswerOptions, total=False):
         options hold over it.
     before_call: A function that is called with every Request before it is sent, and may give a changed one.
     after_call: A function that is called with the Request and its Ended event when an answer has come.
+    resume: False leaves alone the options that are stored with a conversation; else they hold where the bot's say nothing.
     timing: Times of the turn in seconds, as Timing(…): how often an answer is written down while it comes, for example.
     """
 
@@ -106,4 +107,5 @@ class ChatbotOptions(AnswerOptions, total=False):
     persona: Persona | str | os.PathLike[str] | None
     before_call: BeforeCall | None
     after_call: AfterCall | None
+    resume: bool | None
     timing: Timing | None

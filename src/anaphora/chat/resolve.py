@@ -17,10 +17,10 @@ from anaphora.chat.stored_settings import given_settings
 from anaphora.context.policy import Facts, Memory, Recall, Summary
 from anaphora.context.window import FitContext
 from anaphora.errors import ConfigError, MissingExtra, MissingKey, ProviderError
-from anaphora.providers.base import Deadlines, ModelRef, Provider, ProviderOptions
+from anaphora.providers.base import Deadlines, Provider, ProviderOptions
 from anaphora.providers.model import Model
 from anaphora.providers.models.card import ModelCard, own_cards
-from anaphora.providers.registry import open_provider, parse_model, parse_models
+from anaphora.providers.registry import meant_provider, open_provider, parse_model, parse_models
 from anaphora.providers.retry import Retries
 from anaphora.stores.base import Store
 from anaphora.stores.complete import completed, has_memories
@@ -62,7 +62,7 @@ class ModelSource:
             return (Model(model, "", context_window=window),)
         refs = parse_models(model, base_url=self.options.base_url)
         # The address (and so where a key is sent) and the window of one service hold for no other.
-        meant = _meant(refs) if self.provider is None else self.provider
+        meant = meant_provider(refs) if self.provider is None else self.provider
         elsewhere = ProviderOptions(deadlines=self.options.deadlines, cards=self.options.cards)
         return tuple(
             Model(open_provider(ref, self.options), ref.model, context_window=window)
@@ -75,11 +75,7 @@ class ModelSource:
         """Gives the source for models that are chosen later: the options belong to the provider of the first ``model``."""
         if not isinstance(model, str):
             return ModelSource(ProviderOptions(deadlines=self.options.deadlines, cards=self.options.cards))
-        return replace(self, provider=_meant(parse_models(model, base_url=self.options.base_url)))
-
-
-def _meant(refs: Sequence[ModelRef]) -> str:
-    return next((ref.provider for ref in refs if ref.provider == "openai-compatible"), refs[0].provider)
+        return replace(self, provider=meant_provider(parse_models(model, base_url=self.options.base_url)))
 
 
 @dataclass(frozen=True, slots=True)
@@ -182,13 +178,15 @@ def source(options: ChatbotOptions, cards: Mapping[str, ModelCard]) -> ModelSour
 def _key(options: ChatbotOptions) -> str | None:
     """Gives the key, looked up in the variable that is named for it. Raises MissingKey and ConfigError."""
     key, name = options.get("api_key"), options.get("key_env")
-    if key is not None or name is None:
+    if name is None:
         return key
     # Where somebody gives the key itself for its variable's name, it must not be shown.
     if not name.isidentifier() or name != name.upper():
         raise ConfigError(
             "key_env (--key-env) must be the name of a variable, like MY_API_KEY: put the key into the environment under it."
         )
+    if key is not None:
+        return key
     if not (key := os.environ.get(name, "").strip()):
         raise MissingKey(f"the variable {name}, which is to hold the API key, is not set.")
     return key

@@ -11,10 +11,10 @@ from typing import Any
 from urllib.parse import urlsplit, urlunsplit
 
 from anaphora.errors import ConfigError
-from anaphora.providers.registry import parse_models
+from anaphora.providers.registry import meant_provider, parse_models
 
 # They belong to the service of the model, and go with it.
-_OF_SERVICE = ("base_url", "key_env", "context_window")
+OF_SERVICE = ("base_url", "key_env", "context_window")
 
 
 def given_settings(model: object, options: Mapping[str, Any]) -> dict[str, Any]:
@@ -32,7 +32,7 @@ def merged_settings(stored: Mapping[str, Any], given: Mapping[str, Any]) -> dict
     """
     kept = dict(stored)
     if _is_other_service(stored, given):
-        kept = {name: value for name, value in kept.items() if name not in _OF_SERVICE}
+        kept = {name: value for name, value in kept.items() if name not in OF_SERVICE}
     if "base_url" in given:
         kept.pop("key_env", None)
     if "persona" in given:
@@ -48,7 +48,8 @@ def usable_settings(stored: Mapping[str, Any]) -> dict[str, Any]:
 def _has_form(name: str, value: Any) -> bool:
     if name in {"tools", "stop"} and not isinstance(value, list | str):
         return False
-    return bool(_FORMS[name](value) == value)
+    # A file may be gone; its name is right all the same.
+    return isinstance(value, str) if name == "model" else bool(_FORMS[name](value) == value)
 
 
 def _is_other_service(stored: Mapping[str, Any], given: Mapping[str, Any]) -> bool:
@@ -57,14 +58,43 @@ def _is_other_service(stored: Mapping[str, Any], given: Mapping[str, Any]) -> bo
         return after is not None and before is not None
     base_url = given.get("base_url", stored.get("base_url"))
     try:
-        services = [{ref.provider for ref in parse_models(name, base_url=base_url)} for name in (before, after)]
+        services = [meant_provider(parse_models(name, base_url=base_url)) for name in (before, after)]
     except ConfigError:
         return True
-    return services[0].isdisjoint(services[1])
+    return services[0] != services[1]
 
 
 def _text(value: Any) -> str | None:
     return value if isinstance(value, str) else None
+
+
+def _model(value: Any) -> str | None:
+    """A model's name; a file is named by its whole path, since elsewhere a relative one would be another."""
+    if not isinstance(value, str):
+        return None
+    provider, _, name = value.partition(":")
+    is_file = provider in {"local", "scripted"} and name and os.path.isfile(name)  # noqa: PTH113
+    return f"{provider}:{os.path.abspath(name)}" if is_file else value  # noqa: PTH100
+
+
+def _count(value: Any) -> int | None:
+    return value if type(value) is int and value >= 1 else None
+
+
+def _whole(value: Any) -> int | None:
+    return value if type(value) is int else None
+
+
+def _temperature(value: Any) -> float | None:
+    return value if _number(value) is not None and 0 <= value <= 2 else None
+
+
+def _seconds(value: Any) -> float | None:
+    return value if _number(value) is not None and 0 < value < float("inf") else None
+
+
+def _dollars(value: Any) -> float | None:
+    return value if _number(value) is not None and 0 <= value < float("inf") else None
 
 
 def _number(value: Any) -> float | None:
@@ -104,18 +134,18 @@ def _stop(value: Any) -> Any:
 
 
 _FORMS: dict[str, Callable[[Any], Any]] = {
-    "model": _text,
+    "model": _model,
     "base_url": _address,
     "key_env": _text,
-    "context_window": _number,
+    "context_window": _count,
     "system": _text,
     "persona": _persona,
     "tools": _names,
     "mcp": _path,
-    "temperature": _number,
-    "max_tokens": _number,
-    "seed": _number,
+    "temperature": _temperature,
+    "max_tokens": _count,
+    "seed": _whole,
     "stop": _stop,
-    "max_cost": _number,
-    "deadlines": _number,
+    "max_cost": _dollars,
+    "deadlines": _seconds,
 }

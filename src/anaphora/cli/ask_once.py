@@ -120,15 +120,19 @@ def _ask_often(session: Session, question: Question, *, as_json: bool) -> int:
             answers = session.conversation.candidates(question.text, question.answers, images=question.images)
     finally:
         session.bot.close()
+    came = any(answer.text.strip() or answer.images for answer in answers)
     if as_json:
         print(json.dumps([_as_json(answer) for answer in answers]))
-        return 0
+        return OK if came else FAILED
     for number, answer in enumerate(answers, 1):
         print(f"{'' if number == 1 else chr(10)}[{number}]")
         show_whole(answer.text)
+    for number, answer in enumerate(answers, 1):
+        for line in (*answer.warnings, *cut_lines(answer)) if not session.quiet or not came else ():
+            notice(f"[{number}] {line}")
     if not session.quiet and sys.stderr.isatty():
         notice("The conversation goes on from the first; /branches in anaphora -c shows the others.")
-    return 0
+    return OK if came else FAILED
 
 
 def _read(conversation: Conversation, question: Question) -> None:

@@ -71,12 +71,12 @@ def _command_meant(arguments: argparse.Namespace, argv: Sequence[str]) -> str | 
     words = arguments.question
     if not words or "--" in argv or any(len(word.split()) != 1 for word in words):
         return None
-    word = words[0].lower()
+    word = words[0].lower().rstrip(".!?") if len(words) == 1 else words[0].lower()
     if word in VERBS and words[0] in argv[1:] and (len(words) == 1 or takes(word, words[1:])):
         told = f"a command goes first: anaphora {' '.join([word, *words[1:]])} …"
     elif len(words) > 1:
         return None
-    elif word in {"config", "settings"}:
+    elif word in {"config", "settings", "setings", "setting"}:
         from anaphora.settings import config_folder
 
         told = f"settings stand in {config_folder() / 'settings.toml'}."

@@ -51,6 +51,7 @@ def open_bot(arguments: argparse.Namespace, *, chat: bool = False) -> Session:
     for line in told:
         session.tell(line)
     if info is not None:
+        session.borrow()
         go_on(session, info)
     return session
 

@@ -77,6 +77,8 @@ def bot_options(settings: Settings) -> ChatbotOptions:
         deadlines_of(settings.timeout, "the timeout (--timeout)")
     return ChatbotOptions(
         owner=OWNER,
+        # The program itself decides what of a conversation's own settings holds.
+        resume=False,
         wait=5.0,
         context_window=settings.context_window,
         base_url=settings.base_url,

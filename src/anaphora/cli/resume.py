@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from anaphora.chat.options import ChatbotOptions
-from anaphora.chat.stored_settings import given_settings, merged_settings, usable_settings
+from anaphora.chat.stored_settings import OF_SERVICE, given_settings, merged_settings, usable_settings
 from anaphora.cli.options import choose_model, options_of, persona_named, persona_of
 from anaphora.cli.past import OWNER
 from anaphora.cli.said_here import remember, set_elsewhere
@@ -18,6 +19,7 @@ from anaphora.cli.terminal.notice import notice
 from anaphora.errors import ConfigError
 from anaphora.settings import Settings, with_stored
 from anaphora.stores.inmemory import InMemoryStore
+from anaphora.stores.records import new_conversation_id
 from anaphora.sync.chatbot import Chatbot
 from anaphora.sync.portal import portal
 from anaphora.values.transcript import ConversationInfo, Entry, shortened
@@ -31,7 +33,18 @@ def resume(session: Session, info: ConversationInfo) -> None:
     settings = settled(session.invocation, info)
     if settings != session.settings:
         reopen(session, settings)
+    session.borrow()
     go_on(session, info)
+
+
+def begin(session: Session) -> None:
+    """Begins a new conversation, with the model that answers now, and not with the prompt and the tools of a resumed one."""
+    base = session.invocation.base
+    own = replace(session.settings, system=base.system, persona=base.persona, tools=base.tools, mcp=base.mcp)
+    if session.origin.is_borrowed and session.settings != own:
+        reopen(session, own)
+    session.borrow(is_borrowed=False)
+    session.switch(session.bot.conversation(new_conversation_id()))
 
 
 def reopen(session: Session, settings: Settings) -> None:
@@ -67,7 +80,12 @@ def settled(invocation: Invocation, info: ConversationInfo) -> Settings:
         if stored.get(name) and name not in invocation.flags and not is_there(stored[name]):
             notice(f"The {name} of this conversation is not there any more: {stored[name]}")
             stored[name] = ""
-    return with_stored(invocation.base, merged_settings(stored, invocation.flags), invocation.flags)
+    base = invocation.base
+    if "model" in stored and "model" not in invocation.flags:
+        # Today's address and key of another service are not those of this conversation.
+        own: dict[str, Any] = {name: None for name in OF_SERVICE if name not in stored and name not in invocation.flags}
+        base = replace(base, **own)
+    return with_stored(base, merged_settings(stored, invocation.flags), invocation.flags)
 
 
 def _as_settings(stored: Mapping[str, Any]) -> dict[str, Any]:
@@ -125,8 +143,10 @@ def _plain(name: str, value: object) -> str:
 
 def _hold_flags(session: Session, info: ConversationInfo) -> None:
     """Lets flags hold over a system prompt or a model that was set for the conversation alone, by /system for example."""
-    if "system" in session.invocation.flags and info.system is not None and info.system != session.settings.system:
-        session.conversation.use(system=session.settings.system)
+    flags = session.invocation.flags
+    if info.system is not None and ("system" in flags or "persona" in flags):
+        persona = persona_of(session.settings)
+        session.conversation.use(system=session.settings.system or (persona.prompt if persona else ""))
     if "model" in session.invocation.flags and info.model:
         session.conversation.use(model="")
 

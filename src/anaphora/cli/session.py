@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from anaphora.chat.options import ChatbotOptions
@@ -38,6 +38,14 @@ class Invocation:
     chat: bool = False
 
 
+@dataclass(frozen=True, slots=True)
+class SettingsOrigin:
+    """Where the settings in force come from: ``is_borrowed`` from a resumed conversation; ``left`` had an address before."""
+
+    left: Settings | None = None
+    is_borrowed: bool = False
+
+
 class Session:
     """The bot, its open conversation, and the options and settings that the bot was opened with.
 
@@ -63,7 +71,7 @@ class Session:
         self.say = say
         self.listed: tuple[str, ...] = ()
         self.written: set[str] = set()
-        self.left: Settings | None = None
+        self.origin = SettingsOrigin()
         self._images: tuple[Image, ...] = ()
         self._forget_typed: Callable[[str], None] = lambda _: None
 
@@ -87,7 +95,12 @@ class Session:
 
     def leave(self, settings: Settings) -> None:
         """Remembers the address that a service was at before another one answers, for the way back."""
-        self.left = settings if settings.base_url is not None else self.left
+        if settings.base_url is not None:
+            self.origin = replace(self.origin, left=settings)
+
+    def borrow(self, *, is_borrowed: bool = True) -> None:
+        """Notes that the settings in force are those of a conversation, and not the user's own."""
+        self.origin = replace(self.origin, is_borrowed=is_borrowed)
 
     def number(self, conversations: Sequence[str]) -> None:
         """Remembers the ids of the conversations that were shown with numbers, so that a number names one of them."""
@@ -96,11 +109,13 @@ class Session:
     def writes(self, path: str, *, force: bool) -> bool:
         """True if the chat may write this file: it is new, its own, or the person agrees. Raises ConfigError."""
         allowed = may_write(path, force=force, own=self.written)
-        if allowed:
-            self.written.add(full_path(path))
-        else:
+        if not allowed:
             self.say("Nothing was written.")
         return allowed
+
+    def wrote(self, path: str) -> None:
+        """Notes a file that the chat wrote itself."""
+        self.written.add(full_path(path))
 
     def attach(self, image: Image) -> None:
         """Keeps a picture for the next message."""

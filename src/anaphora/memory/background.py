@@ -219,7 +219,7 @@ async def _written(view: View, billing: Billing, writer: Model, entries: Sequenc
     request = partial(summary_request, entries, length=length, room=room, own_prompt=own)
     messages, options = await run_in_thread(request)
     answer, finish = await billing.request(view.scope, writer, writer.request(messages, options, "summary", stable=0))
-    text = None if finish == "content_filter" else accepted(answer, length=length)
+    text = None if finish in {"content_filter", "unknown"} else accepted(answer, length=length)
     if text is None:
         raise UnreadableAnswer(f"the summary of {len(entries)} messages was empty, refused or broken", provider=str(writer))
     size = await view.model.text_size(text)

@@ -17,6 +17,9 @@ from anaphora.values.usage import Purpose
 
 _KEPT_COUNTS = 32
 
+# A stated cost of less than such a part of the price is not believed.
+_LEAST_STATED = 100
+
 
 class Model:
     """One model of one provider. ``context_window`` (tokens) overrides what the provider says."""
@@ -135,7 +138,12 @@ class Model:
 
     async def priced(self, usage: Usage | None) -> Usage | None:
         """Gives the usage with its cost, from the provider's report or from the model's prices."""
-        return usage if usage is None or usage.cost is not None else replace(usage, cost=await self.cost(usage))
+        if usage is None:
+            return None
+        own = await self.cost(usage)
+        # A service that states next to nothing for a model with a price has left something out: a limit must hold.
+        is_stated = usage.cost is not None and (own is None or usage.cost >= own / _LEAST_STATED)
+        return usage if is_stated else replace(usage, cost=own)
 
     def calibrate(self, estimate: Estimate) -> None:
         """Sets an estimate that was learned earlier."""

@@ -6,6 +6,7 @@ Packages add providers by the entry-point group ``anaphora.providers``: function
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from difflib import get_close_matches
 from functools import cache
 from importlib import import_module
@@ -49,6 +50,11 @@ def parse_models(text: str, *, base_url: str | None = None) -> list[ModelRef]:
         return [parse_model(text.strip(), base_url=base_url)]
     known = "|".join(map(re.escape, _factories()))
     return [parse_model(one.strip(), base_url=base_url) for one in re.split(rf",(?=\s*(?:(?:{known})\s*(?:,|$)|[\w-]+:))", text)]
+
+
+def meant_provider(refs: Sequence[ModelRef]) -> str:
+    """Gives the provider that an address, a key and a window are meant for: openai-compatible, else that of the first model."""
+    return next((ref.provider for ref in refs if ref.provider == "openai-compatible"), refs[0].provider)
 
 
 def open_provider(ref: ModelRef, options: ProviderOptions) -> Provider:

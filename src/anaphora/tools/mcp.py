@@ -34,6 +34,8 @@ _PAUSE_SECONDS = 60.0
 _MOST_PAGES = 100
 # Longer descriptions are cut, in characters.
 _LONGEST_TEXT = 2_000
+# What stands in an address beside its host may be a key.
+_ADDRESS = re.compile(r"(https?://)[^\s'\"]*")
 _NO_NAME = re.compile(r"[^a-zA-Z0-9_-]")
 # The code of the official package for a closed connection.
 _CONNECTION_CLOSED = -32000
@@ -243,7 +245,7 @@ class _OneLine(logging.Handler):
     """Reports what the official package logs (a server's output beside the protocol) in one line, and without a traceback."""
 
     def emit(self, record: logging.LogRecord) -> None:
-        logging.getLogger("anaphora").info("MCP: %s", " ".join(record.getMessage().split())[:300])
+        logging.getLogger("anaphora").info("MCP: %s", _ADDRESS.sub(r"\1…", " ".join(record.getMessage().split()))[:300])
 
 
 def _tool(server: MCPServer, told: Any) -> Tool:

@@ -49,6 +49,10 @@ class ModelAnswer:
     replaced: tuple[Usage | None, ...] = ()
 
 
+# Estimates are not wrong by such a factor.
+_LEAST_REPORTED = 20
+
+
 def estimated_usage(prepared: Prepared, said: Message) -> Usage:
     """Estimates the usage of an answer whose provider reported none, thinking included."""
     model = prepared.model
@@ -57,10 +61,11 @@ def estimated_usage(prepared: Prepared, said: Message) -> Usage:
 
 
 def believable(usage: Usage | None, estimate: Usage) -> Usage | None:
-    """Gives a reported usage with our estimate where it reports nothing at all: nobody answers for nothing."""
+    """Gives a reported usage with our estimate where it reports next to nothing: nobody answers for nothing."""
     if usage is None:
         return None
-    sent, said = usage.input_tokens or estimate.input_tokens, usage.output_tokens or estimate.output_tokens
+    sent = usage.input_tokens if usage.input_tokens * _LEAST_REPORTED >= estimate.input_tokens else estimate.input_tokens
+    said = usage.output_tokens if usage.output_tokens * _LEAST_REPORTED >= estimate.output_tokens else estimate.output_tokens
     return replace(usage, input_tokens=sent, output_tokens=said)
 
 

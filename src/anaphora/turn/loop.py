@@ -163,8 +163,9 @@ async def _end_answer(turn: TurnParts, given: ModelAnswer, progress: Progress, r
         # The guard's words come after those that it let pass.
         told = Text(f"\n\n{given.refusal}" if message.text else given.refusal)
         message, status = replace(message, parts=(*message.parts, told)), "refused"
+    _warn_of_end(turn, given)
     if not calls_tools:
-        _warn(turn, message, given)
+        _warn_of_emptiness(turn, message, given)
     usage = await model.priced(believable(given.ended.usage, estimated_usage(given.prepared, message)))
     size = await model.size(message)
     call = await _call(turn, given.prepared, message, usage, came=bool(given.message.parts) or given.refusal is not None)
@@ -187,14 +188,18 @@ async def _end_answer(turn: TurnParts, given: ModelAnswer, progress: Progress, r
     return _Answered(given, entry, progress, calls_tools)
 
 
-def _warn(turn: TurnParts, message: Message, given: ModelAnswer) -> None:
-    """Tells of an answer that is not whole, or empty."""
+def _warn_of_end(turn: TurnParts, given: ModelAnswer) -> None:
+    """Tells of an answer that may not be whole."""
     ended = given.ended
     if ended.finish == "content_filter":
         turn.events.put(Warned("a filter of the service ended the answer: it may not be whole"))
     elif ended.finish == "unknown":
         reason = f"the service ended the answer for a reason that is not known ({ended.raw_finish})"
         turn.events.put(Warned(f"{reason}: it may not be whole"))
+
+
+def _warn_of_emptiness(turn: TurnParts, message: Message, given: ModelAnswer) -> None:
+    """Tells of an answer in which there is nothing."""
     if given.refusal is None and not any(isinstance(part, Image) for part in message.parts) and not message.text.strip():
         calls = ", ".join(call.name for call in message.tool_calls)
         told = f"called tools that it was not offered ({calls}), and said nothing" if calls else "gave an empty answer"

@@ -100,7 +100,7 @@ def test_long_descriptions_are_cut_and_too_many_tools_are_left_out_and_said():
         ("tools.1.custom.input_schema: input_schema does not support oneOf", "b"),
         ("Invalid 'tools[2].function.name': string does not match", "c"),
         ("Invalid schema for function 'a': 'uri' is not a valid format.", "a"),
-        ("GenerateContentRequest.tools[0].function_declarations[1].parameters: unknown", "a"),
+        ("GenerateContentRequest.tools[0].function_declarations[1].parameters: unknown", "b"),
         ("the functions 'a' and 'b' clash", None),
         ("the request was refused", None),
         ("tools[7] is wrong", None),
@@ -109,3 +109,12 @@ def test_long_descriptions_are_cut_and_too_many_tools_are_left_out_and_said():
 def test_the_tool_that_an_error_names_is_found(message: str, name: str | None):
     found = refused_tool(message, [made(one) for one in "abc"])
     assert (found and found.name) == name
+
+
+@pytest.mark.parametrize(
+    "parameters",
+    [None, [], True, {"type": "object", "anyOf": 5}, {"type": "object", "properties": {"a": {"default": float("nan")}}}],
+)
+def test_a_schema_that_is_none_ends_no_conversation(parameters: Any):
+    (fitted,), _ = fitted_tools([Tool("attach", "Attach.", parameters, run)])
+    json.dumps(fitted.parameters, allow_nan=False)

@@ -67,14 +67,19 @@ async def test_the_end_replaces_the_pieces(tmp_path: Path):
     await store.aclose()
 
 
-async def test_a_damaged_piece_takes_only_what_follows_it(tmp_path: Path):
+@pytest.mark.parametrize("damage", ["no JSON", '["no JSON", {"a": 1}]', '{"a": "no JSON"}'])
+async def test_a_damaged_piece_takes_only_what_follows_it(tmp_path: Path, damage: str):
     path = tmp_path / "a.db"
     store = SQLiteStore(path)
     await begun(store)
     await store.aclose()
     with closing(sqlite3.connect(path)) as database, database:
-        database.execute("UPDATE pieces SET added = 'no JSON' WHERE place = 3")
+        database.execute("UPDATE pieces SET added = ? WHERE place = 3", (damage,))
     other = SQLiteStore(path)
     await other.acquire(HERE, seconds=5)
     assert (await other.transcript(HERE))[-1].text == "".join(WORDS[:4])
     await other.aclose()
+    # What could not be put together is set aside, and not deleted.
+    aside = str(rows(path, "SELECT row FROM quarantine WHERE source = 'pieces'"))
+    assert "no JSON" in aside
+    assert WORDS[-1].split()[0] in aside

@@ -14,7 +14,7 @@ from anaphora.cli.attachments import guessed_encoding, is_picture
 from anaphora.cli.chat.memory_commands import context, forget, memories, remember
 from anaphora.cli.choose import chosen
 from anaphora.cli.options import model_of_service, names_provider
-from anaphora.cli.resume import reopen, resume
+from anaphora.cli.resume import begin, reopen, resume
 from anaphora.cli.session import Leave, Request, Session
 from anaphora.cli.terminal.listing import conversation_lines, hit_lines, one_line
 from anaphora.cli.terminal.sanitize import sanitized
@@ -27,7 +27,6 @@ from anaphora.personas.persona import load_persona, persona_names
 from anaphora.providers.models.vendors import VENDORS
 from anaphora.providers.registry import parse_models
 from anaphora.settings import config_folder
-from anaphora.stores.records import new_conversation_id
 from anaphora.sync.conversation import Conversation
 from anaphora.transfer.files import replacing
 from anaphora.transfer.markdown import date_text
@@ -72,7 +71,7 @@ def _help(session: Session, _: str) -> None:
 
 
 def _new(session: Session, _: str) -> None:
-    session.switch(session.bot.conversation(new_conversation_id()))
+    begin(session)
     session.say("A new conversation.")
 
 
@@ -106,7 +105,7 @@ def _model(session: Session, name: str) -> None:
         return
     settings = session.settings
     service = session.bot.model.partition(":")[0]
-    left = session.left
+    left = session.origin.left
     if settings.base_url is None and left is not None and not names_provider(name):
         # Back to the server that was left for another service.
         settings = replace(settings, base_url=left.base_url, key_env=left.key_env, context_window=left.context_window)
@@ -210,6 +209,7 @@ def _save(session: Session, path: str) -> None:
     path, force = _forced(path)
     if session.writes(_path(path), force=force):
         session.conversation.save(_path(path))
+        session.wrote(_path(path))
         session.say(f"Saved to {path}.")
 
 
@@ -229,6 +229,7 @@ def _export(session: Session, path: str) -> None:
     if session.writes(_path(path), force=force):
         with replacing(_path(path)) as file:
             file.write(exported_text(session.conversation, form_of(path)))
+        session.wrote(_path(path))
         session.say(f"Written to {path}.")
 
 
@@ -244,6 +245,7 @@ def _pictures(session: Session, path: str) -> None:
             Path(_path(path)).write_bytes(pictures[-1].data)
         except OSError as error:
             raise TranscriptFileError(path, f"cannot be written: {error.strerror or error}.") from error
+        session.wrote(_path(path))
         session.say(f"Written to {path}: {pictures[-1].media_type}, {len(pictures[-1].data):,} bytes.")
 
 

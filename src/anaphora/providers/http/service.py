@@ -31,7 +31,7 @@ from anaphora.providers.wires.base import CatalogRequest, Wire, WireDecoder
 from anaphora.providers.wires.failures import Answerer, unreadable
 from anaphora.providers.wires.json_lines import LineParser
 from anaphora.providers.wires.sse import SSEParser
-from anaphora.values.address import is_near
+from anaphora.values.address import is_near, secrets_in
 from anaphora.values.codec import Json
 from anaphora.values.events import ProviderEvent
 
@@ -206,12 +206,14 @@ class Service:
             return await self._http.ask(who, path, body)
 
     def _who(self, model: str) -> Answerer:
-        secrets = (self._key, *self._options.headers.values())
+        secrets = (self._key, *self._options.headers.values(), *secrets_in(self.base_url))
         address = "" if self.base_url == self._own_url else self.base_url
         variable = self._vendor.key_variable
         if variable is None and self._options.base_url is not None and self._options.api_key is None:
             variable = ANY_KEY
-        return Answerer(self.name, variable, model, tuple(filter(None, secrets)), address, has_key=any(secrets))
+        return Answerer(
+            self.name, variable, model, tuple(filter(None, secrets)), address, has_key=bool(self._key or self._options.headers)
+        )
 
     def _wire(self, model: str) -> Wire:
         who, card = self._who(model), self._cards.get(model, ModelCard())

@@ -17,7 +17,7 @@ from anaphora.providers.base import Deadlines
 from anaphora.providers.http.body import LONGER, HTTPBody
 from anaphora.providers.http.connection_errors import our_errors
 from anaphora.providers.wires.failures import Answerer
-from anaphora.values.address import is_loopback
+from anaphora.values.address import is_loopback, without_secrets
 
 if TYPE_CHECKING:
     from http.cookiejar import CookieJar
@@ -32,11 +32,13 @@ class HTTPTransport:
         self, base_url: str, headers: Mapping[str, str], deadlines: Deadlines, *, client: httpx2.AsyncClient | None = None
     ) -> None:
         if not base_url.startswith(("http://", "https://")):
-            raise ConfigError(f"the base URL {base_url!r} must begin with http:// or https://.")
+            raise ConfigError(f"the base URL ({without_secrets(base_url)}) must begin with http:// or https://.")
         try:
             _ = urlsplit(base_url).port
         except ValueError as error:
-            raise ConfigError(f"the base URL {base_url!r} is not one that can be used: {error}.") from error
+            raise ConfigError(
+                f"the base URL ({without_secrets(base_url)}) is not one that can be used: its port is wrong."
+            ) from error
         address, _, self._query = base_url.partition("?")
         self._base_url = address.rstrip("/")
         self._headers = dict(headers)

@@ -226,6 +226,8 @@ def _token() -> str:
         home = Path(os.environ.get("HF_HOME") or "~/.cache/huggingface").expanduser()
         with suppress(OSError, UnicodeDecodeError):
             token = (home / "token").read_text(encoding="utf-8").strip()
+    if token and (not token.isascii() or not token.isprintable() or " " in token):
+        raise ValueError("HF_TOKEN has characters that no token has")
     return token
 
 
@@ -241,7 +243,9 @@ def _errors(model: HubModel) -> Iterator[None]:
     except OSError as error:
         raise _failure(model, f"it cannot be stored in {hub_folder()}: {error.strerror or error}") from error
     except (ImportError, ValueError) as error:
-        raise _failure(model, f"HTTPS_PROXY, HF_ENDPOINT or HF_TOKEN cannot be used: {error}") from error
+        token = os.environ.get("HF_TOKEN", "").strip() or "\0"
+        told = str(error).replace(token, "***")
+        raise _failure(model, f"HTTPS_PROXY, HF_ENDPOINT or HF_TOKEN cannot be used: {told}") from None
     except (httpx2.HTTPError, httpx2.InvalidURL) as error:
         raise _failure(model, f"the connection failed ({error}); what came is kept, try again") from error
 

@@ -350,7 +350,11 @@ class _Bill:
         counts.read(usage.get("completion_tokens_details"), thinking="reasoning_tokens")
         cost = usage.get(self._vendor.cost_field) if self._vendor.cost_field else None
         if isinstance(cost, int | float) and not isinstance(cost, bool) and 0 <= cost < _MOST_COST:
-            self._cost = max(cost * self._vendor.cost_unit, self._cost or 0.0)
+            upstream = usage.get("cost_details") if usage.get("is_byok") else None
+            more = upstream.get("upstream_inference_cost") if isinstance(upstream, Mapping) else 0
+            # With a key of one's own the service states its fee alone.
+            more = more if isinstance(more, int | float) and not isinstance(more, bool) and 0 <= more < _MOST_COST else 0
+            self._cost = max(cost * self._vendor.cost_unit + more, self._cost or 0.0)
 
     def usage(self) -> Usage | None:
         """Gives the usage; None if input and output are both zero, as LiteLLM reports."""
@@ -359,6 +363,6 @@ class _Bill:
         # xAI counts thinking beside the output, others inside; the sum tells.
         if thinking > output or (thinking and counts["total"] == prompt + output + thinking):
             output += thinking
-        if not prompt and not output:
+        if not prompt and not output and not self._cost:
             return None
         return Usage(prompt, counts["cached"], output, thinking, self._cost, counts["cache_write"])

@@ -7,6 +7,7 @@ refused tool or call would end the whole conversation, so all are fitted; the tr
 from __future__ import annotations
 
 import json
+import math
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
@@ -19,7 +20,10 @@ _NAME_LENGTH = 64
 _NO_NAME = re.compile(r"[^a-zA-Z0-9_-]")
 # OpenAI and Anthropic refuse these at the top of a tool's schema.
 _NOT_AT_TOP = ("anyOf", "oneOf", "allOf", "enum", "const", "not", "if", "then", "else", "$ref")
-_PLACE = re.compile(r"\btools?\W{1,2}(?:functionDeclarations\W{1,2})?(\d{1,4})\b|function_declarations\W(\d{1,4})")
+_PLACES = (
+    re.compile(r"function_?declarations\W{1,2}(\d{1,4})\b", re.IGNORECASE),
+    re.compile(r"\btools?\W{1,2}(\d{1,4})\b"),
+)
 
 
 def fitted_tools(tools: Sequence[Tool], *, most: int | None = None, longest: int | None = None) -> tuple[tuple[Tool, ...], str]:
@@ -34,8 +38,8 @@ def fitted_tools(tools: Sequence[Tool], *, most: int | None = None, longest: int
 
 def refused_tool(message: str, tools: Sequence[Tool]) -> Tool | None:
     """Finds the tool that an error refuses by its place (``tools[3]``) or its quoted name; None if it names none."""
-    place = _PLACE.search(message)
-    number = next((int(group) for group in place.groups() if group), -1) if place else -1
+    place = next((found for pattern in _PLACES if (found := pattern.search(message))), None)
+    number = int(place[1]) if place else -1
     if 0 <= number < len(tools):
         return tools[number]
     named = [tool for tool in tools if re.search(rf"""['"`]{re.escape(tool.name)}['"`]""", message)]
@@ -79,13 +83,26 @@ def _refuse(constant: str) -> None:
 
 
 def _fitted(tool: Tool, longest: int | None) -> Tool:
-    parameters, either = _flat(tool.parameters)
-    description = f"{tool.description} {either}".strip() if either else tool.description
+    parameters, either = _flat(_finite(_mapping(tool.parameters)))
+    given: object = tool.description
+    about = given if isinstance(given, str) else ""
+    description = f"{about} {either}".strip() if either else about
     if longest is not None and len(description) > longest:
         description = f"{description[: longest - 1]}…"
     if parameters == tool.parameters and description == tool.description:
         return tool
     return replace(tool, parameters=parameters, description=description)
+
+
+def _finite(value: Any) -> Any:
+    """A schema without the numbers that JSON does not have."""
+    if isinstance(value, Mapping):
+        return {name: _finite(one) for name, one in value.items() if not _is_infinite(one)}
+    return [_finite(one) for one in value if not _is_infinite(one)] if isinstance(value, list) else value
+
+
+def _is_infinite(value: Any) -> bool:
+    return isinstance(value, float) and not math.isfinite(value)
 
 
 def _flat(schema: Json) -> tuple[Json, str]:
@@ -98,7 +115,8 @@ def _flat(schema: Json) -> tuple[Json, str]:
     properties, required = dict(_mapping(flat.get("properties"))), list(_texts(flat.get("required")))
     choices: list[str] = []
     for word in ("allOf", "anyOf", "oneOf"):
-        parts = [_mapping(part) for part in whole.get(word) or () if isinstance(part, Mapping)]
+        given = whole.get(word)
+        parts = [_mapping(part) for part in given if isinstance(part, Mapping)] if isinstance(given, list) else []
         parts = [_mapping(definitions.get(str(part.get("$ref", "")).rpartition("/")[2])) or part for part in parts]
         for part in parts:
             properties = {**_mapping(part.get("properties")), **properties}

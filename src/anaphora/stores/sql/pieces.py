@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from dataclasses import replace
 
 from anaphora.stores.records import Change
@@ -34,7 +35,7 @@ def whole_message(database: Database, number: int, message: Message) -> Message:
     for (added,) in database.execute("SELECT added FROM pieces WHERE number = ? ORDER BY place", (number,)).fetchall():
         try:
             message = grown(message, json.loads(added))
-        except (ValueError, TypeError, RecursionError):
+        except (ValueError, TypeError, KeyError, AttributeError, RecursionError):
             break
     return message
 
@@ -45,12 +46,29 @@ def with_pieces(database: Database, scope: Scope, entry: Entry) -> Entry:
     return replace(entry, message=whole_message(database, number[0], entry.message))
 
 
+def _set_aside_unreadable(database: Database, scope: Scope, number: int, message: Message) -> None:
+    """Moves the pieces from the first that cannot be read into the quarantine: nothing is deleted."""
+    rows = database.execute("SELECT place, added FROM pieces WHERE number = ? ORDER BY place", (number,)).fetchall()
+    for index, (_, added) in enumerate(rows):
+        try:
+            message = grown(message, json.loads(added))
+        except (ValueError, TypeError, KeyError, AttributeError, RecursionError):
+            for place, text in rows[index:]:
+                row = json.dumps({"number": number, "place": place, "added": str(text)}, ensure_ascii=False)
+                database.execute(
+                    "INSERT INTO quarantine (owner, source, row, reason, moved) VALUES (?, 'pieces', ?, ?, ?)",
+                    (scope.owner, row, "a piece of a message that was being written cannot be read", time.time()),
+                )
+            return
+
+
 def end_pending(database: Database, scope: Scope) -> None:
     """Ends what a dead writer left unfinished in a conversation: it is interrupted, and its pieces are put together."""
     pending = f"{ITS_MESSAGES} AND status = 'pending'"
     pieces = f"SELECT number, {COLUMNS} FROM messages WHERE {pending} AND number IN (SELECT number FROM pieces)"
     for number, *row in database.execute(pieces, key(scope)).fetchall():
         message = whole_message(database, number, entry_of(row).message)
+        _set_aside_unreadable(database, scope, number, entry_of(row).message)
         database.execute("UPDATE messages SET parts = ? WHERE number = ?", (parts_text(message), number))
         database.execute("DELETE FROM pieces WHERE number = ?", (number,))
     database.execute(f"UPDATE messages SET status = 'interrupted' WHERE {pending}", key(scope))
