@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Callable
+from dataclasses import replace
 from itertools import pairwise
 from typing import Any
 
@@ -16,6 +17,7 @@ from anaphora.providers.models.card import ModelCard
 from anaphora.providers.models.vendors import VENDORS
 from anaphora.providers.wires.anthropic import AnthropicWire
 from anaphora.providers.wires.base import Wire
+from anaphora.providers.wires.failures import Answerer
 from anaphora.providers.wires.gemini import GeminiWire
 from anaphora.providers.wires.ollama import OllamaWire
 from anaphora.providers.wires.openai import OpenAIWire
@@ -382,3 +384,16 @@ def test_speakers_take_turns_where_the_dialect_wants_it(name: str, said: list[Me
     for message in sent.get("messages", ()):
         assert message["content"]
         assert all(block.get("text", "x").strip() for block in message["content"])
+
+
+@pytest.mark.parametrize(("name", "signature"), [("anthropic", b"EqQBCgIYAhIM1gbc"), ("gemini", b"CiQBVKhc7tYJ")])
+def test_what_one_address_signed_goes_to_no_other(name: str, signature: bytes):
+    make: dict[str, Callable[[Answerer], Wire]] = {
+        "anthropic": lambda who: AnthropicWire(who, ModelCard()),
+        "gemini": lambda who: GeminiWire(who, ModelCard()),
+    }
+    here, there = (make[name](replace(WHO, address=f"http://{place}.example")) for place in ("here", "there"))
+    signed = answer(decoded(here, (DATA / FILES[name]).read_bytes()))[0]
+    request = Request("m", (text_message("user", "hi"), signed, text_message("user", "and?")))
+    assert signature in here.encode(request).body
+    assert signature not in there.encode(request).body

@@ -70,10 +70,11 @@ class AnthropicWire:
         """Gives POST /messages, streaming, with the user's options and a limit of the answer."""
         options = request.options
         system = [message for message in request.messages if message.role == "system"]
+        said = [message for message in request.messages if message.role != "system"]
         body: Json = {
             "model": request.model,
             "max_tokens": options.max_tokens or self._longest(request.room),
-            "messages": _messages([message for message in request.messages if message.role != "system"], _stable(request)),
+            "messages": _messages(said, _stable(request), self._who.tag("anthropic")),
             "stream": True,
         }
         text = "\n\n".join(message.text for message in system).strip()
@@ -124,6 +125,7 @@ class AnthropicDecoder:
 
     def __init__(self, who: Answerer) -> None:
         self._who = who
+        self._tag = who.tag("anthropic")
         self._frame = TextFrame("text")
         self._counts = Counts()
         self._model = ""
@@ -214,7 +216,7 @@ class AnthropicDecoder:
                     self._inputs[number] = json.dumps(block["input"])
                 return (ToolCallDelta(number, name_text(call_id), name_text(name)),)
             case {"type": "redacted_thinking", "data": str(data)}:
-                return (ThinkingDelta("", {"vendor": "anthropic", "redacted": data}),)
+                return (ThinkingDelta("", {"vendor": self._tag, "redacted": data}),)
             case {"type": "text", "text": str(text)} if text:
                 return (TextDelta(text),)
         return ()
@@ -226,7 +228,7 @@ class AnthropicDecoder:
             case {"type": "thinking_delta", "thinking": str(text)} if text:
                 return (ThinkingDelta(text),)
             case {"type": "signature_delta", "signature": str(signature)}:
-                return (ThinkingDelta("", {"vendor": "anthropic", "signature": signature}),)
+                return (ThinkingDelta("", {"vendor": self._tag, "signature": signature}),)
             case {"type": "input_json_delta", "partial_json": str(arguments)} if arguments and str(index) in self._calls:
                 number = self._calls[str(index)]
                 self._inputs.pop(number, None)
@@ -244,7 +246,7 @@ class AnthropicDecoder:
             events += self._block(index, block)
             match block:
                 case {"type": "thinking", "thinking": str(text), "signature": str(signature)}:
-                    events.append(ThinkingDelta(text, {"vendor": "anthropic", "signature": signature}))
+                    events.append(ThinkingDelta(text, {"vendor": self._tag, "signature": signature}))
                 case {"type": "tool_use", "input": arguments} if str(index) in self._calls:
                     number = self._calls[str(index)]
                     self._inputs.pop(number, None)
@@ -270,13 +272,13 @@ def _stable(request: Request) -> int:
     return sum(message.role != "system" for message in request.messages[:count])
 
 
-def _messages(messages: Sequence[Message], stable: int) -> list[Json]:
+def _messages(messages: Sequence[Message], stable: int, tag: str) -> list[Json]:
     """Encodes messages, with user and assistant in turns; tool results belong to the user here."""
     found: list[Json] = []
     marked: Json | None = None
     for number, message in enumerate(messages):
         role = "assistant" if message.role == "assistant" else "user"
-        blocks = [block for part in message.parts if (block := _block(part)) is not None]
+        blocks = [block for part in message.parts if (block := _block(part, tag)) is not None]
         if all(block["type"] in _THINKING for block in blocks):
             # The API refuses thinking alone, which a stopped answer may leave.
             continue
@@ -293,7 +295,7 @@ def _messages(messages: Sequence[Message], stable: int) -> list[Json]:
     return found
 
 
-def _block(part: Part) -> Json | None:
+def _block(part: Part, tag: str) -> Json | None:
     match part:
         case Text(text):
             # The API refuses an empty text.
@@ -301,9 +303,9 @@ def _block(part: Part) -> Json | None:
         case Image(data, media_type):
             source = {"type": "base64", "media_type": media_type, "data": base64.b64encode(data).decode("ascii")}
             return {"type": "image", "source": source}
-        case Thinking(text, {"vendor": "anthropic", "signature": signature}):
+        case Thinking(text, {"vendor": vendor, "signature": signature}) if vendor == tag:
             return {"type": "thinking", "thinking": text, "signature": signature}
-        case Thinking(_, {"vendor": "anthropic", "redacted": data}):
+        case Thinking(_, {"vendor": vendor, "redacted": data}) if vendor == tag:
             return {"type": "redacted_thinking", "data": data}
         case ToolCall(call_id, name, arguments):
             return {"type": "tool_use", "id": _call_id(call_id), "name": call_name(name), "input": arguments_object(arguments)}

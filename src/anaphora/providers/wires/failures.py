@@ -67,6 +67,10 @@ class Answerer:
         """The service whose opaque values go back to it alone."""
         return f"{self.provider}#{sha256(self.address.encode()).hexdigest()[:8]}" if self.address else self.provider
 
+    def tag(self, vendor: str) -> str:
+        """Gives the name under which a vendor's opaque values are kept; another address has another one."""
+        return f"{vendor}{self.service.removeprefix(self.provider)}"
+
     def masked(self, text: str) -> str:
         """Gives the text with the secrets masked."""
         return masked(text, self.secrets)

@@ -86,7 +86,8 @@ class GeminiWire:
             "responseJsonSchema": request.schema,
         }
         config = {name: value for name, value in chosen.items() if value is not None}
-        body: Json = {"contents": _contents([message for message in request.messages if message.role != "system"])}
+        said = [message for message in request.messages if message.role != "system"]
+        body: Json = {"contents": _contents(said, self._who.tag("gemini"))}
         if system:
             body["systemInstruction"] = {"parts": [{"text": "\n\n".join(system)}]}
         if config:
@@ -128,6 +129,7 @@ class GeminiDecoder:
 
     def __init__(self, who: Answerer) -> None:
         self._who = who
+        self._tag = who.tag("gemini")
         self._counts = Counts()
         self._model = ""
         self._finish: Finish | None = None
@@ -202,7 +204,7 @@ class GeminiDecoder:
 
     def _part(self, part: Mapping[str, Any]) -> Sequence[ProviderEvent]:
         signature = part.get("thoughtSignature")
-        opaque = {"vendor": "gemini", "signature": signature, "of": "next part"} if isinstance(signature, str) else {}
+        opaque = {"vendor": self._tag, "signature": signature, "of": "next part"} if isinstance(signature, str) else {}
         text = part.get("text")
         if part.get("thought"):
             # The API does not want back the signature of a thought's own part.
@@ -237,13 +239,13 @@ def _choice(choice: str) -> Json:
     return {"toolConfig": {"functionCallingConfig": {"mode": "NONE" if choice == "none" else "ANY", **one}}}
 
 
-def _contents(messages: Sequence[Message]) -> list[Json]:
+def _contents(messages: Sequence[Message], tag: str) -> list[Json]:
     """Encodes messages, with user and model in turns; tool results belong to the user here."""
     names = {call.id: call.name for message in messages for call in message.tool_calls}
     found: list[Json] = []
     for message in messages:
         role = "model" if message.role == "assistant" else "user"
-        parts = _parts(message, names)
+        parts = _parts(message, names, tag)
         if parts and found and found[-1]["role"] == role:
             found[-1]["parts"] += parts
         elif parts:
@@ -253,12 +255,12 @@ def _contents(messages: Sequence[Message]) -> list[Json]:
     return found
 
 
-def _parts(message: Message, names: Mapping[str, str]) -> list[Json]:
+def _parts(message: Message, names: Mapping[str, str], tag: str) -> list[Json]:
     found: list[Json] = []
     signature: str | None = None
     for part in message.parts:
         if isinstance(part, Thinking):
-            if part.opaque.get("vendor") == "gemini":
+            if part.opaque.get("vendor") == tag:
                 signature = part.opaque.get("signature")
             continue
         encoded = _part(part, names)
