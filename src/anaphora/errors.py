@@ -38,7 +38,7 @@ from collections.abc import Callable
 from typing import Any, ClassVar, Self
 
 
-def described(error: BaseException) -> str:
+def error_text(error: BaseException) -> str:
     """Gives the kind and the words of somebody else's error, also of one that cannot be written as text."""
     try:
         return f"{type(error).__name__}: {error}"

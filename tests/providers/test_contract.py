@@ -175,3 +175,15 @@ async def test_a_stream_that_is_none_is_an_error_of_the_provider(stream: Any):
     async with AsyncChatbot(provider) as bot:
         with pytest.raises(ProviderError):
             await bot.say("hi")
+
+
+@pytest.mark.parametrize("prepare", [lambda model: 1 / 0, lambda model: None])
+async def test_a_prepare_that_fails_is_an_error_of_the_provider(prepare: Any):
+    async def prepared(model: str) -> Any:
+        return prepare(model)
+
+    provider = Wild()
+    provider.prepare = prepared  # type: ignore[method-assign]
+    async with AsyncChatbot(provider) as bot:
+        with pytest.raises(ProviderError):
+            await bot.say("hi")

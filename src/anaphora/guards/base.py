@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any, Literal, get_args
 
 from anaphora.concurrency import is_cancelled, run_in_thread
-from anaphora.errors import ConfigError, GuardFailed, described
+from anaphora.errors import ConfigError, GuardFailed, error_text
 from anaphora.values.message import repaired_text
 
 Side = Literal["message", "answer", "result"]
@@ -55,7 +55,7 @@ class Guard:
         except BaseException as error:
             if is_cancelled():
                 raise
-            raise GuardFailed(f"the guard {self.name} failed, so nothing was passed on: {described(error)}") from error
+            raise GuardFailed(f"the guard {self.name} failed, so nothing was passed on: {error_text(error)}") from error
         if isinstance(said, str):
             return repaired_text(said)
         if isinstance(said, Refusal):

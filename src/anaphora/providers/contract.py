@@ -12,7 +12,7 @@ from dataclasses import replace
 from typing import Any
 
 from anaphora.concurrency import is_cancelled
-from anaphora.errors import AnaphoraError, ProviderError, StreamInterrupted, described
+from anaphora.errors import AnaphoraError, ProviderError, StreamInterrupted, error_text
 from anaphora.providers.base import Provider, Request
 from anaphora.providers.wires.base import MOST_TOKENS, name_text, token_count
 from anaphora.values.codec import repaired_json
@@ -91,7 +91,7 @@ def _provider_name(provider: object) -> str:
 
 def _raised(provider: Provider, error: BaseException) -> ProviderError:
     name = _provider_name(provider)
-    return ProviderError(f"{name}: the provider raised {described(error)}", provider=name)
+    return ProviderError(f"{name}: the provider raised {error_text(error)}", provider=name)
 
 
 async def _next(provider: Provider, events: AsyncGenerator[ProviderEvent, None]) -> Any:

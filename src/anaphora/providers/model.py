@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Collection, Sequence
 from dataclasses import replace
 
+from anaphora.concurrency import is_cancelled
 from anaphora.context.budget import Budget, Prompt, budget_for
-from anaphora.errors import PromptTooLong
+from anaphora.errors import AnaphoraError, PromptTooLong, ProviderError, error_text
 from anaphora.providers.base import ModelInfo, Provider, Request
 from anaphora.providers.models.card import ModelCard
 from anaphora.tools.base import Tool, schemas_text
@@ -49,7 +50,7 @@ class Model:
     async def prepare(self) -> ModelInfo:
         """Connects to the provider and learns the facts about the model, once. Raises ProviderError or ConfigError."""
         if self._info is None:
-            self._info = await self.provider.prepare(self.name)
+            self._info = await _prepared(self.provider, self.name)
         return self._info
 
     def look_again(self) -> None:
@@ -157,3 +158,19 @@ class Model:
         """Takes the context window from an error that names it."""
         if error.context_window:
             self._context_window = error.context_window
+
+
+async def _prepared(provider: Provider, model: str) -> ModelInfo:
+    """Asks a provider for the facts. Raises ProviderError and ConfigError, also for errors of the provider's own."""
+    name = str(getattr(provider, "name", "") or type(provider).__name__)
+    try:
+        info: object = await provider.prepare(model)
+    except (AnaphoraError, KeyboardInterrupt, SystemExit):
+        raise
+    except BaseException as error:
+        if is_cancelled():
+            raise
+        raise ProviderError(f"{name}: the provider raised {error_text(error)}", provider=name) from error
+    if not isinstance(info, ModelInfo):
+        raise ProviderError(f"{name}: prepare must give ModelInfo(…), not {type(info).__name__}.", provider=name)
+    return info

@@ -11,7 +11,7 @@ from difflib import get_close_matches
 import anyio
 
 from anaphora.concurrency import Steps, is_cancelled, run_in_thread
-from anaphora.errors import described
+from anaphora.errors import error_text
 from anaphora.schema.strict import without_nulls
 from anaphora.tools.base import BadCall, Caller, Confirm, Tool, ToolFailed
 from anaphora.values.message import ToolCall, ToolResult, repaired_text
@@ -134,7 +134,7 @@ class ToolRun:
             if is_cancelled():
                 raise
             # A user's function may raise anything.
-            await self._end(call, f"Error: {described(error)}", failed=True)
+            await self._end(call, f"Error: {error_text(error)}", failed=True)
         else:
             await self._end(call, text, failed=False, most=tool.most)
 

@@ -253,6 +253,9 @@ class _Asking:
         if self.correction:
             # Words are asked for now.
             options = replace(options, tool_choice="none")
+        if options.tool_choice not in {"auto", "none", "required", *(tool.name for tool in prepared.tools)}:
+            # The service does not take the tool that was demanded.
+            options = replace(options, tool_choice="auto")
         room = max(report.context_window - report.tokens - prepared.budget.margin, 1)
         stable = prepared.context.stable if not self.correction else 0
         messages = self._messages(prepared)

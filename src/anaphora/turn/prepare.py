@@ -147,14 +147,17 @@ async def _offered(turn: TurnParts, step: Step, model: Model) -> tuple[Tool, ...
             raise ConfigError(f"there is no tool {choice!r}: tool_choice is auto, none, required or the name of a tool.")
     for problem in toolbox.news():
         turn.events.put(Warned(problem))
-    return _fitting(turn, model, tools, await model.prepare()) if tools else ()
+    return _fitting(turn, step, model, tools, await model.prepare()) if tools else ()
 
 
-def _fitting(turn: TurnParts, model: Model, tools: Sequence[Tool], info: ModelInfo) -> tuple[Tool, ...]:
+def _fitting(turn: TurnParts, step: Step, model: Model, tools: Sequence[Tool], info: ModelInfo) -> tuple[Tool, ...]:
     """Gives the tools that the service takes, and tells of the others."""
     from anaphora.providers.wires.tool_form import fitted_tools
 
-    taken = [tool for tool in tools if tool.name not in model.refused_tools]
+    # A tool that is demanded is not the one to be left out.
+    taken = sorted(
+        (tool for tool in tools if tool.name not in model.refused_tools), key=lambda tool: tool.name != step.options.tool_choice
+    )
     found, left = fitted_tools(taken, most=info.most_tools, longest=info.longest_description)
     if left and turn.state.last_call.is_news(left):
         turn.events.put(Warned(left))

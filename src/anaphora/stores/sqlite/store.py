@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any, TypeVar, TypeVarTuple
 from urllib.parse import unquote
 from weakref import WeakSet
 
-from anaphora.errors import ConfigError, StoreUnusable, UnreadableRow, described
+from anaphora.errors import ConfigError, StoreUnusable, UnreadableRow, error_text
 from anaphora.stores.records import Begun, Change, Draft, Lease, Query
 from anaphora.stores.sql import leases, ledger, memories, transcripts
 from anaphora.stores.sqlite.connection import SQLiteDatabase, open_database, store_failure, write_back
@@ -261,7 +261,7 @@ class SQLiteStore:
             return work(self._opened())
         except (TypeError, ValueError, LookupError, AttributeError, OverflowError, RecursionError) as error:
             # Only a row with values of wrong types can do that.
-            raise UnreadableRow(f"a row of the database {self.path}", described(error)) from error
+            raise UnreadableRow(f"a row of the database {self.path}", error_text(error)) from error
         except (sqlite3.Error, OSError) as error:
             if self._database is not None and "readonly" in str(error):
                 # Opened only for reading, on a disk that was full perhaps. The next verb tries again.
