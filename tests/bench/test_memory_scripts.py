@@ -15,7 +15,7 @@ ROOT = Path(__file__).parent.parent.parent
 def figures(script: str, *arguments: str) -> dict[str, Any]:
     """What a script prints last."""
     command = [sys.executable, str(ROOT / "bench" / script), *arguments]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
+    done = subprocess.run(command, capture_output=True, text=True, timeout=600, check=False)
     assert done.returncode == 0, done.stderr
     last: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
     return last
