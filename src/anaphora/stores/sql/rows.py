@@ -22,6 +22,7 @@ _DECODER = json.JSONDecoder()
 # What parts_text writes before a text that is alone.
 _ONE_TEXT = '[{"type": "text", "text": "'
 _ROLES, _STATUSES = frozenset(get_args(Role)), frozenset(get_args(Status))
+_TEXT_OR_NONE = frozenset({str, type(None)})
 # Conditions for a table's rows, to be filled with key(scope).
 THIS_CONVERSATION = "owner = ? AND id = ?"
 ITS_MESSAGES = "owner = ? AND conversation = ?"
@@ -46,9 +47,12 @@ def entry_of(row: Sequence[Any]) -> Entry:
     try:
         if role not in _ROLES or status not in _STATUSES:
             raise ValueError(f"its role is {role!r} and its status {status!r}")
-        if not _all(int, order, tokens, messages, turns, before) or not _all(str, message_id, counter, model):
+        # Written out, since this is done for every message of every context.
+        if not (type(order) is type(tokens) is type(messages) is type(turns) is type(before) is int):
             raise ValueError("a column has a value of the wrong type")
-        if not isinstance(parent, str | None) or not isinstance(key, str | None):
+        if not (type(message_id) is type(counter) is type(model) is str):
+            raise ValueError("a column has a value of the wrong type")
+        if type(parent) not in _TEXT_OR_NONE or type(key) not in _TEXT_OR_NONE:
             raise ValueError("its parent or its key is no text")
         # By position, since this is done for every message of every context.
         return Entry(
