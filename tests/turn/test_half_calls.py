@@ -122,22 +122,7 @@ FINE = {
     ],
 )
 async def test_a_call_in_a_cut_answer_is_not_run_and_the_model_is_told(loopback: Loopback, service: str, first: bytes):
-    ran: list[str] = []
-
-    def wipe(folder: str = ".") -> str:
-        """Delete everything in a folder."""
-        ran.append(folder)
-        return "gone"
-
-    start = head(kind=KINDS.get(service, "text/event-stream"))
-    loopback.answer(start + first)
-    loopback.answer(start + FINE[service])
-    async with AsyncChatbot(
-        f"{service}:m", base_url=loopback.url, api_key="sk-key-0123", tools=[wipe], context_window=9_000
-    ) as bot:
-        answer = await bot.say("Clean up")
-    assert ran == []
-    assert answer.text == "ok"
+    assert await run_of(service, first, loopback) == []
     assert b"cut before it was whole" in loopback.seen[-1].body
 
 
@@ -214,7 +199,7 @@ async def run_of(service: str, first: bytes, loopback: Loopback) -> list[str]:
     loopback.answer(start + first)
     loopback.answer(start + FINE[service])
     async with AsyncChatbot(f"{service}:m", base_url=loopback.url, api_key="k", tools=[wipe], context_window=9_000) as bot:
-        await bot.say("Clean up")
+        assert (await bot.say("Clean up")).text == "ok"
     return ran
 
 

@@ -223,8 +223,6 @@ def _guards(guards: Sequence[Guard | Check] | None) -> tuple[Guard, ...]:
 
 def _memory(options: ChatbotOptions) -> Memory:
     window = options.get("window") or FitContext()
-    if not hasattr(window, "limits"):
-        raise ConfigError(f"the window must be one like LastTurns(10), not {window!r}.")
     chosen = frozenset(name for name in ("summary", "recall", "facts") if options.get(name))
     parts = _part(options, "summary", Summary), _part(options, "recall", Recall), _part(options, "facts", Facts)
     return Memory(window, *parts, chosen=chosen)

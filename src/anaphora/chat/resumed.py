@@ -48,13 +48,15 @@ def resumed(resolved: Resolved, stored: Mapping[str, Any]) -> Resumed:
     Raises ConfigError for an option that cannot be used any more.
     """
     bot, chosen = resolved.bot, {name: value for name, value in resolved.chosen.items() if value is not None}
+    if chosen.get("resume") is False:
+        return Resumed(bot, stored)
     # Servers of tools and functions are given again by each program.
     stays = {"mcp", *chosen, *(("model",) if resolved.model else ())}
     if not chosen.keys().isdisjoint({"api_key", "headers", "http_client"}):
         # What was given for the program's own service goes to no stored address.
         stays |= {"base_url", "key_env"}
     more = {name: value for name, value in merged_settings(usable_settings(stored), resolved.given).items() if name not in stays}
-    if not more or chosen.get("resume") is False:
+    if not more:
         return Resumed(bot, stored)
     named = cast("ChatbotOptions", {name: value for name, value in more.items() if name != "model"})
     check_options(named, ChatbotOptions)

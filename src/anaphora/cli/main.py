@@ -152,7 +152,7 @@ def _with_piped(question: str, piped: str | None) -> str:
 
 
 def _leave_quietly(code: int) -> NoReturn:
-    """Whoever read our output has had enough, or cannot take it. Not even Python's own clean-up may write any more."""
+    """Ends the program without another word, Python's own clean-up included: nobody reads its output any more."""
     os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     sys.exit(code)
 
