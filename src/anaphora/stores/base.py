@@ -13,6 +13,8 @@ if TYPE_CHECKING:
     from anaphora.search.candidates import Candidate, Candidates, Cue
     from anaphora.search.vectors import Unembedded, VectorRow
     from anaphora.stores.records import Begun, Change, Draft, Lease, Query
+    from anaphora.stores.run_records import EventBatch, Run, RunEnd, Wish
+    from anaphora.stores.token_records import Spending, Token
     from anaphora.values.memory import BlockSummary, Fact, Learned
     from anaphora.values.scope import Scope
     from anaphora.values.tokens import Estimate
@@ -45,7 +47,10 @@ class Transcripts(Protocol):
         ...
 
     async def begin(self, scope: Scope, draft: Draft | None, /, *, seconds: float) -> Begun:
-        """Acquire a lease and append a message, in one transaction. Raises ConversationBusy, and NotFound for its parent."""
+        """Acquire a lease and append a message, in one transaction. Raises ConversationBusy, and NotFound for its parent.
+
+        A store with Runs also takes ``run``, and stores that it has begun.
+        """
         ...
 
     async def renew(self, lease: Lease, /, *, seconds: float) -> None:
@@ -224,5 +229,110 @@ class Ledger(Protocol):
         ...
 
 
+@runtime_checkable
+class Runs(Protocol):
+    """The runs of a server with their event logs. A run is begun by ``begin``, with its message."""
+
+    async def run(self, owner: str, run_id: str, /) -> Run:
+        """Gives a run. Raises NotFound, also for one of another owner."""
+        ...
+
+    async def living_run(self, owner: str, run_id: str, /) -> Run:
+        """Gives a run; one whose process has died is ended first, with the words that came. Raises NotFound."""
+        ...
+
+    async def same_run(self, owner: str, /, *, key: str | None, fingerprint: str, since: float) -> Run | None:
+        """Gives the newest run with a key of the client's; without a key, with a fingerprint, begun since that time."""
+        ...
+
+    async def run_of_chain(self, owner: str, chain: str, /) -> Run | None:
+        """Gives the newest run whose branch has this hash."""
+        ...
+
+    async def runs(self, scope: Scope, /) -> Sequence[Run]:
+        """Gives the runs of a conversation, oldest first."""
+        ...
+
+    async def add_events(self, batches: Sequence[EventBatch], /) -> None:
+        """Appends events to logs. Events that are there already are left alone."""
+        ...
+
+    async def events(self, owner: str, run_id: str, /, *, after: int) -> Sequence[tuple[int, str]]:
+        """Gives rows of the log from the one that may have events above ``after``.
+
+        Each row is the number of its first event and a JSON list of the events.
+        """
+        ...
+
+    async def end_run(self, owner: str, run_id: str, end: RunEnd, /) -> None:
+        """Stores the end of a run."""
+        ...
+
+    async def hold_runs(self, holder: str, /) -> Sequence[Wish]:
+        """Says that a process lives, for the runs and the places that it holds. Gives what others wish of its runs."""
+        ...
+
+    async def wishes(self, holder: str, /) -> Sequence[Wish]:
+        """Gives what others wish of the runs of a process."""
+        ...
+
+    async def stop_run(self, owner: str, run_id: str, /) -> None:
+        """Asks the process that holds a run to stop it. Raises NotFound."""
+        ...
+
+    async def allow_call(self, owner: str, run_id: str, call: str, /, *, allow: bool) -> None:
+        """Stores the answer to a run's question. The first answer counts. Raises NotFound."""
+        ...
+
+    async def end_dead_runs(self) -> int:
+        """Ends runs whose processes have died. Gives their number, at most 100."""
+        ...
+
+    async def delete_run(self, owner: str, run_id: str, /) -> None:
+        """Removes a run and its log; the messages stay. Raises NotFound."""
+        ...
+
+    async def drop_events(self, *, before: float) -> int:
+        """Removes the logs of runs that ended before that time (seconds since 1970). Gives the number of rows."""
+        ...
+
+
+@runtime_checkable
+class Tokens(Protocol):
+    """The tokens of a server's users, and the limits that hold over all its processes."""
+
+    async def add_token(self, token: Token, /) -> None:
+        """Stores a token. Raises ConfigError if there is one of that name."""
+        ...
+
+    async def tokens(self) -> Sequence[Token]:
+        """Gives all tokens, by name."""
+        ...
+
+    async def token(self, hash_: str, /) -> Token | None:
+        """Gives the token of a hash."""
+        ...
+
+    async def remove_token(self, name: str, /) -> None:
+        """Removes a token. Raises NotFound."""
+        ...
+
+    async def admit(self, token: Token, slot: str, holder: str, /) -> None:
+        """Lets a request through, and takes the place ``slot`` for its answer. Raises TokenRefused where a limit is reached."""
+        ...
+
+    async def leave(self, token: Token, slot: str, used: Spending, /) -> None:
+        """Gives a place back, and counts what the answer took."""
+        ...
+
+    async def spending(self, token: Token, /) -> Spending:
+        """Gives what a token has used today."""
+        ...
+
+
 class Store(Transcripts, Memories, Ledger, Protocol):
     """Everything that a bot needs of a store. Raises only StoreError."""
+
+
+class ServerStore(Store, Runs, Tokens, Protocol):
+    """Everything that a server needs of a store."""

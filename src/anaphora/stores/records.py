@@ -30,7 +30,8 @@ class Draft:
 
     A ``key`` that is known gives the entry of the first message with it, and appends nothing. ``title`` is given to a
     conversation that has none. With ``head`` the conversation continues from the message, ``call`` is recorded with it, and
-    the lease ``release`` is given back: all in one transaction.
+    the lease ``release`` is given back: all in one transaction. ``id`` is its own id, a new one if it is empty. The messages
+    ``above`` it, in their order, are appended first.
     """
 
     parent: str | None
@@ -45,6 +46,8 @@ class Draft:
     head: bool = False
     call: Call | None = None
     release: Lease | None = None
+    id: str = ""
+    above: tuple[Draft, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,7 +95,7 @@ def new_conversation_id() -> str:
 def new_entry(draft: Draft, before: Extent, *, order: int) -> Entry:
     """The entry that a draft becomes: with an id of its own, and the time. ``before`` is the length of the branch it joins."""
     return Entry(
-        id=f"msg_{secrets.token_hex(12)}",
+        id=draft.id or f"msg_{secrets.token_hex(12)}",
         parent=draft.parent,
         order=order,
         message=draft.message,

@@ -25,6 +25,7 @@ import anyio
 from anaphora import AsyncChatbot, ScriptedProvider
 from anaphora.providers.scripted import Delay, ScriptedReply
 from anaphora.stores.records import Begun, Draft
+from anaphora.stores.run_records import NewRun
 from anaphora.stores.sqlite.connection import SQLiteDatabase
 from anaphora.stores.sqlite.store import SQLiteStore
 from anaphora.turn.timing import Timing
@@ -55,8 +56,8 @@ class DyingStore(SQLiteStore):
             os.kill(os.getpid(), signal.SIGKILL)
         return result
 
-    async def begin(self, scope: Scope, draft: Draft | None, /, *, seconds: float) -> Begun:
-        begun = await super().begin(scope, draft, seconds=seconds)
+    async def begin(self, scope: Scope, draft: Draft | None, /, *, seconds: float, run: NewRun | None = None) -> Begun:
+        begun = await super().begin(scope, draft, seconds=seconds, run=run)
         if begun.entry is not None:
             with self._log.open("a", encoding="utf-8") as log:
                 log.write(begun.entry.id + "\n")

@@ -29,14 +29,20 @@ def acquire(database: Database, scope: Scope, seconds: float) -> Lease:
         check_free(database, scope)
     except NotFound:
         make(database, scope)
-    holder = f"{_place()}/{os.getpid()}/{secrets.token_hex(8)}"
+    holder = new_holder()
     database.execute(
         f"UPDATE conversations SET holder = ?, expires = ? WHERE {THIS_CONVERSATION}",
         (holder, time.time() + min(seconds, LONGEST), *key(scope)),
     )
     end_pending(database, scope)
-    _ours.add(holder)
     return Lease(scope, holder)
+
+
+def new_holder() -> str:
+    """Gives a name for a writer of this process, which is alive until ``abandon``."""
+    holder = f"{_place()}/{os.getpid()}/{secrets.token_hex(8)}"
+    _ours.add(holder)
+    return holder
 
 
 def renew(database: Database, lease: Lease, seconds: float) -> None:
@@ -77,7 +83,7 @@ def check_free(database: Database, scope: Scope) -> None:
     holder, expires = row
     now = time.time()
     # A lease that ends later than any can was written by a wrong clock.
-    if holder is not None and now < expires <= now + LONGEST and not _is_dead(holder):
+    if holder is not None and now < expires <= now + LONGEST and not is_dead(holder):
         raise busy(scope)
 
 
@@ -93,7 +99,7 @@ def _place() -> str:
     return ":".join(place).replace("/", "_")
 
 
-def _is_dead(holder: str) -> bool:
+def is_dead(holder: str) -> bool:
     """True if the holder of a lease was a process of this machine that has ended, or a turn of this process."""
     place, _, rest = holder.partition("/")
     number = rest.partition("/")[0]

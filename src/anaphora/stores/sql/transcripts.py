@@ -11,6 +11,8 @@ from typing import Any
 
 from anaphora.errors import MessageEnded, NotFound, UnreadableRow
 from anaphora.stores.records import Begun, Change, Draft, Query, changed, hit, new_entry, restored
+from anaphora.stores.run_records import NewRun
+from anaphora.stores.sql import runs
 from anaphora.stores.sql.database import Database
 from anaphora.stores.sql.leases import acquire, check_free, make, release
 from anaphora.stores.sql.ledger import record
@@ -53,9 +55,12 @@ SELECT {ENTRY} FROM messages WHERE number IN (SELECT number FROM path) ORDER BY 
 """
 
 
-def begin(database: Database, scope: Scope, draft: Draft | None, seconds: float) -> Begun:
+def begin(database: Database, scope: Scope, draft: Draft | None, seconds: float, run: NewRun | None = None) -> Begun:
     lease = acquire(database, scope=scope, seconds=seconds)
-    return Begun(lease, None if draft is None else append(database, scope=scope, draft=draft))
+    entry = None if draft is None else append(database, scope=scope, draft=draft)
+    if run is not None:
+        runs.insert(database, scope, run, None if entry is None else entry.id)
+    return Begun(lease, entry)
 
 
 def append(database: Database, scope: Scope, draft: Draft) -> Entry:
@@ -67,6 +72,8 @@ def append(database: Database, scope: Scope, draft: Draft) -> Entry:
             return entry_of(known)
     if draft.at_head:
         draft = replace(draft, parent=info(database, scope=scope).head)
+    for above in draft.above:
+        draft = replace(draft, parent=append(database, scope, replace(above, parent=draft.parent)).id)
     last, before = _place_below(database, scope, draft.parent)
     entry = new_entry(draft, before, order=last + 1)
     _grow(database, scope, draft, entry)
@@ -167,6 +174,7 @@ def forget(database: Database, scope: Scope, message_id: str) -> None:
         )
         if tells_of(title, text):
             database.execute(f"UPDATE conversations SET title = '' WHERE {THIS_CONVERSATION}", (scope.owner, conversation))
+    runs.forget_runs(database, scope.owner)
     drop_derived(database, owner=scope.owner, message_id=message_id)
     database.fulltext.remove(everywhere, (scope.owner, message_id))
     its_pieces = f"DELETE FROM pieces WHERE number IN (SELECT number FROM messages WHERE {everywhere})"

@@ -10,36 +10,24 @@ from __future__ import annotations
 import glob
 import os
 import sqlite3
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 from threading import Lock
-from typing import TYPE_CHECKING, Any, TypeVar, TypeVarTuple
+from typing import TypeVar, TypeVarTuple
 from urllib.parse import unquote
 from weakref import WeakSet
 
 from anaphora.errors import ConfigError, StoreUnusable, UnreadableRow, error_text
-from anaphora.stores.records import Begun, Change, Draft, Lease, Query
-from anaphora.stores.sql import leases, ledger, memories, transcripts
+from anaphora.stores.sql.store import SQLStore
 from anaphora.stores.sqlite.connection import SQLiteDatabase, open_database, store_failure, write_back
 from anaphora.stores.sqlite.file_identity import FileIdentity, identity_of, leave_open
 from anaphora.stores.sqlite.fulltext import catch_up, is_behind, unindexed
 from anaphora.stores.sqlite.worker import Worker
-from anaphora.values.memory import BlockSummary, Fact, Learned
-from anaphora.values.scope import Scope
-from anaphora.values.tokens import Estimate
-from anaphora.values.transcript import ConversationInfo, Entry, Extent, Hit, Size
-from anaphora.values.usage import Call, Spent
-
-if TYPE_CHECKING:
-    from anaphora.search.candidates import Candidate, Candidates, Cue
-    from anaphora.search.vectors import Unembedded, VectorRow
-    from anaphora.stores.sql.check import Unreadable
 
 T = TypeVar("T")
 Values = TypeVarTuple("Values")
 
-_GLANCE = 1_000
 # Before a search, so many messages are taken into an index that is behind.
 _INDEXED = 2_000
 # Connections that a forked child inherited: even closing them would disturb the parent's locks.
@@ -47,7 +35,7 @@ _of_the_parent: list[SQLiteDatabase] = []
 _stores: WeakSet[SQLiteStore] = WeakSet()
 
 
-class SQLiteStore:
+class SQLiteStore(SQLStore):
     """The Store protocol on a file. Opened when first used; closed by ``aclose`` and opened again by the next verb."""
 
     def __init__(self, path: str | os.PathLike[str]) -> None:
@@ -59,135 +47,6 @@ class SQLiteStore:
         self._process = 0
         self._file: FileIdentity | None = None
         _stores.add(self)
-
-    async def acquire(self, scope: Scope, /, *, seconds: float) -> Lease:
-        return await self._write(leases.acquire, scope, seconds, durable=False)
-
-    async def begin(self, scope: Scope, draft: Draft | None, /, *, seconds: float) -> Begun:
-        return await self._write(
-            transcripts.begin, scope, draft, seconds, durable=draft is not None and draft.status != "pending"
-        )
-
-    async def renew(self, lease: Lease, /, *, seconds: float) -> None:
-        await self._write(leases.renew, lease, seconds, durable=False)
-
-    async def release(self, lease: Lease, /) -> None:
-        leases.abandon(lease)
-        await self._write(leases.release, lease, durable=False)
-
-    async def append(self, scope: Scope, draft: Draft, /) -> Entry:
-        return await self._write(transcripts.append, scope, draft, durable=draft.status != "pending")
-
-    async def change(self, scope: Scope, message_id: str, change: Change, /) -> Entry:
-        return await self._write(transcripts.change, scope, message_id, change, durable=change.status != "pending")
-
-    async def measure(self, scope: Scope, message_id: str, size: Size, /) -> None:
-        await self._write(transcripts.measure, scope, message_id, size, durable=False)
-
-    async def move_head(self, scope: Scope, message_id: str | None, /) -> None:
-        await self._write(transcripts.move_head, scope, message_id)
-
-    async def branch(self, scope: Scope, message_id: str | None, /, *, reach: Extent | None = None) -> Sequence[Entry]:
-        # A book is not read at a glance.
-        read = self._read if reach is None or min(reach.messages, reach.turns, reach.tokens // 20) > _GLANCE else self._glance
-        return await read(transcripts.branch, scope, message_id, reach)
-
-    async def children(self, scope: Scope, message_id: str | None, /) -> Sequence[Entry]:
-        return await self._glance(transcripts.children, scope, message_id)
-
-    async def leaves(self, scope: Scope, /) -> Sequence[Entry]:
-        return await self._read(transcripts.leaves, scope)
-
-    async def forget(self, scope: Scope, message_id: str, /) -> None:
-        await self._write(transcripts.forget, scope, message_id)
-        await self._read(self._remove_traces)
-
-    async def delete(self, scope: Scope, /) -> None:
-        await self._write(transcripts.delete, scope)
-        await self._read(self._remove_traces)
-
-    async def transcript(self, scope: Scope, /) -> Sequence[Entry]:
-        return await self._read(transcripts.transcript, scope)
-
-    async def restore(self, owner: str, info: ConversationInfo, entries: Sequence[Entry], /) -> int:
-        return await self._write(transcripts.restore, owner, info, entries)
-
-    async def search(self, owner: str, query: Query, /) -> Sequence[Hit]:
-        await self._index_some()
-        return await self._read(transcripts.search, owner, query)
-
-    async def info(self, scope: Scope, /) -> ConversationInfo:
-        return await self._glance(transcripts.info, scope)
-
-    async def describe(
-        self,
-        scope: Scope,
-        /,
-        *,
-        title: str | None = None,
-        system: str | None = None,
-        model: str | None = None,
-        settings: Mapping[str, Any] | None = None,
-    ) -> None:
-        await self._write(transcripts.describe, scope, title, system, model, settings)
-
-    async def conversations(self, owner: str, /, *, limit: int | None = None) -> Sequence[ConversationInfo]:
-        read = self._read if limit is None else self._glance
-        return await read(transcripts.conversations, owner, limit)
-
-    async def candidates(self, owner: str, cue: Cue, /) -> Candidates:
-        from anaphora.stores.sql import recall
-
-        await self._index_some()
-        return await self._read(recall.candidates, owner, cue)
-
-    async def neighbours(self, owner: str, cue: Cue, anchors: Sequence[Candidate], /, *, steps: int) -> Sequence[Candidate]:
-        from anaphora.stores.sql import recall
-
-        return await self._glance(recall.neighbours, owner, cue, anchors, steps)
-
-    async def summaries(self, scope: Scope, message_id: str | None, /) -> Sequence[BlockSummary]:
-        return await self._glance(memories.summaries, scope, message_id)
-
-    async def save_summary(self, scope: Scope, summary: BlockSummary, /, *, window: int, forgotten: int) -> bool:
-        return await self._write(memories.save_summary, scope, summary, window, forgotten, durable=False)
-
-    async def facts(self, owner: str, /) -> Sequence[Fact]:
-        return await self._glance(memories.facts, owner)
-
-    async def learn(
-        self, owner: str, facts: Sequence[Learned], /, *, scope: Scope | None = None, order: int = 0
-    ) -> Sequence[Fact]:
-        return await self._write(memories.learn, owner, facts, scope, order)
-
-    async def reword(self, owner: str, fact_id: str, text: str, /) -> None:
-        await self._write(memories.reword, owner, fact_id, text)
-        await self._read(self._remove_traces)
-
-    async def delete_fact(self, owner: str, fact_id: str, /) -> None:
-        await self._write(memories.delete_fact, owner, fact_id)
-        await self._read(self._remove_traces)
-
-    async def unembedded(self, owner: str, model: str, /, *, after: int, limit: int) -> Sequence[Unembedded]:
-        return await self._read(memories.unembedded, owner, model, after, limit)
-
-    async def save_vectors(self, owner: str, model: str, rows: Sequence[VectorRow], /) -> None:
-        await self._write(memories.save_vectors, owner, model, rows, durable=False)
-
-    async def vectors(self, owner: str, model: str, /, *, after: int) -> Sequence[VectorRow]:
-        return await self._read(memories.vectors, owner, model, after)
-
-    async def record(self, owner: str, call: Call, /) -> None:
-        await self._write(ledger.record, owner, call, durable=False)
-
-    async def spent(self, owner: str, /, *, conversation: str | None = None, since: float = 0.0) -> Sequence[Spent]:
-        return await self._read(ledger.spent, owner, conversation, since)
-
-    async def estimate(self, owner: str, model: str, /) -> Estimate | None:
-        return await self._glance(ledger.estimate, owner, model)
-
-    async def save_estimate(self, owner: str, model: str, estimate: Estimate, /) -> None:
-        await self._write(ledger.save_estimate, owner, model, estimate, durable=False)
 
     async def aclose(self) -> None:
         await self._run(self._close)
@@ -201,23 +60,14 @@ class SQLiteStore:
         """Take at most so many messages into the index; tells whether that was all. Each call is a transaction of its own."""
         return await self._write(catch_up, most, durable=False)
 
-    async def check(self) -> Sequence[Unreadable]:
-        """Gives the rows that cannot be read, of all owners."""
-        from anaphora.stores.sql.check import check
-
-        return await self._read(check)
-
-    async def quarantine(self) -> Sequence[Unreadable]:
-        """Moves the rows that cannot be read aside, so that everything beside them can be used. Gives what was moved."""
-        from anaphora.stores.sql.check import quarantine
-
-        return await self._write(quarantine)
-
-    async def _index_some(self) -> None:
+    async def _before_search(self) -> None:
         """Some of what ended without the index is added. What can only be read is searched as it is."""
         if await self._glance(is_behind):
             with suppress(StoreUnusable):
                 await self.index()
+
+    async def _forgotten(self) -> None:
+        await self._read(self._remove_traces)
 
     def _remove_traces(self, database: SQLiteDatabase) -> None:
         """Removes forgotten words from the log and from backups of the file."""
