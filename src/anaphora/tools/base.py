@@ -39,7 +39,8 @@ class Tool:
     """A tool. ``parameters``: the JSON schema of the arguments; ``run`` takes them as an object and gives a text for the model.
 
     ``run`` raises ToolFailed with a sentence for the model. An ``acting`` tool changes something in the world and runs only after
-    a confirmation. ``seconds`` limits its time, ``most`` the characters of its result for the model.
+    a confirmation. ``seconds`` limits its time, ``most`` the characters of its result for the model. An ``outside`` tool is run
+    by the caller: an answer that calls it ends the turn, and the next one brings its result.
     """
 
     name: str
@@ -50,6 +51,7 @@ class Tool:
     seconds: float = 60.0
     most: int = 20_000
     takes_caller: bool = False
+    outside: bool = False
 
 
 def schemas_text(tools: Sequence[Tool]) -> str:

@@ -11,11 +11,12 @@ import anyio
 
 from anaphora.errors import ConversationBusy, InvalidAnswer, InvalidMessage
 from anaphora.stores.records import Begun, Change, Draft
-from anaphora.turn.request import AnswerAgain, Continue, Edit, Say, Task, TurnParts
+from anaphora.stores.run_records import input_id
+from anaphora.turn.request import AnswerAgain, Continue, Edit, GiveResults, Say, Task, TurnParts
 from anaphora.turn.unanswered import answers_below, is_answer, message_to_answer, unanswered
 from anaphora.values.answer import Answer
 from anaphora.values.message import Image, Message, Text, text_message
-from anaphora.values.transcript import Entry, Size, first_title
+from anaphora.values.transcript import START, Entry, Size, first_title
 
 if TYPE_CHECKING:
     from anaphora.guards.base import Guard, Refusal
@@ -53,11 +54,15 @@ async def open_turn(turn: TurnParts) -> Opened:
     Raises ConversationBusy if another writer does not let go in time, and GuardFailed.
     """
     match turn.request.task:
-        case Say(text, images, key):
+        case Say(text, images, key, above, below):
             hidden, refusal, others = await _hidden(turn, text)
             draft = _draft(turn, hidden, images, is_checked=not others and refusal is None)
-            draft = replace(draft, at_head=True, key=key)
-            return Opened(await _begun(turn, draft), hidden, images, key, refusal, others)
+            draft = replace(draft, at_head=below is None, parent=below, key=key)
+            return Opened(await _begun(turn, _with_ids(turn, draft, above)), hidden, images, key, refusal, others)
+        case GiveResults(results, below):
+            message = Message("tool", results)
+            draft = Draft(below, message, "complete", _estimated(turn, message), at_head=below is None)
+            return Opened(await _begun(turn, _with_ids(turn, draft, ())))
         case Edit(message, text):
             hidden, refusal, others = await _hidden(turn, text)
             draft = _draft(turn, hidden, (), is_checked=not others and refusal is None)
@@ -80,7 +85,31 @@ async def receive(turn: TurnParts, opened: Opened) -> Incoming | Answer[Any]:
         return await _again(turn, opened, message, None)
     if isinstance(task, Continue):
         return await _continued(turn, opened)
+    if isinstance(task, GiveResults):
+        return await _with_results(turn, opened)
     return await _checked(turn, opened)
+
+
+async def _with_results(turn: TurnParts, opened: Opened) -> Incoming:
+    """Goes on after results, with the answer to the user's message before them. Raises InvalidMessage if there is none."""
+    results = opened.begun.entry
+    if results is None:
+        raise RuntimeError("a turn with results began without them")
+    branch = await turn.bot.store.branch(turn.scope, results.id, reach=START)
+    user = next((entry for entry in reversed(branch) if entry.role == "user"), None)
+    if user is None:
+        raise InvalidMessage("there is no message of the user that these results belong to.")
+    return Incoming(user, results)
+
+
+def _with_ids(turn: TurnParts, draft: Draft, above: Sequence[Message]) -> Draft:
+    """Gives a draft with the messages above it, and with the ids of the run that it belongs to."""
+    drafts = [Draft(None, message, "complete", _estimated(turn, message)) for message in above]
+    seed = turn.request.seed
+    if seed:
+        drafts = [replace(one, id=input_id(seed, place)) for place, one in enumerate(drafts)]
+        draft = replace(draft, id=input_id(seed, len(drafts)))
+    return replace(draft, above=tuple(drafts))
 
 
 async def _continued(turn: TurnParts, opened: Opened) -> Incoming | Answer[Any]:
@@ -126,7 +155,7 @@ async def _hidden(turn: TurnParts, text: str) -> tuple[str, Refusal | None, tupl
 
 def _draft(turn: TurnParts, text: str, images: Sequence[Image] = (), *, is_checked: bool = True) -> Draft:
     """Makes a draft of a user message. It names the conversation, unless a guard still has to look."""
-    message = Message("user", (*images, Text(text)))
+    message = Message("user", (*images, Text(text)) if text or not images else tuple(images))
     title = first_title(turn.scope.conversation, text) if is_checked else ""
     return Draft(None, message, "complete" if is_checked else "pending", _estimated(turn, message), title=title)
 
@@ -135,10 +164,12 @@ async def _begun(turn: TurnParts, draft: Draft | None) -> Begun:
     """Takes the lease, waiting for another writer as long as the request allows. Raises ConversationBusy."""
     end = time.monotonic() + turn.request.wait
     timing, store = turn.bot.timing, turn.bot.store
+    # A store of one's own need not know runs.
+    run: dict[str, Any] = {} if turn.request.run is None else {"run": turn.request.run}
     while True:
         try:
             with anyio.CancelScope(shield=True):
-                return await store.begin(turn.scope, draft, seconds=timing.lease)
+                return await store.begin(turn.scope, draft, seconds=timing.lease, **run)
         except ConversationBusy:
             if time.monotonic() >= end:
                 raise

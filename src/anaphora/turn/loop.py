@@ -6,11 +6,11 @@ tools may have done their work, and none is silently run again.
 
 from __future__ import annotations
 
-import re
 import secrets
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import anyio
@@ -25,16 +25,15 @@ from anaphora.turn.prepare import Prepared, Step, prepare
 from anaphora.turn.record import Ending, Record
 from anaphora.turn.request import TurnParts
 from anaphora.values.answer import Answer
+from anaphora.values.call_ids import id_within, with_own_ids
 from anaphora.values.events import Ended, Event, Finished, Planned, Refused, Retrying, ToolEnded, ToolStarted, Warned
-from anaphora.values.message import WHOLE, Image, Message, Part, Status, Text, ToolCall, ToolResult, Usage
+from anaphora.values.message import WHOLE, Image, Message, Status, Text, ToolCall, ToolResult, Usage
 from anaphora.values.transcript import START, Entry, Hit, Size
 from anaphora.values.usage import Call
 
 if TYPE_CHECKING:
     from anaphora.tools.run import ToolHooks
 
-# An id that a decoder or a server made up by counting: the next answer has it again.
-_COUNTED = re.compile(r"(?:call_?|functions?\.\w+:)?\d{1,4}|")
 # So many rounds with nothing but calls that cannot be made end the calling.
 _BAD_ROUNDS = 3
 # With fewer tokens left for results there are no more rounds.
@@ -76,6 +75,12 @@ class _Answered:
     progress: Progress
     calls_tools: bool
 
+    @property
+    def is_handed_on(self) -> bool:
+        """True if it calls tools that whoever asked runs: then the turn ends with it."""
+        outside = {tool.name for tool in self.given.prepared.tools if tool.outside}
+        return any(call.name in outside for call in self.entry.message.tool_calls)
+
 
 async def answer(turn: TurnParts, incoming: Incoming, record: Record) -> Outcome:
     """Answers a message of the user. Raises the error that ended it, after its words are stored."""
@@ -84,6 +89,8 @@ async def answer(turn: TurnParts, incoming: Incoming, record: Record) -> Outcome
         prepared = await prepare(turn, progress.step, turn.bot.models, turn.bot.retries)
         while (answered := await _answer_once(turn, prepared, progress, record)).calls_tools:
             progress = await _run_tools(turn, answered, record)
+            if answered.is_handed_on and progress.step.last is not None:
+                return Outcome(answered.given.prepared, progress.step.last)
             prepared = answered.given.prepared
             prepared = await prepare(turn, progress.step, prepared.models, prepared.retries)
     except anyio.get_cancelled_exc_class():
@@ -124,9 +131,16 @@ async def _answer_once(turn: TurnParts, prepared: Prepared, progress: Progress, 
             if given is None:
                 await _end_unfinished(turn, progress, record, outcome)
     calls_tools = bool(given.prepared.tools and given.message.tool_calls and given.refusal is None and not is_last)
+    calls_tools = calls_tools and not _hands_all_on(given)
     with anyio.CancelScope(shield=True):
         answered = await _end_answer(turn, given, replace(progress, step=step), record, calls_tools=calls_tools)
     return answered  # noqa: RET504 -- a type checker thinks that the scope may swallow an error
+
+
+def _hands_all_on(given: ModelAnswer) -> bool:
+    """True if whoever asked runs all the tools that an answer calls."""
+    outside = {tool.name for tool in given.prepared.tools if tool.outside}
+    return all(call.name in outside for call in given.message.tool_calls)
 
 
 def _limited(turn: TurnParts, prepared: Prepared, progress: Progress) -> tuple[Step, bool]:
@@ -157,7 +171,7 @@ def _without_calls(given: ModelAnswer, record: Record) -> ModelAnswer:
 
 async def _end_answer(turn: TurnParts, given: ModelAnswer, progress: Progress, record: Record, *, calls_tools: bool) -> _Answered:
     """Stores a whole answer, and ends the turn if no tools follow."""
-    model, message = given.prepared.model, with_own_ids(given.message)
+    model, message = given.prepared.model, with_own_ids(given.message, _made_ids(record.id))
     status: Status = "complete"
     if given.refusal is not None:
         # The guard's words come after those that it let pass.
@@ -211,8 +225,9 @@ async def _end_unfinished(turn: TurnParts, progress: Progress, record: Record, e
     prepared = record.prepared
     if prepared is None:
         return
-    message = with_own_ids(record.message)
-    status: Status = "stopped" if error is None else "interrupted" if message.parts else "failed"
+    message = with_own_ids(record.message, _made_ids(record.id))
+    is_wish = error is None and turn.stopping.fault is None
+    status: Status = "stopped" if is_wish else "interrupted" if message.parts else "failed"
     is_good = status == "stopped" and bool(message.parts)
     if status == "stopped" and not is_good and progress.step.last is not None:
         await turn.bot.store.move_head(turn.scope, progress.step.last.id)
@@ -278,7 +293,8 @@ async def _run_tools(turn: TurnParts, answered: _Answered, record: Record) -> Pr
     from anaphora.tools.run import ToolRun
 
     prepared, entry, progress = answered.given.prepared, answered.entry, answered.progress
-    calls, tools = entry.message.tool_calls, {tool.name: tool for tool in prepared.tools}
+    tools = {tool.name: tool for tool in prepared.tools if not tool.outside}
+    calls = [call for call in entry.message.tool_calls if not (answered.is_handed_on and call.name not in tools)]
     is_wanted = any(tools[call.name].takes_caller for call in calls if call.name in tools)
     caller = await _caller(turn, entry, progress.step.user, is_wanted=is_wanted)
     record.begin_results(entry)
@@ -293,11 +309,14 @@ async def _run_tools(turn: TurnParts, answered: _Answered, record: Record) -> Pr
         with anyio.CancelScope(shield=True):
             message, size = await _fitting(prepared, progress, run.results)
             progress = replace(progress, messages=(*progress.messages, message), tokens=progress.tokens + size.tokens)
+            is_last = run.stopped or answered.is_handed_on
             try:
-                results = await record.end(Ending(message, status, size, is_last=run.stopped, moves_head=run.stopped))
+                results = await record.end(Ending(message, status, size, is_last=is_last, moves_head=is_last))
             finally:
                 if run.stopped:
                     _finish(turn, Message("assistant", ()), "stopped", progress, record, None)
+                elif is_last:
+                    _finish(turn, entry.message, "complete", progress, record, answered.given)
     bad_rounds = progress.bad_rounds + 1 if run.bad == len(calls) else 0
     return replace(progress, step=replace(progress.step, last=results), bad_rounds=bad_rounds)
 
@@ -370,18 +389,9 @@ async def _caller(turn: TurnParts, answered: Entry, user: Entry, *, is_wanted: b
     return Caller(scope.owner, scope.conversation, tuple(entry.message for entry in branch), search)
 
 
-def with_own_ids(message: Message) -> Message:
-    """Gives an id of its own to every call that has none, or one that the next answer will have again."""
-    seen: set[str] = set()
-    parts: list[Part] = []
-    for part in message.parts:
-        if isinstance(part, ToolCall):
-            own = f"call_{secrets.token_hex(8)}" if part.id in seen or _COUNTED.fullmatch(part.id) else part.id
-            seen.add(own)
-            parts.append(replace(part, id=own))
-        else:
-            parts.append(part)
-    return replace(message, parts=tuple(parts)) if seen else message
+def _made_ids(message_id: str) -> Callable[[int], str]:
+    """Gives the function that makes ids of calls; where the id of the message is known before, so are theirs."""
+    return partial(id_within, message_id) if message_id else lambda _: f"call_{secrets.token_hex(8)}"
 
 
 def _sum(usages: Sequence[Usage | None]) -> Usage | None:

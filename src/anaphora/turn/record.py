@@ -5,12 +5,14 @@ from __future__ import annotations
 import time
 from contextlib import suppress
 from dataclasses import dataclass, replace
+from itertools import count
 
 import anyio
 
 from anaphora.errors import MessageEnded
 from anaphora.stores.base import Store
 from anaphora.stores.records import Change, Draft, Lease
+from anaphora.stores.run_records import output_id
 from anaphora.turn.prepare import Prepared
 from anaphora.values.draft import AnswerDraft
 from anaphora.values.events import Delta, TextDelta
@@ -32,14 +34,24 @@ class Ending:
     moves_head: bool = False
 
 
+@dataclass(frozen=True, slots=True)
+class _Place:
+    """The place of a message in the tree, and its id if that is known before."""
+
+    parent: str | None
+    id: str = ""
+
+
 class Record:
     """The message that is being written, one at a time. It is stored when it is first flushed or when it ends."""
 
-    def __init__(self, store: Store, lease: Lease) -> None:
+    def __init__(self, store: Store, lease: Lease, seed: str = "") -> None:
         self._store = store
         self._lease = lease
         self._prepared: Prepared | None = None
-        self._parent: str | None = None
+        self._seed = seed
+        self._places = count()
+        self._place: _Place | None = None
         self._entry: Entry | None = None
         self._written: Message | None = None
         self._draft = AnswerDraft()
@@ -72,7 +84,12 @@ class Record:
     @property
     def is_open(self) -> bool:
         """True while a message is being written."""
-        return self._parent is not None
+        return self._place is not None
+
+    @property
+    def id(self) -> str:
+        """The id of the message, if it is known before it is stored."""
+        return "" if self._place is None else self._place.id
 
     @property
     def has_words(self) -> bool:
@@ -118,13 +135,14 @@ class Record:
 
     async def _flush(self) -> None:
         message = self.message
-        if self._parent is None or message == self._written or not message.parts:
+        if self._place is None or message == self._written or not message.parts:
             return
         # An estimate: a crash may make this the last state of the message.
         model = self._prepared.model if self._prepared else None
         size = Size(model.estimate.count(message)) if model else Size()
         if self._entry is None:
-            draft = Draft(self._parent, message, "pending", size, model=str(model or "") if message.role == "assistant" else "")
+            named = str(model or "") if message.role == "assistant" else ""
+            draft = Draft(self._place.parent, message, "pending", size, model=named, id=self._place.id)
             self._entry = await self._store.append(self._lease.scope, draft)
         else:
             await self._store.change(self._lease.scope, self._entry.id, Change(message, "pending", size, since=self._written))
@@ -134,7 +152,7 @@ class Record:
         """Stores the end of the message, and gives the lease back with the last one. Raises StoreError."""
         async with self._writing:
             draft, entry = self._final_draft(ending), self._entry
-            self._parent, self._entry, self._results = None, None, None
+            self._place, self._entry, self._results = None, None, None
             self._released = ending.is_last
             try:
                 if entry is None:
@@ -146,8 +164,9 @@ class Record:
 
     def _final_draft(self, ending: Ending) -> Draft:
         model = str(self._prepared.model) if self._prepared and ending.message.role == "assistant" else ""
+        place = self._place or _Place(None)
         return Draft(
-            self._parent,
+            place.parent,
             ending.message,
             ending.status,
             ending.size,
@@ -156,6 +175,7 @@ class Record:
             head=ending.moves_head,
             call=ending.call,
             release=self._lease if ending.is_last else None,
+            id=place.id,
         )
 
     async def _change(self, entry: Entry, draft: Draft) -> Entry:
@@ -178,8 +198,10 @@ class Record:
                     self._lease.scope, entry.id, replace(change, head=False, call=None, release=None, resumes=True)
                 )
             # It has other words now; the whole of this one is kept beside it.
-            return await self._store.append(self._lease.scope, replace(draft, head=False, call=None, release=None))
+            return await self._store.append(self._lease.scope, replace(draft, id="", head=False, call=None, release=None))
 
     def _begin(self, parent: Entry) -> None:
-        self._parent, self._entry, self._written = parent.id, None, None
+        place = next(self._places)
+        self._place = _Place(parent.id, output_id(self._seed, place) if self._seed else "")
+        self._entry, self._written = None, None
         self._draft, self._results = AnswerDraft(), None

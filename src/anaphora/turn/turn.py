@@ -12,7 +12,7 @@ from typing import Any
 import anyio
 
 from anaphora.concurrency import Post, alongside, is_cancelled, spawn
-from anaphora.errors import ConfigError, ConversationBusy, MessageEnded, ProviderError, StoreError
+from anaphora.errors import AnaphoraError, ConfigError, ConversationBusy, MessageEnded, ProviderError, StoreError
 from anaphora.stores.base import Indexed
 from anaphora.stores.records import Lease, busy
 from anaphora.turn.events import EventLog
@@ -42,17 +42,18 @@ Opening = Callable[[TurnParts], Awaitable[TurnParts]]
 class Turn:
     """A turn from the user's words to the stored answer.
 
-    ``opening`` gives the parts as the conversation and this turn choose them. ``done`` is set when everything is stored and the
-    conversation is free again, ``ended`` when no background work is left.
+    ``opening`` gives the parts as the conversation and this turn choose them. ``opened`` is set when the lease is taken and the
+    user's message is stored, or when that failed; ``done`` when everything is stored and the conversation is free again;
+    ``ended`` when no background work is left.
     """
 
     def __init__(self, parts: TurnParts, opening: Opening, *, before: Turn | None = None) -> None:
         self.done = anyio.Event()
         self.ended = anyio.Event()
+        self.opened = anyio.Event()
         self._parts = parts
         self._opening = opening
         self._before = before
-        self._stopping = False
         self._cancel = anyio.CancelScope()
         self._background = anyio.CancelScope()
         self._title = anyio.CancelScope()
@@ -68,16 +69,16 @@ class Turn:
     @property
     def stopping(self) -> bool:
         """True once the turn was told to stop."""
-        return self._stopping
+        return self._parts.stopping.requested
 
     def start(self) -> Turn:
         """Begins the work in the running event loop."""
         self._post = spawn(self._run)
         return self
 
-    def stop(self) -> None:
-        """Ends the turn soon, and keeps what came. From any thread."""
-        self._stopping = True
+    def stop(self, fault: AnaphoraError | None = None) -> None:
+        """Ends the turn soon, and keeps what came. With a ``fault`` it is interrupted, not stopped. From any thread."""
+        self._parts.stopping.request(fault)
         self._cancel_soon(self._cancel)
 
     def stop_background(self) -> None:
@@ -106,11 +107,12 @@ class Turn:
             # Handed to the reader, whatever it is.
             error = caught
         finally:
-            error = error or self._lost
+            error = error or self._lost or self._parts.stopping.fault
             if error is None and self.events.answer is None:
                 seconds = time.monotonic() - self._parts.begun
                 self.events.put(Finished(Answer(Message("assistant", ()), "stopped", seconds=seconds)))
             self.done.set()
+            self.opened.set()
             self.events.close(error)
             try:
                 await self._work_in_background()
@@ -121,10 +123,11 @@ class Turn:
     async def _answer(self) -> None:
         """The story of a turn: lease and message, answer, release."""
         opened = await open_turn(self._parts)
+        self.opened.set()
         lease = opened.begun.lease
         if self._parts.settings is not None:
             await self._parts.bot.store.describe(self._parts.scope, settings=self._parts.settings)
-        record = Record(self._parts.bot.store, lease)
+        record = Record(self._parts.bot.store, lease, self._parts.request.seed)
         try:
             await alongside(partial(self._keep, lease, record), partial(self._answer_message, opened, record))
         except Exception:

@@ -105,6 +105,13 @@ class ToolEnded:
 
 
 @dataclass(frozen=True, slots=True)
+class ConfirmationRequested:
+    """A tool that acts in the world waits for somebody's yes or no."""
+
+    call: ToolCall
+
+
+@dataclass(frozen=True, slots=True)
 class Refused:
     """A guard refused the message or the answer; ``text`` is what the user is told."""
 
@@ -118,7 +125,7 @@ class Finished:
     answer: Answer[Any]
 
 
-Event = Delta | ToolStarted | ToolEnded | Planned | Retrying | Warned | Refused | Finished
+Event = Delta | ToolStarted | ToolEnded | ConfirmationRequested | Planned | Retrying | Warned | Refused | Finished
 
 
 def joined(events: Sequence[Event]) -> list[Event]:

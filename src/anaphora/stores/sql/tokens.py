@@ -23,29 +23,19 @@ def add_token(database: Database, token: Token) -> None:
     if database.execute("SELECT 1 FROM tokens WHERE name = ?", (token.name,)).fetchone() is not None:
         raise ConfigError(f"there is a token {token.name!r} already: remove it first, or take another name.")
     limits, rate = json.dumps(token.limits.to_json()), float(token.limits.rate or 0)
-    values = (
-        token.hash,
-        token.name,
-        token.owner,
-        limits,
-        token.created,
-        token.expires,
-        int(token.remembers),
-        rate,
-        token.created,
-    )
+    about = (token.hash, token.name, token.owner, limits, token.created, token.expires, int(token.remembers))
     database.execute(
-        f"INSERT INTO tokens ({_TOKEN}, allowance, refilled) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
+        f"INSERT INTO tokens ({_COLUMNS}, allowance, refilled) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
         (*about, rate, token.created),
     )
 
 
 def tokens(database: Database) -> list[Token]:
-    return [_token(row) for row in database.execute(f"SELECT {_TOKEN} FROM tokens ORDER BY name").fetchall()]
+    return [_token(row) for row in database.execute(f"SELECT {_COLUMNS} FROM tokens ORDER BY name").fetchall()]
 
 
 def token(database: Database, hash_: str) -> Token | None:
-    row = database.execute(f"SELECT {_TOKEN} FROM tokens WHERE hash = ?", (hash_,)).fetchone()
+    row = database.execute(f"SELECT {_COLUMNS} FROM tokens WHERE hash = ?", (hash_,)).fetchone()
     return None if row is None else _token(row)
 
 
