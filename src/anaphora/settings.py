@@ -26,7 +26,7 @@ class Settings:
     ``max_cost`` is what a conversation may cost, in dollars; ``models`` what is known better than the catalog does, a table for
     each ``provider:model``. ``tools`` names built-in tools, with commas; ``mcp`` is a file of MCP servers. ``memory_model``
     writes summaries and finds facts instead of the model that answers. ``timeout`` is the longest silence of the service, in
-    seconds. ``key_env`` names the variable that holds its key.
+    seconds. ``key_env`` names the variable that holds its key. ``serve`` has the settings of the server.
     """
 
     model: str | None = None
@@ -52,6 +52,7 @@ class Settings:
     tools: str | None = None
     mcp: str | None = None
     models: Mapping[str, Any] = field(default_factory=dict)
+    serve: Mapping[str, Any] = field(default_factory=dict)
 
 
 def config_folder() -> Path:
@@ -151,5 +152,6 @@ _KINDS: dict[str, type] = {
     "tools": str,
     "mcp": str,
     "models": dict,
+    "serve": dict,
 }
 _KIND_NAMES: dict[type, str] = {str: "text", float: "a number", int: "a whole number", bool: "true or false", dict: "a table"}

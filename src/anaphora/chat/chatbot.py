@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Self, Unpack
@@ -12,7 +13,7 @@ from anaphora.chat.conversation import AsyncConversation
 from anaphora.chat.open_conversation import OpenConversation, OpenConversations
 from anaphora.chat.option_values import checked_path
 from anaphora.chat.options import ChatbotOptions
-from anaphora.chat.resolve import resolve
+from anaphora.chat.resolve import ModelSource, Resolved, resolve
 from anaphora.chat.signatures import shows_options
 from anaphora.chat.transcript_verbs import AsyncTranscriptVerbs
 from anaphora.chat.verbs import AsyncAnswerVerbs
@@ -98,6 +99,13 @@ class AsyncChatbot(AsyncAnswerVerbs, AsyncTranscriptVerbs):
     def new_conversation(self, *, owner: str | None = None) -> AsyncConversation:
         """Begins a conversation without a name. It is called after its first words."""
         return self.conversation(ConversationInfo(new_conversation_id(), "", None, None, 0.0, 0.0, 0), owner=owner)
+
+    def for_owner(self, owner: str) -> AsyncChatbot:
+        """Gives this bot for a person: with the same models, connections and store, and with that person's conversations.
+
+        Closing it closes nothing. Raises ConfigError for an owner that is blank.
+        """
+        return _OwnersChatbot(self._resolved, self._conversations, checked_name(owner, "an owner"))
 
     async def fork(self, message: Entry | str | None = None, *, name: str | None = None) -> AsyncConversation:
         """Makes a conversation that begins with the branch of the bot's own one. See ``AsyncConversation.fork``."""
@@ -233,3 +241,30 @@ class AsyncChatbot(AsyncAnswerVerbs, AsyncTranscriptVerbs):
 
     async def __aexit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
         await self.aclose()
+
+
+class _OwnersChatbot(AsyncChatbot):
+    """A bot for one of its owners."""
+
+    def __init__(self, resolved: Resolved, conversations: OpenConversations, owner: str) -> None:
+        scope = Scope(owner, new_conversation_id())
+        self._resolved = replace(resolved, scope=scope, owns_store=False)
+        self._bot = resolved.bot
+        self._conversations = conversations
+        self._open = OpenConversation(self._resolved, scope)
+        self.facts = AsyncFactList(resolved.bot.store, scope)
+        conversations.adopt(self._open)
+
+    async def aclose(self) -> None:
+        """Stops what still runs in its own conversation. Everything else is the bot's that it came from."""
+        await self._open.stop()
+
+
+def open_conversations(bot: AsyncChatbot) -> OpenConversations:
+    """Gives the conversations of a bot that are open, for a door that begins turns itself."""
+    return bot._conversations  # noqa: SLF001 -- the same module
+
+
+def model_source(bot: AsyncChatbot) -> ModelSource:
+    """Gives the source that opens models as the options of a bot say."""
+    return bot._resolved.source  # noqa: SLF001 -- the same module

@@ -21,7 +21,8 @@ from anaphora.memory.state import MemoryState
 from anaphora.providers.base import Provider
 from anaphora.providers.model import Model
 from anaphora.stores.records import Draft
-from anaphora.tools.base import Tool
+from anaphora.stores.run_records import NewRun
+from anaphora.tools.base import Confirm, Tool
 from anaphora.turn.bot import Bot
 from anaphora.turn.events import EventLog
 from anaphora.turn.request import Task, TurnParts, TurnRequest
@@ -40,11 +41,16 @@ _IDLE = 64
 
 @dataclass(frozen=True, slots=True)
 class Choices:
-    """The model, system prompt and tools of one conversation or of one turn; None leaves the bot's."""
+    """The model, system prompt and tools of one conversation or of one turn; None leaves the bot's.
+
+    ``more_tools`` are offered beside those; ``confirm`` is asked before one acts in the world.
+    """
 
     models: tuple[Model, ...] | None = None
     system: str | None = None
     tools: tuple[Tool, ...] | None = None
+    more_tools: tuple[Tool, ...] = ()
+    confirm: Confirm | None = None
 
     def over(self, bot: Bot) -> Bot:
         """Gives the bot with these choices in place of its own."""
@@ -52,6 +58,10 @@ class Choices:
             bot = replace(bot, models=self.models)
         if self.tools is not None:
             bot = replace(bot, toolbox=replace(bot.toolbox, tools=self.tools))
+        if self.more_tools:
+            bot = replace(bot, toolbox=replace(bot.toolbox, tools=(*bot.toolbox.tools, *self.more_tools)))
+        if self.confirm is not None:
+            bot = replace(bot, toolbox=replace(bot.toolbox, confirm=self.confirm))
         if self.system is not None:
             bot = replace(bot, system=self.system, overrides_system=True)
         return bot
@@ -132,10 +142,22 @@ class OpenConversation:
             self._stored = (name, self._source(name) if source is None else source.models(name))
         return self._stored[1]
 
-    def begin(self, task: Task, options: Options, choices: Choices, *, shape: Shape | None, is_streamed: bool) -> Turn:
-        """Begins a turn. It waits for the one before as long as the conversation's ``wait`` allows."""
+    def begin(
+        self,
+        task: Task,
+        options: Options,
+        choices: Choices,
+        *,
+        shape: Shape | None = None,
+        is_streamed: bool = True,
+        run: NewRun | None = None,
+    ) -> Turn:
+        """Begins a turn, perhaps as a run of a server.
+
+        It waits for the one before as long as the conversation's ``wait`` allows.
+        """
         self._turns = tuple(turn for turn in self._turns if not turn.ended.is_set())
-        request = TurnRequest(task, options, shape, is_streamed=is_streamed, wait=self._resolved.wait)
+        request = TurnRequest(task, options, shape, is_streamed=is_streamed, wait=self._resolved.wait, run=run)
         parts = TurnParts(self._bot, self.scope, request, self.state, EventLog(), monotonic())
 
         async def opening(parts: TurnParts) -> TurnParts:

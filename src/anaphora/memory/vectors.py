@@ -69,15 +69,19 @@ class Embedder:
 
     async def encode(self, texts: Sequence[str]) -> list[bytes]:
         """Rows of unit length as int8, in the order of the texts. Raises ProviderError and whatever a function raises."""
+        return _checked(await self.rows(texts), len(texts))
+
+    async def rows(self, texts: Sequence[str]) -> Rows:
+        """Gives rows of numbers as they come. Raises ProviderError and whatever a function raises."""
         if self._provider is not None:
-            rows: Rows = await self._provider.embed(self._model, texts)
-        elif self._encode is not None:
-            if _is_async(self._encode):
-                made = self._encode(texts)
-            else:
-                made = await run_in_thread(self._encode, texts, abandon=True)
-            rows = await made if inspect.isawaitable(made) else made
-        return _checked(rows, len(texts))
+            return await self._provider.embed(self._model, texts)
+        if self._encode is None:
+            raise ConfigError("there is no function and no service that embeds.")
+        if _is_async(self._encode):
+            made = self._encode(texts)
+        else:
+            made = await run_in_thread(self._encode, texts, abandon=True)
+        return await made if inspect.isawaitable(made) else made
 
     async def aclose(self) -> None:
         """Let go of connections."""

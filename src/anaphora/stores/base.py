@@ -233,6 +233,14 @@ class Ledger(Protocol):
 class Runs(Protocol):
     """The runs of a server with their event logs. A run is begun by ``begin``, with its message."""
 
+    async def delete_owner(self, owner: str, /) -> int:
+        """Removes everything of an owner, tokens and bills too. Gives the number of conversations."""
+        ...
+
+    async def has_conversation(self, scope: Scope, /) -> bool:
+        """True if there is such a conversation, also one without messages."""
+        ...
+
     async def run(self, owner: str, run_id: str, /) -> Run:
         """Gives a run. Raises NotFound, also for one of another owner."""
         ...
@@ -290,6 +298,10 @@ class Runs(Protocol):
 
     async def delete_run(self, owner: str, run_id: str, /) -> None:
         """Removes a run and its log; the messages stay. Raises NotFound."""
+        ...
+
+    async def wait_for_events(self, owner: str, run_id: str, /, *, seconds: float) -> None:
+        """Waits until a log may have grown, at most about so many seconds."""
         ...
 
     async def drop_events(self, *, before: float) -> int:

@@ -18,12 +18,14 @@ HELD_SECONDS = 15.0
 class NewRun:
     """A run that begins. ``request`` is what its response repeats, as JSON can hold it.
 
-    ``fingerprint`` is a hash of the whole request, ``key`` the client's own name for it, ``holder`` the process that runs it.
+    ``fingerprint`` is a hash of the whole request, ``key`` the client's own name for it, ``holder`` the process that runs it,
+    ``created`` its start in seconds since 1970.
     """
 
     id: str
     holder: str
     request: Mapping[str, Any]
+    created: float
     fingerprint: str = ""
     key: str | None = None
 

@@ -66,6 +66,10 @@ class Chatbot(AnswerVerbs, TranscriptVerbs):
     def new_conversation(self, *, owner: str | None = None) -> Conversation:
         return Conversation(self._inner.new_conversation(owner=owner))
 
+    @same_as(AsyncChatbot.for_owner)
+    def for_owner(self, owner: str) -> Chatbot:
+        return _OwnersChatbot(self._inner.for_owner(owner))
+
     @same_as(AsyncChatbot.fork)
     def fork(self, message: Entry | str | None = None, *, name: str | None = None) -> Conversation:
         return Conversation(portal.call(lambda: self._inner.fork(message, name=name)))
@@ -115,3 +119,11 @@ class Chatbot(AnswerVerbs, TranscriptVerbs):
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
         self.close()
+
+
+class _OwnersChatbot(Chatbot):
+    """A bot for one of its owners."""
+
+    def __init__(self, inner: AsyncChatbot) -> None:
+        self._inner = inner
+        self.facts = FactList(inner.facts)

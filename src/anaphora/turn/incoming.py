@@ -59,10 +59,10 @@ async def open_turn(turn: TurnParts) -> Opened:
             draft = _draft(turn, hidden, images, is_checked=not others and refusal is None)
             draft = replace(draft, at_head=below is None, parent=below, key=key)
             return Opened(await _begun(turn, _with_ids(turn, draft, above)), hidden, images, key, refusal, others)
-        case GiveResults(results, below):
+        case GiveResults(results, above, below):
             message = Message("tool", results)
             draft = Draft(below, message, "complete", _estimated(turn, message), at_head=below is None)
-            return Opened(await _begun(turn, _with_ids(turn, draft, ())))
+            return Opened(await _begun(turn, _with_ids(turn, draft, above)))
         case Edit(message, text):
             hidden, refusal, others = await _hidden(turn, text)
             draft = _draft(turn, hidden, (), is_checked=not others and refusal is None)

@@ -38,6 +38,7 @@ class GiveResults:
     """The results of ``outside`` tools that the last answer calls, for the answer to go on with."""
 
     results: tuple[ToolResult, ...]
+    above: tuple[Message, ...] = ()
     below: str | None = None
 
 

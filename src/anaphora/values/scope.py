@@ -6,6 +6,9 @@ from dataclasses import dataclass, field
 
 from anaphora.values.memory import Fact
 
+# Between an owner and a conversation, in the name under which its documents are stored.
+DOCUMENTS = "\x1fdocuments\x1f"
+
 
 @dataclass(frozen=True, slots=True)
 class Scope:
@@ -31,4 +34,4 @@ class Scope:
 
 def documents_owner(scope: Scope) -> str:
     """Gives the owner under whom a conversation's documents are stored, where no search of the real owner meets them."""
-    return f"{scope.owner}\x1fdocuments\x1f{scope.conversation}"
+    return f"{scope.owner}{DOCUMENTS}{scope.conversation}"

@@ -113,8 +113,74 @@ def _tools(add: Callable[..., object]) -> None:
     add("--json", action="store_true", help="for programs")
 
 
+def _amount(text: str) -> float:
+    number = float(text)
+    if not 0 <= number < float("inf"):
+        raise ValueError
+    return number
+
+
+def _seconds(text: str) -> float:
+    return _amount(text)
+
+
+def _rate(text: str) -> int:
+    return _count(text.removesuffix("/min"))
+
+
+_amount.__name__, _seconds.__name__ = "number of dollars", "number of seconds"
+_rate.__name__ = "number of requests a minute, like 60/min"
+
+
+def _port(text: str) -> int:
+    number = int(text)
+    if not 0 <= number < 1 << 16:
+        raise ValueError
+    return number
+
+
+_port.__name__ = "port"
+
+
+def _serve(add: Callable[..., object]) -> None:
+    add("--host", default="127.0.0.1", metavar="HOST", help="the address to listen on (default 127.0.0.1: this machine alone)")
+    add("--port", type=_port, default=8765, metavar="PORT", help="the port (default 8765; 0 takes a free one)")
+    add("-m", "--model", metavar="MODEL", help="the model that answers where a client names none")
+    add("--base-url", metavar="URL", help="the address of its service")
+    add("-p", "--persona", metavar="NAME", help="the persona that answers")
+    add("--workers", type=_count, default=1, metavar="N", help="so many processes; more than one needs Postgres")
+    add("--grace", type=_seconds, default=20.0, metavar="SECONDS", help="time for running answers at the end (default 20)")
+    add("--log-format", choices=("text", "json"), default="text", help="the form of the log")
+    add("--fd", type=int, help=argparse.SUPPRESS)
+
+
+def _token(add: Callable[..., object]) -> None:
+    add("what", choices=("add", "list", "remove"), help="add a token, list them all, or remove one")
+    add("name", nargs="?", metavar="NAME", help="whom it is for")
+    add("--owner", metavar="OWNER", help="whose conversations it reaches (default: NAME; me: those of the terminal)")
+    add("--rate", type=_rate, metavar="N/min", help="so many requests a minute at most")
+    add("--concurrent", type=_count, metavar="N", help="so many answers at once at most")
+    add("--daily-tokens", type=_count, metavar="N", help="so many tokens of models a day at most, in UTC")
+    add("--daily-cost", type=_amount, metavar="DOLLARS", help="so many dollars a day at most, in UTC")
+    add("--expires", type=_count, metavar="DAYS", help="so many days it is valid")
+    add("--remember", action="store_true", help="recognise lists that plain clients send again, so that they are remembered")
+    add("--json", action="store_true", help="for programs")
+
+
+def _owner(add: Callable[..., object]) -> None:
+    add("what", choices=("export", "delete"), help="write everything of one owner to a file, or remove it for good")
+    add("name", metavar="NAME", help="the owner")
+    add("-o", "--output", metavar="FILE", help="where to")
+    add("-y", "--yes", action="store_true", help="do not ask")
+
+
 def _store(add: Callable[..., object]) -> None:
-    add("what", choices=("check",), help="check: list the rows of the database that cannot be read")
+    add(
+        "what",
+        choices=("check", "copy", "backup"),
+        help="check: list the rows that cannot be read; copy SOURCE TARGET: all of one store into another; backup FILE",
+    )
+    add("places", nargs="*", metavar="STORE", help="files, or URLs like postgresql://HOST/NAME")
     add(
         "--quarantine",
         action="store_true",
@@ -135,7 +201,10 @@ VERBS: dict[str, tuple[str, Callable[[Callable[..., object]], None]]] = {
     "delete": ("delete conversations for good", _delete),
     "export": ("write conversations as JSON or Markdown", _export),
     "import": ("take in what other programs, or this one, exported", _import),
-    "store": ("check the database, and move aside what cannot be read", _store),
+    "serve": ("answer OpenAI clients, with memory", _serve),
+    "token": ("say who may use the server", _token),
+    "owner": ("export or remove everything of one owner", _owner),
+    "store": ("check, copy or back up the database", _store),
 }
 
 
@@ -171,4 +240,4 @@ def verb_arguments(argv: Sequence[str]) -> argparse.Namespace | None:
     )
     flags(parser.add_argument)
     parser.add_argument("--store", metavar="FILE", help="where conversations are kept, instead of your data folder")
-    return parser.parse_args([*argv[:place], *argv[place + 1 :]], argparse.Namespace(verb=verb))
+    return parser.parse_args([*argv[:place], *argv[place + 1 :]], argparse.Namespace(verb=verb, argv=tuple(argv)))

@@ -23,7 +23,9 @@ from anaphora.cli.terminal.progress import Bar
 from anaphora.cli.terminal.render import show_whole
 from anaphora.cli.terminal.sanitize import sanitized
 from anaphora.cli.verbs.models import models
+from anaphora.cli.verbs.serve import serve
 from anaphora.cli.verbs.store import check_store
+from anaphora.cli.verbs.tokens import owner, token
 from anaphora.cli.verbs.tools import tools
 from anaphora.cli.verbs.usage import usage
 from anaphora.errors import ConfigError, NotFound, TranscriptFileError
@@ -39,13 +41,20 @@ Verb = Callable[[Chatbot, argparse.Namespace], int]
 
 def run(arguments: argparse.Namespace) -> int:
     """Do what was asked for; gives the exit code. Raises AnaphoraError."""
+    if arguments.verb == "serve":
+        return serve(arguments)
     settings = load_settings(flags={"store": arguments.store})
-    if arguments.verb != "import" and arguments.store is not None and not Path(arguments.store).expanduser().exists():
+    if arguments.verb == "token":
+        return token(store_of(settings), arguments)
+    is_file = arguments.store is not None and "://" not in arguments.store
+    if arguments.verb != "import" and is_file and not Path(arguments.store).expanduser().exists():
         raise ConfigError(f"there is no file {arguments.store}.")
     if arguments.verb == "models":
         return models(load_settings(flags={"base_url": arguments.base_url}), arguments)
     if arguments.verb == "store":
         return check_store(store_of(settings), arguments)
+    if arguments.verb == "owner":
+        return owner(store_of(settings), arguments)
     if arguments.verb == "tools":
         return tools(load_settings(flags={"tools": arguments.tools, "mcp": arguments.mcp or own_servers()}), arguments)
     with past_conversations(store_of(settings)) as bot:

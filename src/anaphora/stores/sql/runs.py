@@ -27,13 +27,16 @@ def insert(database: Database, scope: Scope, new: NewRun, message: str | None) -
     """Stores a run that begins, in the transaction that stores its message."""
     make(database, scope)
     head = database.execute("SELECT head FROM conversations WHERE owner = ? AND id = ?", key(scope)).fetchone()
-    now = time.time()
-    values = (*key(scope), new.id, message, head and head[0], now, new.holder, now + HELD_SECONDS)
+    values = (*key(scope), new.id, message, head and head[0], new.created, new.holder, time.time() + HELD_SECONDS)
     database.execute(
         "INSERT INTO runs (owner, conversation, id, message, base, status, created, holder, expires, request, fingerprint, key)"
         " VALUES (?, ?, ?, ?, ?, 'pending', ?, ?, ?, ?, ?, ?)",
         (*values, json.dumps(new.request), new.fingerprint, new.key),
     )
+
+
+def has_conversation(database: Database, scope: Scope) -> bool:
+    return database.execute("SELECT 1 FROM conversations WHERE owner = ? AND id = ?", key(scope)).fetchone() is not None
 
 
 def run(database: Database, owner: str, run_id: str) -> Run:

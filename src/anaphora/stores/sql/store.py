@@ -6,9 +6,11 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, TypeVar, TypeVarTuple
 
+import anyio
+
 from anaphora.stores.records import Begun, Change, Draft, Lease, Query
 from anaphora.stores.run_records import EventBatch, NewRun, Run, RunEnd, Wish
-from anaphora.stores.sql import leases, ledger, memories, runs, tokens, transcripts
+from anaphora.stores.sql import leases, ledger, memories, owners, runs, tokens, transcripts
 from anaphora.stores.token_records import Spending, Token
 from anaphora.values.memory import BlockSummary, Fact, Learned
 from anaphora.values.scope import Scope
@@ -177,6 +179,14 @@ class SQLStore(ABC):
     async def save_estimate(self, owner: str, model: str, estimate: Estimate, /) -> None:
         await self._write(ledger.save_estimate, owner, model, estimate, durable=False)
 
+    async def delete_owner(self, owner: str, /) -> int:
+        count = await self._write(owners.delete_owner, owner)
+        await self._forgotten()
+        return count
+
+    async def has_conversation(self, scope: Scope, /) -> bool:
+        return await self._glance(runs.has_conversation, scope)
+
     async def run(self, owner: str, run_id: str, /) -> Run:
         return await self._glance(runs.run, owner, run_id)
 
@@ -222,6 +232,10 @@ class SQLStore(ABC):
 
     async def drop_events(self, *, before: float) -> int:
         return await self._write(runs.drop_events, before, durable=False)
+
+    async def wait_for_events(self, owner: str, run_id: str, /, *, seconds: float) -> None:
+        del owner, run_id  # A file tells nobody that it has changed.
+        await anyio.sleep(seconds)
 
     async def add_token(self, token: Token, /) -> None:
         await self._write(tokens.add_token, token)

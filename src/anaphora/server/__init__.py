@@ -1,0 +1,1 @@
+"""The server: OpenAI-compatible endpoints with memory, for many owners, on one machine or many."""
