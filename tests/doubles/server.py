@@ -15,7 +15,6 @@ import openai
 import uvicorn
 
 from anaphora import AsyncChatbot, InMemoryStore, ScriptedProvider, Timing
-from anaphora.chat.chatbot import model_source
 from anaphora.providers.model import Model
 from anaphora.server.app import make_app
 from anaphora.server.auth import Auth
@@ -38,7 +37,7 @@ class Served:
     services: Services
     do: Callable[[Callable[[], Any]], Any]
 
-    def client(self, key: str = "none", **options: Any) -> openai.OpenAI:
+    def client(self, key: str = "none", **options: Any) -> Any:
         return openai.OpenAI(base_url=f"{self.url}/v1", api_key=key, max_retries=0, **options)
 
     def http(self, key: str | None = None) -> httpx2.Client:
@@ -61,7 +60,6 @@ def services_for(
     timing = Timing(flush=0.02, lease=15.0, quiet=0.0, title=0.0)
     bot = AsyncChatbot(provider, store=store, owner="me", resume=False, timing=timing, **options)
     passing = AsyncChatbot(provider, store=memory, owner="me", resume=False, timing=timing, **options)
-    assert model_source(bot)
     kept = RunKeeper(store)
     table = ModelTable(NAMES, dict(aliases or {}), lambda _: (Model(provider, ""),))
     auth = Auth(store, is_open=is_open, holder=kept.holder)

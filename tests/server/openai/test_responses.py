@@ -47,7 +47,12 @@ def test_a_chain_of_responses_is_a_conversation(echo: Served):
     assert one.conversation
     assert two.conversation == one.conversation
     items = client.conversations.items.list(one.conversation.id, order="asc").data
-    assert [item.content[0].text for item in items] == ["my name is Ada", "You said: my name is Ada", "who am I?", "You said: who am I?"]
+    assert [item.content[0].text for item in items] == [
+        "my name is Ada",
+        "You said: my name is Ada",
+        "who am I?",
+        "You said: who am I?",
+    ]
 
 
 def test_a_chain_may_fork(echo: Served):
@@ -159,7 +164,9 @@ def test_a_list_of_items_with_calls_and_outputs_is_taken_as_it_is():
 
 
 def test_thinking_is_an_item_of_its_own():
-    with scripted_server([ThinkingDelta("hm, "), ThinkingDelta("yes"), TextDelta("Yes."), Ended("stop", Usage(5, 0, 7, 4))]) as served:
+    with scripted_server(
+        [ThinkingDelta("hm, "), ThinkingDelta("yes"), TextDelta("Yes."), Ended("stop", Usage(5, 0, 7, 4))]
+    ) as served:
         response = served.client().responses.create(input="Is it?")
         thought, said = response.output
         assert thought.type == "reasoning"
@@ -171,8 +178,9 @@ def test_thinking_is_an_item_of_its_own():
 
 def test_an_answer_of_a_schema_is_asked_for_and_given():
     provider = ScriptedProvider('{"name": "Ada"}')
-    from anaphora import InMemoryStore
     from tests.doubles.server import services_for, serving
+
+    from anaphora import InMemoryStore
 
     with serving(services_for(provider, InMemoryStore())) as served:
         schema = {"type": "object", "properties": {"name": {"type": "string"}}, "required": ["name"]}
@@ -194,14 +202,20 @@ def test_nothing_stays_of_a_response_that_is_not_stored(echo: Served):
     assert passing.output_text == "You said: and?"
     kept = client.conversations.items.list(stored.conversation.id).data
     assert len(kept) == 2
-    assert "".join(event.delta for event in client.responses.create(input="x y", store=False, stream=True) if "text.delta" in event.type)
+    assert "".join(
+        event.delta for event in client.responses.create(input="x y", store=False, stream=True) if "text.delta" in event.type
+    )
 
 
 def test_the_input_of_a_response_is_listed_and_counted(echo: Served):
     client = echo.client()
     items = [{"role": "user", "content": "one"}, {"role": "assistant", "content": "two"}, {"role": "user", "content": "three"}]
     response = client.responses.create(input=items)
-    assert [item.content[0].text for item in client.responses.input_items.list(response.id, order="asc")] == ["one", "two", "three"]
+    assert [item.content[0].text for item in client.responses.input_items.list(response.id, order="asc")] == [
+        "one",
+        "two",
+        "three",
+    ]
     assert [item.content[0].text for item in client.responses.input_items.list(response.id, limit=1).data] == ["three"]
     alone = client.responses.input_tokens.count(input="one").input_tokens
     after = client.responses.input_tokens.count(input="one", previous_response_id=response.id).input_tokens
@@ -218,8 +232,9 @@ def test_the_report_on_the_context_is_there(echo: Served):
 
 def test_instructions_hold_for_one_response():
     provider = ScriptedProvider("a", "b")
-    from anaphora import InMemoryStore
     from tests.doubles.server import services_for, serving
+
+    from anaphora import InMemoryStore
 
     with serving(services_for(provider, InMemoryStore())) as served:
         client = served.client()

@@ -250,7 +250,8 @@ class ResponseFold:
         if item is None:
             return
         item.update(output=result.text, status="failed" if result.failed else "completed")
-        item.update(error=result.text if result.failed else None)
+        failure = {"type": "mcp_tool_execution_error", "content": [{"type": "text", "text": result.text}]}
+        item.update(error=failure if result.failed else None)
         at = self._at(item)
         yield self._event(f"response.mcp_call.{'failed' if result.failed else 'completed'}", **at)
         yield self._event("response.output_item.done", output_index=at["output_index"], item=_copied(item))

@@ -5,15 +5,13 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Sequence
-from contextlib import suppress
 from typing import Any
 
-from anaphora.errors import ConversationBusy, NotFound
-from anaphora.stores.run_records import GAP, HELD_SECONDS, EventBatch, NewRun, Run, RunEnd, Wish, output_id
+from anaphora.errors import NotFound
+from anaphora.stores.run_records import HELD_SECONDS, EventBatch, NewRun, Run, RunEnd, Wish
 from anaphora.stores.sql.database import Database
-from anaphora.stores.sql.leases import acquire, is_dead, make, release
-from anaphora.stores.sql.rows import ITS_MESSAGES, key, settings_of
-from anaphora.values.message import Status
+from anaphora.stores.sql.leases import make
+from anaphora.stores.sql.rows import key, settings_of
 from anaphora.values.scope import Scope
 
 _RUN = (
@@ -120,55 +118,6 @@ def allow_call(database: Database, owner: str, run_id: str, call: str, allow: bo
     known = dict(run(database, owner, run_id).allowed)
     known.setdefault(call, allow)
     database.execute(f"UPDATE runs SET allowed = ? WHERE {_THIS}", (json.dumps(known), owner, run_id))
-
-
-def end_dead_run(database: Database, owner: str, run_id: str) -> Run:
-    """Gives a run; one whose process has died is ended first, with the words that came. Raises NotFound."""
-    found = run(database, owner, run_id)
-    if found.status != "pending" or not (found.expires < time.time() or is_dead(found.holder)):
-        return found
-    scope = Scope(owner, found.conversation)
-    with suppress(ConversationBusy):
-        # What the dead process left pending in the conversation is interrupted by whoever takes its lease.
-        release(database, acquire(database, scope, HELD_SECONDS))
-    status = _status_of_dead(database, scope, found)
-    last = database.execute(
-        "SELECT number, events FROM run_events WHERE owner = ? AND run = ? ORDER BY number DESC LIMIT 1", (owner, run_id)
-    ).fetchone()
-    number = int(last[0]) + len(json.loads(last[1])) - 1 + GAP if last else GAP
-    closed = json.dumps({"event": "RunClosed", "status": status, "error": _DEAD if status != "complete" else None})
-    add_events(database, [EventBatch(owner, run_id, number, (closed,))])
-    error = {"error": _DEAD} if status != "complete" else {}
-    end_run(database, owner, run_id, RunEnd(status, {**found.result, **error}))
-    return run(database, owner, run_id)
-
-
-_DEAD = {"code": "server_error", "message": "the server that gave this answer has ended. What had come of it is kept."}
-
-
-def end_dead_runs(database: Database) -> int:
-    """Ends runs whose processes have died; gives how many there were."""
-    rows = database.execute(
-        "SELECT owner, id FROM runs WHERE status = 'pending' AND expires < ? LIMIT 100", (time.time(),)
-    ).fetchall()
-    for owner, run_id in rows:
-        end_dead_run(database, owner, run_id)
-    return len(rows)
-
-
-def _status_of_dead(database: Database, scope: Scope, found: Run) -> Status:
-    """Gives the status that the messages of a run tell."""
-    first, beyond = output_id(found.seed, 0), output_id(found.seed, 0)[:-3] + "c"
-    rows = database.execute(
-        f'SELECT role, status, parts FROM messages WHERE {ITS_MESSAGES} AND id >= ? AND id < ? ORDER BY "order" DESC LIMIT 1',
-        (*key(scope), first, beyond),
-    ).fetchall()
-    if not rows:
-        return "failed"
-    role, status, parts = rows[0]
-    if role == "assistant" and status in {"complete", "stopped", "refused"}:
-        return "complete" if status == "complete" and '"tool_call"' not in parts else "interrupted"
-    return "interrupted" if parts != "[]" else "failed"
 
 
 def delete_run(database: Database, owner: str, run_id: str) -> None:

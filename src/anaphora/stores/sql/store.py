@@ -10,7 +10,7 @@ import anyio
 
 from anaphora.stores.records import Begun, Change, Draft, Lease, Query
 from anaphora.stores.run_records import EventBatch, NewRun, Run, RunEnd, Wish
-from anaphora.stores.sql import leases, ledger, memories, owners, runs, tokens, transcripts
+from anaphora.stores.sql import dead_runs, leases, ledger, memories, owners, runs, tokens, transcripts
 from anaphora.stores.token_records import Spending, Token
 from anaphora.values.memory import BlockSummary, Fact, Learned
 from anaphora.values.scope import Scope
@@ -191,7 +191,7 @@ class SQLStore(ABC):
         return await self._glance(runs.run, owner, run_id)
 
     async def living_run(self, owner: str, run_id: str, /) -> Run:
-        return await self._write(runs.end_dead_run, owner, run_id, durable=False)
+        return await self._write(dead_runs.end_dead_run, owner, run_id, durable=False)
 
     async def same_run(self, owner: str, /, *, key: str | None, fingerprint: str, since: float) -> Run | None:
         return await self._glance(runs.same_run, owner, key, fingerprint, since)
@@ -224,7 +224,7 @@ class SQLStore(ABC):
         await self._write(runs.allow_call, owner, run_id, call, allow)
 
     async def end_dead_runs(self) -> int:
-        return await self._write(runs.end_dead_runs, durable=False)
+        return await self._write(dead_runs.end_dead_runs, durable=False)
 
     async def delete_run(self, owner: str, run_id: str, /) -> None:
         await self._write(runs.delete_run, owner, run_id)
