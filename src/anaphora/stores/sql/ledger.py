@@ -32,7 +32,7 @@ def spent(database: Database, owner: str, conversation: str | None, since: float
     here, values = ("", ()) if conversation is None else (" AND conversation = ?", (conversation,))
     rows = database.execute(
         f"SELECT {database.day('created')} AS day, model, purpose, count(*), sum(CASE WHEN cost IS NULL THEN 1 ELSE 0 END),"
-        f" {', '.join(f'sum({name})' for name in _TOKENS)}, coalesce(sum(cost), 0.0) FROM calls"
+        f" {', '.join(f'CAST(sum({name}) AS BIGINT)' for name in _TOKENS)}, coalesce(sum(cost), 0.0) FROM calls"
         f" WHERE owner = ? AND created >= ?{here} GROUP BY 1, 2, 3 ORDER BY 1, 2, 3",
         (owner, since, *values),
     )

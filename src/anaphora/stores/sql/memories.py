@@ -125,7 +125,8 @@ def drop_derived(database: Database, owner: str, message_id: str) -> None:
         (owner, message_id),
     )
     database.execute(
-        "DELETE FROM vectors WHERE number IN (SELECT number FROM messages WHERE owner = ? AND id = ?)", (owner, message_id)
+        "DELETE FROM vectors WHERE owner = ? AND number IN (SELECT number FROM messages WHERE owner = ? AND id = ?)",
+        (owner, owner, message_id),
     )
     gone = database.execute("SELECT DISTINCT fact FROM evidence WHERE owner = ? AND message = ?", (owner, message_id)).fetchall()
     database.execute("DELETE FROM evidence WHERE owner = ? AND message = ?", (owner, message_id))
@@ -156,7 +157,8 @@ def drop_unproved(database: Database, owner: str, fact_ids: Iterable[str]) -> No
 def unembedded(database: Database, owner: str, model: str, after: int, limit: int) -> list[Unembedded]:
     rows = database.execute(
         "SELECT number, id, parts FROM messages WHERE number > ? AND owner = ? AND status IN ('complete', 'stopped')"
-        " AND parts <> '[]' AND NOT EXISTS (SELECT 1 FROM vectors WHERE model = ? AND vectors.number = messages.number)"
+        " AND parts <> '[]' AND NOT EXISTS (SELECT 1 FROM vectors WHERE vectors.owner = messages.owner AND model = ?"
+        " AND vectors.number = messages.number)"
         " ORDER BY number DESC LIMIT ?",
         (after, owner, model, limit),
     )
@@ -165,9 +167,9 @@ def unembedded(database: Database, owner: str, model: str, after: int, limit: in
 
 def save_vectors(database: Database, owner: str, model: str, rows: Sequence[VectorRow]) -> None:
     database.executemany(
-        "INSERT INTO vectors (model, number, piece, row) SELECT ?, number, ?, ? FROM messages"
+        "INSERT INTO vectors (owner, model, number, piece, row) SELECT owner, ?, number, ?, ? FROM messages"
         " WHERE number = ? AND owner = ? AND id = ? AND parts <> '[]'"
-        " ON CONFLICT (model, number, piece) DO UPDATE SET row = excluded.row",
+        " ON CONFLICT (owner, model, number, piece) DO UPDATE SET row = excluded.row",
         ((model, one.piece, one.row, one.number, owner, one.message) for one in rows),
     )
 
@@ -175,7 +177,8 @@ def save_vectors(database: Database, owner: str, model: str, rows: Sequence[Vect
 def vectors(database: Database, owner: str, model: str, after: int) -> list[VectorRow]:
     rows = database.execute(
         "SELECT vectors.number, messages.id, vectors.piece, vectors.row, vectors.place FROM vectors JOIN messages"
-        " ON messages.number = vectors.number WHERE vectors.model = ? AND vectors.place > ? AND messages.owner = ?"
+        " ON messages.owner = vectors.owner AND messages.number = vectors.number"
+        " WHERE vectors.model = ? AND vectors.place > ? AND messages.owner = ?"
         " ORDER BY vectors.place",
         (model, after, owner),
     )

@@ -30,7 +30,9 @@ def candidates(database: Database, owner: str, cue: Cue) -> Candidates:
     most = len(found) + cue.limit
     for start in range(0, len(best), cue.limit):
         numbers = ", ".join(map(str, best[start : start + cue.limit]))
-        for row in database.execute(f"SELECT {_COLUMNS} FROM messages WHERE number IN ({numbers})").fetchall():
+        for row in database.execute(
+            f"SELECT {_COLUMNS} FROM messages WHERE owner = ? AND number IN ({numbers})", (owner,)
+        ).fetchall():
             if len(found) < most and row[2] not in found:
                 found.update((row[2], one) for one in allowed.candidates(row))
         if len(found) == most:

@@ -26,6 +26,8 @@ _TEXT_OR_NONE = frozenset({str, type(None)})
 # Conditions for a table's rows, to be filled with key(scope).
 THIS_CONVERSATION = "owner = ? AND id = ?"
 ITS_MESSAGES = "owner = ? AND conversation = ?"
+# Of one row of messages, or of what belongs to it.
+ITS_NUMBER = "owner = ? AND number = ?"
 
 
 def key(scope: Scope) -> tuple[str, str]:

@@ -18,11 +18,12 @@ from anaphora.stores.sql.leases import acquire, check_free, make, release
 from anaphora.stores.sql.ledger import record
 from anaphora.stores.sql.lines import line_of_new
 from anaphora.stores.sql.memories import drop_derived, drop_evidence_of
-from anaphora.stores.sql.pieces import add_piece, whole_message, with_pieces
+from anaphora.stores.sql.pieces import add_piece, drop_pieces, whole_message, with_pieces
 from anaphora.stores.sql.rows import (
     CONVERSATION,
     ENTRY,
     ITS_MESSAGES,
+    ITS_NUMBER,
     THIS_CONVERSATION,
     conversation_of,
     entry_of,
@@ -51,7 +52,7 @@ WITH RECURSIVE path (number, parent, role, messages, turns, tokens) AS (
     FROM path JOIN messages AS up ON up.owner = ? AND up.conversation = ? AND up.id = path.parent
     WHERE path.role <> 'user' OR (path.messages <= ? AND path.turns <= ? AND path.tokens <= ?)
 )
-SELECT {ENTRY} FROM messages WHERE number IN (SELECT number FROM path) ORDER BY "order"
+SELECT {ENTRY} FROM messages WHERE owner = ? AND number IN (SELECT number FROM path) ORDER BY "order"
 """
 
 
@@ -88,14 +89,14 @@ def change(database: Database, scope: Scope, message_id: str, change: Change) ->
     if row is None:
         raise _no_message(message_id)
     number, entry = row[0], entry_of(row[1:])
-    if entry.status != "pending" and not _resumes(database, number, entry, change):
+    if entry.status != "pending" and not _resumes(database, scope, number, entry, change):
         raise MessageEnded(f"message {message_id} has ended ({entry.status}) and cannot be changed.")
     after = changed(entry, change)
-    if after.status == "pending" and add_piece(database, number, change):
+    if after.status == "pending" and add_piece(database, scope, number, change):
         return after
-    database.execute("DELETE FROM pieces WHERE number = ?", (number,))
+    drop_pieces(database, scope, number)
     database.execute(
-        "UPDATE messages SET parts = ?, status = ?, tokens = ?, counter = ?, usage = ?, model = ? WHERE number = ?",
+        f"UPDATE messages SET parts = ?, status = ?, tokens = ?, counter = ?, usage = ?, model = ? WHERE {ITS_NUMBER}",
         (
             parts_text(after.message),
             after.status,
@@ -103,6 +104,7 @@ def change(database: Database, scope: Scope, message_id: str, change: Change) ->
             after.size.counter,
             usage_text(after.usage),
             after.model,
+            scope.owner,
             number,
         ),
     )
@@ -131,7 +133,7 @@ def branch(database: Database, scope: Scope, message_id: str | None, reach: Exte
     if message_id is None:
         return []
     most = _EVERYTHING if reach is None else (reach.messages, reach.turns, reach.tokens)
-    rows = database.execute(_PATH, (*key(scope), message_id, *key(scope), *most)).fetchall()
+    rows = database.execute(_PATH, (*key(scope), message_id, *key(scope), *most, scope.owner)).fetchall()
     if not rows:
         raise _no_message(message_id)
     return _entries(database, scope, rows)
@@ -177,8 +179,8 @@ def forget(database: Database, scope: Scope, message_id: str) -> None:
     runs.forget_runs(database, scope.owner)
     drop_derived(database, owner=scope.owner, message_id=message_id)
     database.fulltext.remove(everywhere, (scope.owner, message_id))
-    its_pieces = f"DELETE FROM pieces WHERE number IN (SELECT number FROM messages WHERE {everywhere})"
-    database.execute(its_pieces, (scope.owner, message_id))
+    its_pieces = f"DELETE FROM pieces WHERE owner = ? AND number IN (SELECT number FROM messages WHERE {everywhere})"
+    database.execute(its_pieces, (scope.owner, scope.owner, message_id))
     database.execute(f"UPDATE messages SET parts = '[]', tokens = 0, counter = '' WHERE {everywhere}", (scope.owner, message_id))
 
 
@@ -353,11 +355,11 @@ def _entries(database: Database, scope: Scope, rows: Iterable[Sequence[Any]]) ->
     return [with_pieces(database, scope, entry) if entry.status == "pending" else entry for entry in found]
 
 
-def _resumes(database: Database, number: int, entry: Entry, change: Change) -> bool:
+def _resumes(database: Database, scope: Scope, number: int, entry: Entry, change: Change) -> bool:
     """True if the writer of a message that was ended for it (it was suspended, perhaps) goes on with its own words."""
     if entry.status != "interrupted" or not change.resumes:
         return False
-    return growth(whole_message(database, number, entry.message), change.message) is not None
+    return growth(whole_message(database, scope, number, entry.message), change.message) is not None
 
 
 def _no_message(message_id: str) -> NotFound:
@@ -366,11 +368,11 @@ def _no_message(message_id: str) -> NotFound:
 
 def search(database: Database, owner: str, query: Query) -> list[Hit]:
     """Finds the messages that have everything that a query asks for, the newest first."""
-    found = f"SELECT conversation, {ENTRY} FROM messages WHERE number = ?"
+    found = f"SELECT conversation, {ENTRY} FROM messages WHERE {ITS_NUMBER}"
     about = f"SELECT {CONVERSATION} FROM conversations WHERE {THIS_CONVERSATION}"
     hits = []
     for number in database.fulltext.find(owner, query):
-        row = database.execute(found, (number,)).fetchone()
+        row = database.execute(found, (owner, number)).fetchone()
         info = row and database.execute(about, (owner, row[0])).fetchone()
         # Another process may have deleted it just now.
         if info:

@@ -45,10 +45,11 @@ class SQLiteFullText:
 
     def ranking(self, owner: str, cue: Cue, everything: int) -> Ranking:
         """Ranks the owner's messages for a question."""
-        from anaphora.stores.sqlite.ranking import ScanRanking, WordRanking
+        from anaphora.stores.sql.ranking import ScanRanking, WordRanking
 
-        kind = WordRanking if fulltext.has_fts5() else ScanRanking
-        return kind(self._database, owner, cue, everything)
+        if fulltext.has_fts5():
+            return WordRanking(self._database, fulltext.Terms(self._database), owner, cue, everything)
+        return ScanRanking(self._database, owner, cue, everything)
 
 
 class SQLiteDatabase(sqlite3.Connection):

@@ -12,31 +12,24 @@ from __future__ import annotations
 
 import json
 import sqlite3
-from base64 import b32encode
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import closing
-from functools import cache, lru_cache
-from hashlib import blake2b
+from functools import cache
 from itertools import islice
 
 from anaphora.errors import StoreError
 from anaphora.stores.records import Query
 from anaphora.stores.sql.database import Database
 from anaphora.stores.sql.rows import parts_of, searchable_text
+from anaphora.stores.sql.term_hash import UNINDEXED_READ, hashed_row, hashed_terms
 from anaphora.values.message import Message, Role
 
 # Of the newest so many matches the newest by date are given: what was imported may be older than it was stored.
 _CANDIDATES = 200
 # Where the index knows no such words, letters inside of words are looked for in so many of the newest messages.
 _SCANNED = 100_000
-# Of the messages that are not in the index yet, so many of the newest are read.
-UNINDEXED_READ = 10_000
 _ALL = 1 << 60
-# Of a longer message only so many characters are found: it would hold up the next turn.
-_MOST_INDEXED = 2 << 20
 _MISSING = "indexed = 0 AND status <> 'pending'"
-# No word is written so: it marks the user's standing instructions.
-RULE = "\n"
 _CREATE = "CREATE VIRTUAL TABLE IF NOT EXISTS terms USING fts5 (text, content = '', columnsize = 0, tokenize = 'ascii')"
 
 
@@ -60,7 +53,7 @@ def create_index(database: Database) -> None:
 
 def index(database: Database, number: int, owner: str, message: Message) -> None:
     """Take an ended message into the index; its row says already that it is there."""
-    row = (number, _hashed_text(index_key(database), owner, message))
+    row = (number, " ".join(hashed_terms(index_key(database), owner, message)))
     database.execute("INSERT INTO terms (rowid, text) VALUES (?, ?)", row)
 
 
@@ -76,7 +69,7 @@ def unindex(database: Database, where: str, values: Sequence[str]) -> None:
     key = index_key(database)
     database.executemany(
         "INSERT INTO terms (terms, rowid, text) VALUES ('delete', ?, ?)",
-        ((number, _hashed_text(key, owner, _message(parts, role))) for number, owner, role, parts in rows),
+        ((number, " ".join(hashed_terms(key, owner, _message(parts, role)))) for number, owner, role, parts in rows),
     )
     database.executemany("UPDATE messages SET indexed = 0 WHERE number = ?", ((row[0],) for row in rows))
 
@@ -85,21 +78,6 @@ def index_key(database: Database) -> bytes:
     """The key with which this database hashes its terms."""
     known: bytes | None = getattr(database, "index_key", None)
     return known or bytes(database.execute("SELECT key FROM index_key").fetchone()[0])
-
-
-@lru_cache(maxsize=200_000)
-def _hashed(key: bytes, owner: str, term: str) -> str:
-    digest = blake2b(f"{owner}\0{term}".encode("utf-8", "replace"), key=key, digest_size=5).digest()
-    return b32encode(digest).decode("ascii").lower()
-
-
-def _hashed_text(key: bytes, owner: str, message: Message) -> str:
-    from anaphora.search.rules import is_rule
-    from anaphora.search.terms import terms
-    from anaphora.search.words import searchable
-
-    said = [_hashed(key, owner, term) for term in terms(searchable(message)[:_MOST_INDEXED])]
-    return " ".join([*said, _hashed(key, owner, RULE)] if is_rule(message) else said)
 
 
 def unindexed(database: Database) -> int:
@@ -123,6 +101,52 @@ def catch_up(database: Database, most: int) -> bool:
         index(database, number, owner, _message(parts, role))
         database.execute("UPDATE messages SET indexed = 1 WHERE number = ?", (number,))
     return len(rows) < most
+
+
+class Terms:
+    """The index as the ranking asks it."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+        self.key = index_key(database)
+
+    def in_a_row(self, terms: Sequence[str]) -> str:
+        """Gives the expression for hashed terms in a row."""
+        return in_a_row(terms)
+
+    def any_of(self, expressions: Sequence[str]) -> str:
+        """Gives the expression for one of several."""
+        return f"({' OR '.join(expressions)})"
+
+    def all_of(self, expressions: Sequence[str]) -> str:
+        """Gives the expression for all of several."""
+        return f"({' AND '.join(expressions)})"
+
+    def newest(self, expression: str, limit: int, conversation: str) -> list[int]:
+        """Gives the numbers of the newest rows with an expression."""
+        if not conversation:
+            found = "SELECT rowid FROM terms WHERE terms MATCH ? ORDER BY rowid DESC LIMIT ?"
+            return [number for (number,) in self._database.execute(found, (expression, limit)).fetchall()]
+        found = (
+            "SELECT terms.rowid FROM terms JOIN messages ON messages.number = terms.rowid WHERE terms MATCH ?"
+            " AND messages.conversation = ? ORDER BY terms.rowid DESC LIMIT ?"
+        )
+        return [number for (number,) in self._database.execute(found, (expression, conversation, limit)).fetchall()]
+
+    def count(self, expression: str, most: int) -> int:
+        """Counts the rows with an expression, up to so many."""
+        some = "SELECT count(*) FROM (SELECT 1 FROM terms WHERE terms MATCH ? LIMIT ?)"
+        return int(self._database.execute(some, (expression, most)).fetchone()[0])
+
+    def count_newest(self, expression: str, rows: int) -> int:
+        """Counts the rows with an expression among so many of the newest."""
+        newest = "SELECT count(*) FROM terms WHERE terms MATCH ? AND rowid > (SELECT max(number) FROM messages) - ?"
+        return int(self._database.execute(newest, (expression, rows)).fetchone()[0])
+
+    def is_behind(self, owner: str) -> bool:
+        """True if ended messages are missing in the index."""
+        del owner
+        return is_behind(self._database)
 
 
 def find(database: Database, owner: str, query: Query) -> list[int]:
@@ -181,12 +205,12 @@ def _phrase(key: bytes, owner: str, phrase: Sequence[str], languages: Sequence[s
     from anaphora.search.terms import forms
 
     rows = dict.fromkeys(tuple(form for word in phrase for form in forms(word, (language,))[0]) for language in languages)
-    return f"({' OR '.join(quoted_terms(key, owner, row) for row in rows)})"
+    return f"({' OR '.join(in_a_row(hashed_row(key, owner, row)) for row in rows)})"
 
 
-def quoted_terms(key: bytes, owner: str, row: Iterable[str]) -> str:
-    """Terms in a row, as FTS5 is asked for them."""
-    return f'"{" ".join(_hashed(key, owner, term) for term in row)}"'
+def in_a_row(terms: Iterable[str]) -> str:
+    """Gives the FTS5 expression for hashed terms in a row."""
+    return f'"{" ".join(terms)}"'
 
 
 def _scan_words(database: Database, owner: str, query: Query, *, unindexed_only: bool = False) -> list[int]:

@@ -59,10 +59,11 @@ CREATE INDEX messages_by_fork ON messages (owner, conversation, "order") WHERE l
 
 -- What is added to a message while it is written.
 CREATE TABLE pieces (
+    owner  TEXT NOT NULL,
     number INTEGER NOT NULL,  -- of the message
     place  INTEGER NOT NULL,
     added  TEXT NOT NULL,     -- JSON, see growth.py
-    PRIMARY KEY (number, place),
+    PRIMARY KEY (owner, number, place),
     FOREIGN KEY (number) REFERENCES messages (number) ON DELETE CASCADE
 ) WITHOUT ROWID;
 
@@ -118,13 +119,17 @@ CREATE INDEX evidence_by_message ON evidence (owner, message);
 
 CREATE TABLE vectors (
     place  INTEGER PRIMARY KEY AUTOINCREMENT,  -- only grows, so that whoever has read some can go on after them
+    owner  TEXT NOT NULL,
     number INTEGER NOT NULL,                   -- of the message
     model  TEXT NOT NULL,
     piece  INTEGER NOT NULL,
     row    BLOB NOT NULL,                      -- int8
-    UNIQUE (number, model, piece),
+    UNIQUE (owner, model, number, piece),
     FOREIGN KEY (number) REFERENCES messages (number) ON DELETE CASCADE
 );
+
+CREATE INDEX pieces_by_number ON pieces (number);
+CREATE INDEX vectors_by_number ON vectors (number);
 
 CREATE TABLE calls (
     number       INTEGER PRIMARY KEY,

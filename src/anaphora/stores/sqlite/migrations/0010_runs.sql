@@ -66,3 +66,39 @@ CREATE TABLE token_slots (
     PRIMARY KEY (token, id),
     FOREIGN KEY (token) REFERENCES tokens (hash) ON DELETE CASCADE
 ) WITHOUT ROWID;
+
+-- The owner stands first in every key.
+
+CREATE TABLE owned_pieces (
+    owner  TEXT NOT NULL,
+    number INTEGER NOT NULL,  -- of the message
+    place  INTEGER NOT NULL,
+    added  TEXT NOT NULL,     -- JSON, see growth.py
+    PRIMARY KEY (owner, number, place),
+    FOREIGN KEY (number) REFERENCES messages (number) ON DELETE CASCADE
+) WITHOUT ROWID;
+
+INSERT INTO owned_pieces SELECT messages.owner, pieces.number, pieces.place, pieces.added
+    FROM pieces JOIN messages ON messages.number = pieces.number;
+DROP TABLE pieces;
+ALTER TABLE owned_pieces RENAME TO pieces;
+
+CREATE TABLE owned_vectors (
+    place  INTEGER PRIMARY KEY AUTOINCREMENT,  -- only grows, so that whoever has read some can go on after them
+    owner  TEXT NOT NULL,
+    number INTEGER NOT NULL,                   -- of the message
+    model  TEXT NOT NULL,
+    piece  INTEGER NOT NULL,
+    row    BLOB NOT NULL,                      -- int8
+    UNIQUE (owner, model, number, piece),
+    FOREIGN KEY (number) REFERENCES messages (number) ON DELETE CASCADE
+);
+
+INSERT INTO owned_vectors (place, owner, number, model, piece, row)
+    SELECT vectors.place, messages.owner, vectors.number, vectors.model, vectors.piece, vectors.row
+    FROM vectors JOIN messages ON messages.number = vectors.number;
+DROP TABLE vectors;
+ALTER TABLE owned_vectors RENAME TO vectors;
+
+CREATE INDEX pieces_by_number ON pieces (number);
+CREATE INDEX vectors_by_number ON vectors (number);

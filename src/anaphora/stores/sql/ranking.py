@@ -1,15 +1,15 @@
-"""Ranks the messages of the SQLite store for a question, in a time that hardly grows with the store.
+"""Ranks the messages of a store for a question, in a time that hardly grows with the store.
 
 The rarest words of the question select, up to a budget of rows; the others only add to the score of what these selected, which
 the full-text index can tell without reading all that have them. So a word that half of all messages have costs little, and
-what is lost are messages that have nothing but such words. No BM25 of SQLite's own: it counts the rows of every word anew.
+what is lost are messages that have nothing but such words. No BM25 of the database's own: it counts the rows of every word anew.
 """
 
 from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
-from typing import Any
+from typing import Any, Protocol
 
 from anaphora.search.candidates import WORTH_READING, Cue
 from anaphora.search.index import WordIndex, weight_of, worth_reading
@@ -17,7 +17,7 @@ from anaphora.search.terms import forms
 from anaphora.search.words import searchable
 from anaphora.stores.sql.database import Database
 from anaphora.stores.sql.rows import ENTRY, ITS_MESSAGES, readable
-from anaphora.stores.sqlite.fulltext import RULE, UNINDEXED_READ, index_key, is_behind, quoted_terms
+from anaphora.stores.sql.term_hash import RULE, UNINDEXED_READ, hashed_row
 from anaphora.values.transcript import Entry
 
 # So many rows are looked at through the question's rarest words.
@@ -29,21 +29,59 @@ _EXAMINED = 500
 _RULES = 20
 
 
+class TermIndex(Protocol):
+    """A full-text index of hashed terms, with expressions in its own language."""
+
+    @property
+    def key(self) -> bytes:
+        """The key with which terms are hashed."""
+        ...
+
+    def in_a_row(self, terms: Sequence[str]) -> str:
+        """Gives the expression for hashed terms in a row."""
+        ...
+
+    def any_of(self, expressions: Sequence[str]) -> str:
+        """Gives the expression for one of several."""
+        ...
+
+    def all_of(self, expressions: Sequence[str]) -> str:
+        """Gives the expression for all of several."""
+        ...
+
+    def newest(self, expression: str, limit: int, conversation: str) -> list[int]:
+        """Gives the numbers of the newest rows with an expression; in one conversation, or in all (an empty text)."""
+        ...
+
+    def count(self, expression: str, most: int) -> int:
+        """Counts the rows with an expression, up to so many."""
+        ...
+
+    def count_newest(self, expression: str, rows: int) -> int:
+        """Counts the rows with an expression among so many of the newest."""
+        ...
+
+    def is_behind(self, owner: str) -> bool:
+        """True if ended messages are missing in the index."""
+        ...
+
+
 class WordRanking:
     """The rows that have the words, those with the rarest and most of them first."""
 
-    def __init__(self, database: Database, owner: str, cue: Cue, everything: int) -> None:
-        self._database = database
+    def __init__(self, database: Database, index: TermIndex, owner: str, cue: Cue, everything: int) -> None:
+        self._index = index
         self._here = "" if cue.elsewhere else cue.conversation
         self._everything = everything
         asked = f"SELECT number FROM messages WHERE {ITS_MESSAGES} AND id = ? AND indexed = 1"
-        self._asked = {row[0] for row in database.execute(asked, (owner, cue.conversation, cue.asked))}
-        hash_key = index_key(database)
+        self._asked = {row[0] for row in database.execute(asked, (owner, cue.conversation, cue.asked)).fetchall()}
+        hash_key = index.key
         self._expressions = {
-            word: " OR ".join(quoted_terms(hash_key, owner, form) for form in forms(word, cue.languages)) for word in cue.words
+            word: index.any_of([index.in_a_row(hashed_row(hash_key, owner, form)) for form in forms(word, cue.languages)])
+            for word in cue.words
         }
-        self._rule = quoted_terms(hash_key, owner, (RULE,))
-        self._unindexed = _read_unindexed(database, owner, cue) if is_behind(database) else WordIndex[int]()
+        self._rule = index.in_a_row(hashed_row(hash_key, owner, (RULE,)))
+        self._unindexed = _read_unindexed(database, owner, cue) if index.is_behind(owner) else WordIndex[int]()
         self._read = self._unindexed.scores(cue.words, cue.languages, everything)
         self.counts = {word: self._counted(word, cue) for word in cue.words}
         # What nothing has need not be looked for.
@@ -56,7 +94,7 @@ class WordRanking:
         budget = _SELECTED
         for word in self._words:
             weight = weight_of(self.counts[word], self._everything)
-            quoted = f"({self._expressions[word]})"
+            quoted = self._expressions[word]
             if budget > 0:
                 rows = self._rows(quoted, budget)
                 budget -= len(rows)
@@ -64,7 +102,7 @@ class WordRanking:
                 for number in rows:
                     scores[number] += weight
             else:
-                for number in self._rows(f"({' OR '.join(selecting)}) AND {quoted}", _SELECTED):
+                for number in self._rows(self._index.all_of([self._index.any_of(selecting), quoted]), _SELECTED):
                     if number in scores:
                         scores[number] += weight
         for number in self._asked:
@@ -77,27 +115,15 @@ class WordRanking:
         return [number for number in self._rows(self._rule, _RULES) if number not in self._asked]
 
     def _rows(self, expression: str, limit: int) -> list[int]:
-        if not self._here:
-            rows = self._database.execute(
-                "SELECT rowid FROM terms WHERE terms MATCH ? ORDER BY rowid DESC LIMIT ?", (expression, limit)
-            )
-        else:
-            rows = self._database.execute(
-                "SELECT terms.rowid FROM terms JOIN messages ON messages.number = terms.rowid WHERE terms MATCH ?"
-                " AND messages.conversation = ? ORDER BY terms.rowid DESC LIMIT ?",
-                (expression, self._here, limit),
-            )
-        return [number for (number,) in rows.fetchall()]
+        return self._index.newest(expression, limit, self._here)
 
     def _counted(self, word: str, cue: Cue) -> int:
         """Counts the messages with a word, in any of its forms; estimates the number if it is large."""
         unindexed = len(self._unindexed.having(word, cue.languages))
-        some = "SELECT count(*) FROM (SELECT 1 FROM terms WHERE terms MATCH ? LIMIT ?)"
         expression = self._expressions[word]
-        count = int(self._database.execute(some, (expression, _COUNTED)).fetchone()[0])
+        count = self._index.count(expression, _COUNTED)
         if count >= _COUNTED:
-            newest = "SELECT count(*) FROM terms WHERE terms MATCH ? AND rowid > (SELECT max(number) FROM messages) - ?"
-            share = int(self._database.execute(newest, (expression, _COUNTED)).fetchone()[0]) / _COUNTED
+            share = self._index.count_newest(expression, _COUNTED) / _COUNTED
             count = max(round(share * self._everything), _COUNTED)
         return max(count + unindexed - len(self._asked), 0)
 
