@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from importlib.metadata import entry_points
 
-from anaphora.errors import ConfigError
+from anaphora.errors import ConfigError, MissingExtra
 from anaphora.stores.base import Store
 
 STORES = "anaphora.stores"
@@ -22,5 +22,12 @@ def open_store(where: str | os.PathLike[str]) -> Store:
     known = {entry.name: entry for entry in entry_points(group=STORES)}
     if scheme not in known:
         raise ConfigError(f"there is no store for {scheme}://. Name a file, or one of {', '.join(sorted(known))}://…")
-    store: Store = known[scheme].load()(text)
+    try:
+        make = known[scheme].load()
+    except ImportError as error:
+        extra = "postgres" if scheme.startswith("postgres") else scheme
+        raise MissingExtra(
+            f'a store at {scheme}:// needs more packages ({error.name}): pip install "anaphora[{extra}]".'
+        ) from None
+    store: Store = make(text)
     return store

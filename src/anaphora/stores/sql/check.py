@@ -15,7 +15,7 @@ from anaphora.stores.sql.rows import CONVERSATION, ENTRY, conversation_of, entry
 from anaphora.values.message import text_message
 
 _PLACEHOLDER = "(A message that could not be read stood here; it was moved aside.)"
-_NAME = "CASE WHEN typeof(id) = 'text' THEN id ELSE 'unreadable_' || lower(hex(id)) END"
+_UNREADABLE = "'unreadable_' || lower(hex(id))"
 # More messages than a conversation has.
 _BEYOND = 1_000_000_000
 _FACT = "id, text, origin, created, superseded, successor, conversation"
@@ -89,6 +89,8 @@ def _reason_of_message(row: Sequence[Any]) -> str:
 
 
 def _mend(database: Database, one: Unreadable, place: tuple[Any, ...]) -> None:
+    kept = database.kept
+    name = kept("id", "text", _UNREADABLE)
     if one.table == "facts":
         database.execute("DELETE FROM facts WHERE owner = ? AND id = ?", place)
     elif one.table == "conversations" and one.reason in _SMALL:
@@ -99,34 +101,27 @@ def _mend(database: Database, one: Unreadable, place: tuple[Any, ...]) -> None:
             "coalesce((SELECT count(*) FROM messages"
             " WHERE messages.owner = conversations.owner AND conversation = conversations.id), 0)"
         )
+        created, updated, head = kept("created", "real", "0.0"), kept("updated", "real", "0.0"), kept("head", "text", "NULL")
         database.execute(
-            f"UPDATE conversations SET id = {_NAME}, title = '', system = NULL, usage = '{{}}', model = '', learned = 0,"
-            " settings = '{}',"
-            f" forgotten = 0, messages = {number}, created = {_kept('created', 'real', '0.0')},"
-            f" updated = {_kept('updated', 'real', '0.0')}, head = {_kept('head', 'text', 'NULL')} WHERE owner = ? AND id = ?",
+            f"UPDATE conversations SET id = {name}, title = '', system = NULL, usage = '{{}}', model = '', learned = 0,"
+            f" settings = '{{}}', forgotten = 0, messages = {number}, created = {created}, updated = {updated}, head = {head}"
+            " WHERE owner = ? AND id = ?",
             place,
         )
     elif "usage" in one.reason:
         database.execute("UPDATE messages SET usage = NULL WHERE number = ?", place)
     else:
-        before = ", ".join(
-            f"{name} = {_kept(name, 'integer', '0')}" for name in ("before_messages", "before_turns", "before_tokens")
-        )
-        order = _kept('"order"', "integer", f"{_BEYOND} + number")
+        columns = ("before_messages", "before_turns", "before_tokens")
+        before = ", ".join(f"{column} = {kept(column, 'integer', '0')}" for column in columns)
+        order, parent = kept('"order"', "integer", f"{_BEYOND} + number"), kept("parent", "text", "NULL")
         database.execute(
-            f'UPDATE messages SET id = {_NAME}, parent = {_kept("parent", "text", "NULL")}, "order" = {order}, parts = ?,'
+            f'UPDATE messages SET id = {name}, parent = {parent}, "order" = {order}, parts = ?,'
             " role = CASE WHEN role IN ('system', 'user', 'assistant', 'tool') THEN role ELSE 'user' END,"
             " status = CASE WHEN status IN ('complete', 'stopped', 'failed', 'refused') THEN status ELSE 'interrupted' END,"
             f" tokens = 0, counter = '', usage = NULL, model = '', key = NULL, {before},"
-            f" created = {_kept('created', 'real', '0.0')}"
-            " WHERE number = ?",
+            f" created = {kept('created', 'real', '0.0')} WHERE number = ?",
             (parts_text(text_message("user", _PLACEHOLDER)), *place),
         )
-
-
-def _kept(column: str, kind: str, other: str) -> str:
-    """Gives an expression for a column's value if it is of this kind, else for another."""
-    return f"CASE WHEN typeof({column}) = '{kind}' THEN {column} ELSE {other} END"
 
 
 def _plain(value: Any) -> Any:

@@ -84,6 +84,10 @@ class Database(Protocol):
         """Gives an expression for the day (YYYY-MM-DD) of a column that holds seconds since 1970."""
         ...
 
+    def kept(self, column: str, kind: str, other: str) -> str:
+        """Gives an expression for a column's value if it is of this kind (text, integer, real), else for another."""
+        ...
+
     def execute(self, sql: str, values: Sequence[Any] = (), /) -> Rows:
         """Runs a statement."""
         ...

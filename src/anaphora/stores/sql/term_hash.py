@@ -11,6 +11,7 @@ from collections.abc import Iterable
 from functools import lru_cache
 from hashlib import blake2b
 
+from anaphora.stores.sql.database import Database
 from anaphora.values.message import Message
 
 # No word is written so: it marks the user's standing instructions.
@@ -19,6 +20,12 @@ RULE = "\n"
 UNINDEXED_READ = 10_000
 # Of a longer message only so many characters are found: it would hold up the next turn.
 _MOST_INDEXED = 2 << 20
+
+
+def index_key(database: Database) -> bytes:
+    """The key with which this database hashes its terms."""
+    known: bytes | None = getattr(database, "index_key", None)
+    return known or bytes(database.execute("SELECT key FROM index_key").fetchone()[0])
 
 
 @lru_cache(maxsize=200_000)

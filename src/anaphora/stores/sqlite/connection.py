@@ -71,6 +71,10 @@ class SQLiteDatabase(sqlite3.Connection):
         """The full-text index."""
         return SQLiteFullText(self)
 
+    def kept(self, column: str, kind: str, other: str) -> str:
+        """Gives an expression for a column's value if it is of this kind, else for another."""
+        return f"CASE WHEN typeof({column}) = '{kind}' THEN {column} ELSE {other} END"
+
     def day(self, column: str) -> str:
         """Gives an expression for the day of a time, by the clock of this machine."""
         return f"date({column}, 'unixepoch', 'localtime')"

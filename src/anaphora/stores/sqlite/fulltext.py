@@ -21,7 +21,7 @@ from anaphora.errors import StoreError
 from anaphora.stores.records import Query
 from anaphora.stores.sql.database import Database
 from anaphora.stores.sql.rows import parts_of, searchable_text
-from anaphora.stores.sql.term_hash import UNINDEXED_READ, hashed_row, hashed_terms
+from anaphora.stores.sql.term_hash import UNINDEXED_READ, hashed_row, hashed_terms, index_key
 from anaphora.values.message import Message, Role
 
 # Of the newest so many matches the newest by date are given: what was imported may be older than it was stored.
@@ -72,12 +72,6 @@ def unindex(database: Database, where: str, values: Sequence[str]) -> None:
         ((number, " ".join(hashed_terms(key, owner, _message(parts, role)))) for number, owner, role, parts in rows),
     )
     database.executemany("UPDATE messages SET indexed = 0 WHERE number = ?", ((row[0],) for row in rows))
-
-
-def index_key(database: Database) -> bytes:
-    """The key with which this database hashes its terms."""
-    known: bytes | None = getattr(database, "index_key", None)
-    return known or bytes(database.execute("SELECT key FROM index_key").fetchone()[0])
 
 
 def unindexed(database: Database) -> int:

@@ -20,10 +20,10 @@ from weakref import WeakSet
 
 from anaphora.errors import ConfigError, StoreUnusable, UnreadableRow, error_text
 from anaphora.stores.sql.store import SQLStore
+from anaphora.stores.sql.worker import Worker
 from anaphora.stores.sqlite.connection import SQLiteDatabase, open_database, store_failure, write_back
 from anaphora.stores.sqlite.file_identity import FileIdentity, identity_of, leave_open
 from anaphora.stores.sqlite.fulltext import catch_up, is_behind, unindexed
-from anaphora.stores.sqlite.worker import Worker
 
 T = TypeVar("T")
 Values = TypeVarTuple("Values")

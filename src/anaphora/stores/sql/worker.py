@@ -1,4 +1,4 @@
-"""The thread that does a store's work: one job after the other, each to its end even if the caller is cancelled."""
+"""The threads that do a store's work: each one job after the other, to its end even if the caller is cancelled."""
 
 from __future__ import annotations
 
@@ -22,9 +22,10 @@ _HAS_THREADS = sys.platform != "emscripten"
 
 
 class Worker:
-    """Begins its thread when first needed. For any number of event loops and threads; a forked child gets a thread of its own."""
+    """Begins its threads when first needed. For any number of event loops and threads; a forked child gets threads of its own."""
 
-    def __init__(self) -> None:
+    def __init__(self, threads: int = 1) -> None:
+        self._threads = threads
         self._lock = Lock()
         self._jobs: SimpleQueue[Callable[[], None] | None] | None = None
         self._process = 0
@@ -63,7 +64,7 @@ class Worker:
         with self._lock:
             jobs, self._jobs = self._jobs, None
         if jobs is not None and self._process == os.getpid():
-            jobs.put(None)
+            _end(jobs, self._threads)
 
     def _queue(self) -> SimpleQueue[Callable[[], None] | None]:
         with self._lock:
@@ -71,8 +72,9 @@ class Worker:
                 self._jobs = SimpleQueue()
                 self._process = os.getpid()
                 # Nobody need close a store: the thread goes with it.
-                weakref.finalize(self, self._jobs.put, None)
-                Thread(target=_work, args=(self._jobs,), name="anaphora store", daemon=True).start()
+                weakref.finalize(self, _end, self._jobs, self._threads)
+                for _ in range(self._threads):
+                    Thread(target=_work, args=(self._jobs,), name="anaphora store", daemon=True).start()
             return self._jobs
 
     def after_fork(self) -> None:
@@ -99,6 +101,11 @@ def _after_fork() -> None:
 
 if hasattr(os, "register_at_fork"):
     os.register_at_fork(after_in_child=_after_fork)
+
+
+def _end(jobs: SimpleQueue[Callable[[], None] | None], threads: int) -> None:
+    for _ in range(threads):
+        jobs.put(None)
 
 
 def _work(jobs: SimpleQueue[Callable[[], None] | None]) -> None:

@@ -1,0 +1,198 @@
+"""Conversations in Postgres. One function is one transaction and runs to its end in a worker thread.
+
+A conversation is locked while its transaction runs, and with it all others of its owner where a function reaches over them. The
+user's words and final answers are on the disk when their verb returns; what is written while an answer comes may lose its last
+moments to a crash of the database.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from contextlib import suppress
+from hashlib import blake2b
+from threading import Lock
+from typing import Any, TypeVar, TypeVarTuple
+from urllib.parse import urlsplit
+
+import psycopg
+import psycopg_pool
+
+from anaphora.errors import StoreUnusable
+from anaphora.stores.postgres.connection import Connection, PostgresDatabase, store_failure
+from anaphora.stores.postgres.fulltext import catch_up, is_behind, unindexed
+from anaphora.stores.postgres.migrate import migrate
+from anaphora.stores.records import Lease
+from anaphora.stores.sql import leases, memories, owners, transcripts
+from anaphora.stores.sql.store import SQLStore
+from anaphora.stores.sql.worker import Worker
+from anaphora.stores.token_records import Token
+from anaphora.values.scope import Scope
+
+T = TypeVar("T")
+Values = TypeVarTuple("Values")
+
+# So many connections, each with a thread.
+CONNECTIONS = 10
+# A connection is waited for so long, in seconds.
+_WAIT_SECONDS = 10.0
+# A connection that has died is replaced; so many may have died together.
+_TRIES = CONNECTIONS + 2
+_INDEXED = 2_000
+# These reach over all conversations of an owner.
+_OF_OWNER: frozenset[Callable[..., Any]] = frozenset(
+    {
+        memories.delete_fact,
+        memories.learn,
+        memories.reword,
+        memories.save_vectors,
+        owners.delete_owner,
+        transcripts.forget,
+        transcripts.restore,
+    }
+)
+
+
+class PostgresStore(SQLStore):
+    """The Store protocol on Postgres. Connected when first used; closed by ``aclose`` and opened again by the next verb."""
+
+    def __init__(self, url: str, *, connections: int = CONNECTIONS) -> None:
+        self.place = _shown(url)
+        self._url = url
+        self._worker = Worker(threads=connections)
+        self._connections = connections
+        self._lock = Lock()
+        self._pool: psycopg_pool.ConnectionPool[Connection] | None = None
+        self._process = 0
+
+    async def release(self, lease: Lease, /) -> None:
+        leases.abandon(lease)
+        await super().release(lease)
+
+    async def aclose(self) -> None:
+        await self._worker.run(self._close)
+        self._worker.end()
+
+    async def unindexed(self) -> int:
+        """Counts the messages that are not in the index yet."""
+        return await self._read(unindexed)
+
+    async def index(self, most: int = _INDEXED) -> bool:
+        """Takes at most so many messages into the index; tells whether that was all. Each call is a transaction of its own."""
+        return await self._write(catch_up, most, durable=False)
+
+    async def _before_search(self) -> None:
+        if await self._read(is_behind):
+            await self.index()
+
+    async def _write(self, work: Callable[[Any, *Values], T], *values: *Values, durable: bool = True) -> T:
+        begin = "; ".join(["BEGIN", *([] if durable else ["SET LOCAL synchronous_commit = off"]), *_locks(work, values)])
+
+        def job(connection: Connection) -> T:
+            return _transaction(connection, begin, lambda database: work(database, *values), self.place)
+
+        return await self._worker.run(lambda: self._with_connection(job))
+
+    async def _read(self, work: Callable[[Any, *Values], T], *values: *Values) -> T:
+        return await self._worker.run(
+            lambda: self._with_connection(lambda connection: work(PostgresDatabase(connection), *values))
+        )
+
+    def _with_connection(self, work: Callable[[Connection], T]) -> T:
+        """Works with a connection. One that has died before anything was done is replaced by another. Raises StoreError."""
+        for left in reversed(range(_TRIES)):
+            try:
+                with self._opened().connection(timeout=_WAIT_SECONDS) as connection:
+                    return work(connection)
+            except psycopg_pool.PoolTimeout as error:
+                raise store_failure(error, self.place) from error
+            except (psycopg.OperationalError, psycopg.InterfaceError) as error:
+                if not left or not _is_gone(error):
+                    raise store_failure(error, self.place) from error
+            except psycopg.Error as error:
+                raise store_failure(error, self.place) from error
+        raise StoreUnusable(f"the database {self.place} cannot be reached.")
+
+    def _opened(self) -> psycopg_pool.ConnectionPool[Connection]:
+        with self._lock:
+            if self._pool is None or self._process != os.getpid():
+                pool: psycopg_pool.ConnectionPool[Connection] = psycopg_pool.ConnectionPool(
+                    self._url,
+                    min_size=1,
+                    max_size=self._connections,
+                    open=False,
+                    timeout=_WAIT_SECONDS,
+                    reconnect_timeout=_WAIT_SECONDS,
+                    kwargs={"autocommit": True, "cursor_factory": psycopg.ClientCursor, "prepare_threshold": None},
+                )
+                pool.open()
+                try:
+                    with pool.connection(timeout=_WAIT_SECONDS) as connection:
+                        migrate(connection, self.place)
+                except BaseException:
+                    pool.close()
+                    raise
+                self._pool, self._process = pool, os.getpid()
+            return self._pool
+
+    def _close(self) -> None:
+        with self._lock:
+            pool, self._pool = self._pool, None
+        if pool is not None and self._process == os.getpid():
+            pool.close()
+
+
+def _transaction(connection: Connection, begin: str, work: Callable[[PostgresDatabase], T], place: str) -> T:
+    try:
+        connection.execute(begin.encode())
+        result = work(PostgresDatabase(connection))
+    except BaseException:
+        with suppress(psycopg.Error):
+            connection.execute("ROLLBACK")
+        raise
+    try:
+        connection.execute("COMMIT")
+    except psycopg.OperationalError as error:
+        # Nobody knows whether it was stored, so it must not be done again.
+        told = "the connection was lost while this was being stored; it may or may not be there"
+        raise StoreUnusable(f"the database {place}: {told}. Look before you try again.") from error
+    return result
+
+
+def _locks(work: Callable[..., Any], values: tuple[Any, ...]) -> list[str]:
+    """Gives the statement that keeps others away from what a function changes."""
+    first = values[0] if values else None
+    scope = first if isinstance(first, Scope) else first.scope if isinstance(first, Lease) else None
+    if work in _OF_OWNER:
+        owner = first if isinstance(first, str) else scope.owner if scope else ""
+        return [f"SELECT pg_advisory_xact_lock({_number('owner', owner)})"]
+    if scope is not None:
+        shared, own = _number("owner", scope.owner), _number("conversation", scope.owner, scope.conversation)
+        return [f"SELECT pg_advisory_xact_lock_shared({shared}), pg_advisory_xact_lock({own})"]
+    if isinstance(first, Token):
+        return [f"SELECT pg_advisory_xact_lock({_number('token', first.hash)})"]
+    return []
+
+
+def _number(*names: str) -> int:
+    """Gives the number that stands for names, as an advisory lock wants it."""
+    digest = blake2b("\0".join(names).encode("utf-8", "replace"), digest_size=8).digest()
+    return int.from_bytes(digest, "big", signed=True)
+
+
+def _is_gone(error: psycopg.Error) -> bool:
+    """True if the connection had died, so that nothing was done."""
+    return isinstance(error, psycopg.InterfaceError | psycopg.errors.AdminShutdown) or error.sqlstate in {None, "57P01", "57P02"}
+
+
+def _shown(url: str) -> str:
+    """Gives the address of a database without its password."""
+    parts = urlsplit(url)
+    host = parts.hostname or os.environ.get("PGHOST", "localhost")
+    name = parts.path.lstrip("/") or os.environ.get("PGDATABASE", "")
+    return f"postgresql://{host}/{name}"
+
+
+def open_url(url: str) -> PostgresStore:
+    """The store at ``postgresql://…``, or where libpq's own variables say."""
+    return PostgresStore(url)
