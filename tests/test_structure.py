@@ -10,7 +10,9 @@ import pytest
 
 SOURCE = Path(__file__).parent.parent / "src" / "anaphora"
 MODULES = {".".join(path.relative_to(SOURCE.parent).with_suffix("").parts): path for path in SOURCE.rglob("*.py")}
-FOLDERS = "chat cli context documents guards memory personas providers schema search stores sync tools transfer turn values"
+FOLDERS = (
+    "chat cli context documents guards memory personas providers schema search server stores sync tools transfer turn values"
+)
 MAX_LEVELS = 14
 MAX_MUTABLE = 8
 

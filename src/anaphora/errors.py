@@ -10,6 +10,7 @@ AnaphoraError
 ├ InvalidAnswer             an answer is not of the shape that was asked for: .text .reason
 ├ GuardFailed               a guard raised an error, or said nothing that it may say
 ├ CostLimitReached          the next call may cost more than is left: .spent .most .limit
+├ TokenRefused              a limit of a server's token is reached: .code .seconds
 ├ DocumentError             a document cannot be read
 ├ TranscriptFileError       a file to load is unreadable or malformed: .path .line
 ├ ProviderError             .provider .status .request_id .retry_after .retryable
@@ -130,6 +131,15 @@ class CostLimitReached(AnaphoraError):
 
 def _dollars(amount: float) -> str:
     return f"${amount:.4f}" if amount >= 0.001 or amount == 0 else f"${amount:.6f}"
+
+
+class TokenRefused(AnaphoraError):
+    """A limit of a server's token is reached. ``code`` names it; after ``seconds`` it may be tried again."""
+
+    def __init__(self, message: str, *, code: str = "rate_limit_exceeded", seconds: float = 1.0) -> None:
+        super().__init__(message)
+        self.code = code
+        self.seconds = seconds
 
 
 class DocumentError(AnaphoraError):

@@ -22,7 +22,7 @@ from anaphora.server.config import ServeConfig
 from anaphora.server.models import ModelTable
 from anaphora.server.run_keeper import RunKeeper
 from anaphora.server.serve import Listen, open_socket
-from anaphora.server.services import Engine, Services
+from anaphora.server.services import RunEngine, Services
 from anaphora.stores.base import ServerStore
 from anaphora.stores.sqlite.store import SQLiteStore
 
@@ -63,7 +63,7 @@ def services_for(
     kept = RunKeeper(store)
     table = ModelTable(NAMES, dict(aliases or {}), lambda _: (Model(provider, ""),))
     auth = Auth(store, is_open=is_open, holder=kept.holder)
-    parts = (config or ServeConfig(), table, auth, Engine(bot, kept), Engine(passing, RunKeeper(memory)))
+    parts = (config or ServeConfig(), table, auth, RunEngine(bot, kept), RunEngine(passing, RunKeeper(memory)))
     return Services(*parts, embedder="words" if embed else "", embed=embed)
 
 

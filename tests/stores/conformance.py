@@ -10,6 +10,7 @@ import pytest
 from tests.doubles.entries import ANSWER, ASK, HERE
 from tests.stores.calls_conformance import CallsConformance
 from tests.stores.memory_conformance import MemoryConformance
+from tests.stores.runs_conformance import RunsConformance
 from tests.stores.search_conformance import SearchConformance
 from tests.stores.transfer_conformance import TransferConformance
 
@@ -23,7 +24,7 @@ from anaphora.values.transcript import Extent, Size
 pytestmark = pytest.mark.anyio
 
 
-class StoreConformance(SearchConformance, TransferConformance, MemoryConformance, CallsConformance):
+class StoreConformance(SearchConformance, TransferConformance, MemoryConformance, CallsConformance, RunsConformance):
     async def test_a_message_comes_back_as_it_went_in(self, store: Store):
         entry = await store.append(HERE, Draft(None, ASK, size=Size(7), model="m"))
         assert (entry.message, entry.status, entry.tokens, entry.parent, entry.model) == (ASK, "complete", 7, None, "m")

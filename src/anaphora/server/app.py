@@ -19,7 +19,7 @@ from starlette.routing import Route
 from anaphora.errors import AnaphoraError
 from anaphora.server.auth import Grant
 from anaphora.server.error_bodies import ApiError, api_error, described
-from anaphora.server.http import App, Gate, error_response, json_response
+from anaphora.server.http import App, HostCheck, error_response, json_response
 from anaphora.server.openai import completions, conversations, models_endpoint, responses
 from anaphora.server.openai.openapi import openapi
 from anaphora.server.services import Services
@@ -73,7 +73,7 @@ def make_app(services: Services, *, hosts: frozenset[str]) -> App:
         Route("/openapi.json", _openapi, methods=["GET"]),
     ]
     app = Starlette(routes=routes, lifespan=lifespan, exception_handlers={HTTPException: _http_error})
-    return Gate(app, hosts=hosts, origins=frozenset(one.rstrip("/") for one in services.config.origins))
+    return HostCheck(app, hosts=hosts, origins=frozenset(one.rstrip("/") for one in services.config.origins))
 
 
 def _guarded(services: Services, endpoint: Endpoint, route: str) -> Callable[[Request], Awaitable[Response]]:

@@ -24,10 +24,10 @@ from anaphora.errors import (
     RequestRejected,
     StoreError,
     StoreUnusable,
+    TokenRefused,
     UnknownModel,
     error_text,
 )
-from anaphora.stores.token_records import TokenRefused
 
 # Clients do not wait longer, but give up.
 _LONGEST_WAIT = 86_400

@@ -124,7 +124,7 @@ class EventStream(Response):
             tasks.cancel_scope.cancel()
 
 
-class Gate:
+class HostCheck:
     """Lets through requests that name this server, from its own pages or from those that are allowed."""
 
     def __init__(self, app: App, *, hosts: frozenset[str], origins: frozenset[str]) -> None:

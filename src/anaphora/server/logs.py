@@ -46,6 +46,5 @@ def log_to_stderr(form: str) -> None:
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(Line(as_json=form == "json"))
     logger = logging.getLogger("anaphora.server")
-    logger.handlers = [handler]
+    logger.addHandler(handler)
     logger.setLevel(logging.INFO)
-    logger.propagate = False

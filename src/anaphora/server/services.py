@@ -25,7 +25,7 @@ Embed = Callable[[Sequence[str]], Awaitable[Sequence[Sequence[float]]]]
 
 
 @dataclass(frozen=True, slots=True)
-class Engine:
+class RunEngine:
     """A bot with its runs: one that keeps conversations, or one that forgets each when it has ended."""
 
     bot: AsyncChatbot
@@ -52,8 +52,8 @@ class Services:
     config: ServeConfig
     models: ModelTable
     auth: Auth
-    kept: Engine
-    passing: Engine
+    kept: RunEngine
+    passing: RunEngine
     metrics: Metrics = field(default_factory=Metrics)
     places: dict[str, Places] = field(default_factory=dict)
     embedder: str = ""
@@ -78,7 +78,7 @@ class Services:
         await places.take()
         return places
 
-    async def start(self, grant: Grant, engine: Engine, model: ServedModel, plan: RunPlan) -> LiveRun:
+    async def start(self, grant: Grant, engine: RunEngine, model: ServedModel, plan: RunPlan) -> LiveRun:
         """Begins a run within the limits of its owner's token. Raises AnaphoraError, and then nothing was stored."""
         engine.keeper.check_open()
         await self.auth.admit(grant, plan.new.id)

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from anaphora.search.candidates import Candidate, Candidates, Cue
     from anaphora.search.vectors import Unembedded, VectorRow
     from anaphora.stores.records import Begun, Change, Draft, Lease, Query
-    from anaphora.stores.run_records import EventBatch, Run, RunEnd, Wish
+    from anaphora.stores.run_records import EventBatch, NewRun, Run, RunEnd, Wish
     from anaphora.stores.token_records import Spending, Token
     from anaphora.values.memory import BlockSummary, Fact, Learned
     from anaphora.values.scope import Scope
@@ -348,3 +348,7 @@ class Store(Transcripts, Memories, Ledger, Protocol):
 
 class ServerStore(Store, Runs, Tokens, Protocol):
     """Everything that a server needs of a store."""
+
+    async def begin(self, scope: Scope, draft: Draft | None, /, *, seconds: float, run: NewRun | None = None) -> Begun:
+        """Acquires a lease, appends a message and stores that a run has begun, in one transaction."""
+        ...

@@ -7,8 +7,6 @@ import secrets
 from dataclasses import asdict, dataclass, fields
 from typing import Any
 
-from anaphora.errors import AnaphoraError
-
 PREFIX = "ana_"
 
 
@@ -61,15 +59,6 @@ class Spending:
 
     tokens: int = 0
     cost: float = 0.0
-
-
-class TokenRefused(AnaphoraError):
-    """A limit of the token is reached. ``code`` names it; ``seconds`` is when it may be tried again."""
-
-    def __init__(self, message: str, *, code: str, seconds: float) -> None:
-        super().__init__(message)
-        self.code = code
-        self.seconds = seconds
 
 
 def new_token() -> str:

@@ -24,7 +24,7 @@ from anaphora.cli.terminal.render import show_whole
 from anaphora.cli.terminal.sanitize import sanitized
 from anaphora.cli.verbs.models import models
 from anaphora.cli.verbs.serve import serve
-from anaphora.cli.verbs.store import check_store
+from anaphora.cli.verbs.store import store
 from anaphora.cli.verbs.tokens import owner, token
 from anaphora.cli.verbs.tools import tools
 from anaphora.cli.verbs.usage import usage
@@ -52,7 +52,7 @@ def run(arguments: argparse.Namespace) -> int:
     if arguments.verb == "models":
         return models(load_settings(flags={"base_url": arguments.base_url}), arguments)
     if arguments.verb == "store":
-        return check_store(store_of(settings), arguments)
+        return store(store_of(settings), arguments)
     if arguments.verb == "owner":
         return owner(store_of(settings), arguments)
     if arguments.verb == "tools":

@@ -78,7 +78,7 @@ def make_services(settings: Settings, config: ServeConfig, where: str, *, is_ope
     from anaphora.server.auth import Auth
     from anaphora.server.models import ModelTable
     from anaphora.server.run_keeper import RunKeeper
-    from anaphora.server.services import Engine, Services
+    from anaphora.server.services import RunEngine, Services
 
     model, why = choose_model(settings, persona_of(settings))
     if why:
@@ -91,7 +91,7 @@ def make_services(settings: Settings, config: ServeConfig, where: str, *, is_ope
     kept = RunKeeper(store)
     table = ModelTable(_allowed(config, model, settings), dict(config.aliases), model_source(bot).models)
     auth = Auth(store, is_open=is_open, holder=kept.holder)
-    services = Services(config, table, auth, Engine(bot, kept), Engine(passing, RunKeeper(memory)))
+    services = Services(config, table, auth, RunEngine(bot, kept), RunEngine(passing, RunKeeper(memory)))
     if settings.embedder is None:
         return services
     from anaphora.memory.vectors import Embedder

@@ -14,7 +14,7 @@ from starlette.requests import Request
 from anaphora.errors import NotFound
 from anaphora.server.auth import Grant
 from anaphora.server.error_bodies import ApiError
-from anaphora.server.services import Engine
+from anaphora.server.services import RunEngine
 from anaphora.stores.records import checked_name, new_conversation_id
 from anaphora.stores.run_records import Run
 from anaphora.values.scope import Scope
@@ -51,7 +51,7 @@ def no_conversation(name: str) -> ApiError:
     return ApiError(f"there is no conversation {name!r}.", status=404, code="conversation_not_found", param="conversation")
 
 
-async def conversation_scope(engine: Engine, grant: Grant, name: str) -> Scope:
+async def conversation_scope(engine: RunEngine, grant: Grant, name: str) -> Scope:
     """Gives the scope of a conversation that is there. Raises ApiError 404."""
     scope = Scope(grant.owner, name)
     if not await engine.store.has_conversation(scope):
@@ -59,7 +59,7 @@ async def conversation_scope(engine: Engine, grant: Grant, name: str) -> Scope:
     return scope
 
 
-async def named_scope(engine: Engine, grant: Grant, name: str) -> Scope:
+async def named_scope(engine: RunEngine, grant: Grant, name: str) -> Scope:
     """Gives the scope of a conversation; a name of the client's own begins one. Raises ApiError 404."""
     checked_name(name, "a conversation's name")
     return await conversation_scope(engine, grant, name) if name.startswith(UNNAMED) else Scope(grant.owner, name)
@@ -70,7 +70,7 @@ def new_scope(grant: Grant) -> Scope:
     return Scope(grant.owner, new_conversation_id())
 
 
-async def place_after(engine: Engine, grant: Grant, previous: str) -> Place:
+async def place_after(engine: RunEngine, grant: Grant, previous: str) -> Place:
     """Gives the place after an earlier response. Raises ApiError for one that is not there, or that still runs."""
     try:
         run = await engine.store.living_run(grant.owner, previous)
@@ -99,7 +99,7 @@ def repeat_of(request: Request, body: Mapping[str, Any]) -> Repeat:
     return Repeat(digest, key, retries.isdecimal() and int(retries) > 0)
 
 
-async def repeated_run(engine: Engine, grant: Grant, repeat: Repeat) -> Run | None:
+async def repeated_run(engine: RunEngine, grant: Grant, repeat: Repeat) -> Run | None:
     """Gives the run of the request that this one repeats.
 
     Raises ApiError where a key belongs to another request.

@@ -38,7 +38,7 @@ ResponseEvent = dict[str, Any]
 
 @dataclass(slots=True)
 class _Known:
-    """What has been folded: the report, the answer's numbers, and warnings."""
+    """The report, the numbers of the answer, and the warnings so far."""
 
     report: Report | None = None
     answer: Answer[Any] | None = None

@@ -28,7 +28,7 @@ from anaphora.server.openai.place import Place, Repeat, conversation_scope, new_
 from anaphora.server.openai.response_object import RunFacts
 from anaphora.server.openai.response_run import facts_of, facts_of_live, folded, response_now, streamed, whole
 from anaphora.server.openai.responses_request import ResponseRequest, answerable, response_request
-from anaphora.server.services import Engine, Services
+from anaphora.server.services import RunEngine, Services
 from anaphora.stores.run_records import NewRun, Run, input_id
 from anaphora.turn.request import GiveResults, Say, Task
 from anaphora.values.event_codec import event_from_json
@@ -77,7 +77,7 @@ async def _place(services: Services, grant: Grant, wanted: ResponseRequest) -> P
 
 
 async def _plan(
-    services: Services, engine: Engine, model: ServedModel, place: Place, wanted: ResponseRequest, repeat: Repeat
+    services: Services, engine: RunEngine, model: ServedModel, place: Place, wanted: ResponseRequest, repeat: Repeat
 ) -> RunPlan:
     earlier: tuple[Message, ...] = ()
     if engine is services.passing and not place.is_own:
@@ -137,14 +137,14 @@ async def _tokens(services: Services, model: ServedModel, place: Place, wanted: 
     return sum(sizes)
 
 
-async def _begun(engine: Engine, grant: Grant, run: LiveRun, wanted: ResponseRequest, request: Request) -> Response:
+async def _begun(engine: RunEngine, grant: Grant, run: LiveRun, wanted: ResponseRequest, request: Request) -> Response:
     facts = facts_of_live(run)
     if wanted.stored or wanted.conversation is not None:
         return await _given(engine, grant, facts, wanted, request)
     return await _passing(engine, grant, run, facts, wanted, request)
 
 
-async def _given(engine: Engine, grant: Grant, facts: RunFacts, wanted: ResponseRequest, request: Request) -> Response:
+async def _given(engine: RunEngine, grant: Grant, facts: RunFacts, wanted: ResponseRequest, request: Request) -> Response:
     """Gives a response as the client wants it."""
     del request
     if wanted.stream:
@@ -157,7 +157,7 @@ async def _given(engine: Engine, grant: Grant, facts: RunFacts, wanted: Response
 
 
 async def _passing(
-    engine: Engine, grant: Grant, run: LiveRun, facts: RunFacts, wanted: ResponseRequest, request: Request
+    engine: RunEngine, grant: Grant, run: LiveRun, facts: RunFacts, wanted: ResponseRequest, request: Request
 ) -> Response:
     """Gives a response of which nothing stays. It ends with its connection."""
 

@@ -44,7 +44,7 @@ class PostgresFullText:
         wanted = phrases(query.text)
         if wanted:
             rows = self._matches(owner, query, wanted)
-            if Terms(self._database, owner).is_behind(owner):
+            if PostgresTerms(self._database, owner).is_behind(owner):
                 shapes = patterns(query.text)
                 rows += self._scan(owner, query, lambda text: has_all(text, shapes), f" AND {_MISSING}", UNINDEXED_READ)
             if rows:
@@ -55,7 +55,7 @@ class PostgresFullText:
     def _matches(self, owner: str, query: Query, wanted: Sequence[Sequence[str]]) -> list[int]:
         from anaphora.search.languages import languages_of
 
-        terms = Terms(self._database, owner)
+        terms = PostgresTerms(self._database, owner)
         languages = languages_of([word for phrase in wanted for word in phrase])
         expression = terms.all_of([terms.phrase(phrase, languages) for phrase in wanted])
         here, values = ("", ()) if query.conversation is None else (" AND conversation = ?", (query.conversation,))
@@ -81,10 +81,10 @@ class PostgresFullText:
 
     def ranking(self, owner: str, cue: Cue, everything: int) -> Ranking:
         """Ranks the owner's messages for a question."""
-        return WordRanking(self._database, Terms(self._database, owner), owner, cue, everything)
+        return WordRanking(self._database, PostgresTerms(self._database, owner), owner, cue, everything)
 
 
-class Terms:
+class PostgresTerms:
     """The index as the ranking asks it, for one owner."""
 
     def __init__(self, database: Database, owner: str) -> None:

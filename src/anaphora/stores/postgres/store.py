@@ -56,11 +56,12 @@ _OF_OWNER: frozenset[Callable[..., Any]] = frozenset(
 class PostgresStore(SQLStore):
     """The Store protocol on Postgres. Connected when first used; closed by ``aclose`` and opened again by the next verb."""
 
-    def __init__(self, url: str, *, connections: int = CONNECTIONS) -> None:
+    def __init__(self, url: str, *, connections: int = CONNECTIONS, wait: float = _WAIT_SECONDS) -> None:
         self.place = _shown(url)
         self._url = url
         self._worker = Worker(threads=connections)
         self._connections = connections
+        self._wait = wait
         self._lock = Lock()
         self._pool: psycopg_pool.ConnectionPool[Connection] | None = None
         self._process = 0
@@ -86,23 +87,36 @@ class PostgresStore(SQLStore):
             await self.index()
 
     async def _write(self, work: Callable[[Any, *Values], T], *values: *Values, durable: bool = True) -> T:
+        return await self._worker.run(lambda: self._write_now(work, *values, durable=durable))
+
+    def _write_now(self, work: Callable[[Any, *Values], T], *values: *Values, durable: bool = True) -> T:
         begin = "; ".join(["BEGIN", *([] if durable else ["SET LOCAL synchronous_commit = off"]), *_locks(work, values)])
 
         def job(connection: Connection) -> T:
             return _transaction(connection, begin, lambda database: work(database, *values), self.place)
 
-        return await self._worker.run(lambda: self._with_connection(job))
+        return self._with_connection(job)
 
     async def _read(self, work: Callable[[Any, *Values], T], *values: *Values) -> T:
         return await self._worker.run(
             lambda: self._with_connection(lambda connection: work(PostgresDatabase(connection), *values))
         )
 
+    async def _snapshot(self, work: Callable[[Any, *Values], T], *values: *Values) -> T:
+        def job(connection: Connection) -> T:
+            begin = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY"
+            return _transaction(connection, begin, lambda database: work(database, *values), self.place)
+
+        return await self._worker.run(lambda: self._with_connection(job))
+
+    async def _received(self) -> None:
+        await self._write(_count_on)
+
     def _with_connection(self, work: Callable[[Connection], T]) -> T:
         """Works with a connection. One that has died before anything was done is replaced by another. Raises StoreError."""
         for left in reversed(range(_TRIES)):
             try:
-                with self._opened().connection(timeout=_WAIT_SECONDS) as connection:
+                with self._opened().connection(timeout=self._wait) as connection:
                     return work(connection)
             except psycopg_pool.PoolTimeout as error:
                 raise store_failure(error, self.place) from error
@@ -121,13 +135,13 @@ class PostgresStore(SQLStore):
                     min_size=1,
                     max_size=self._connections,
                     open=False,
-                    timeout=_WAIT_SECONDS,
-                    reconnect_timeout=_WAIT_SECONDS,
+                    timeout=self._wait,
+                    reconnect_timeout=self._wait,
                     kwargs={"autocommit": True, "cursor_factory": psycopg.ClientCursor, "prepare_threshold": None},
                 )
                 pool.open()
                 try:
-                    with pool.connection(timeout=_WAIT_SECONDS) as connection:
+                    with pool.connection(timeout=self._wait) as connection:
                         migrate(connection, self.place)
                 except BaseException:
                     pool.close()
@@ -157,6 +171,17 @@ def _transaction(connection: Connection, begin: str, work: Callable[[PostgresDat
         told = "the connection was lost while this was being stored; it may or may not be there"
         raise StoreUnusable(f"the database {place}: {told}. Look before you try again.") from error
     return result
+
+
+# The tables whose rows are numbered.
+_NUMBERED = {"messages": "number", "quarantine": "number", "summaries": "number", "vectors": "place", "calls": "number"}
+
+
+def _count_on(database: PostgresDatabase) -> None:
+    """Numbers new rows from the last one on."""
+    for table, column in _NUMBERED.items():
+        last = f"(SELECT coalesce(max({column}), 0) + 1 FROM {table})"
+        database.execute(f"SELECT setval(pg_get_serial_sequence('{table}', '{column}'), {last}, false)")
 
 
 def _locks(work: Callable[..., Any], values: tuple[Any, ...]) -> list[str]:

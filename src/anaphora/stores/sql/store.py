@@ -10,8 +10,7 @@ import anyio
 
 from anaphora.stores.records import Begun, Change, Draft, Lease, Query
 from anaphora.stores.run_records import EventBatch, NewRun, Run, RunEnd, Wish
-from anaphora.stores.sql import dead_runs, leases, ledger, memories, owners, runs, tokens, transcripts
-from anaphora.stores.token_records import Spending, Token
+from anaphora.stores.sql import leases, ledger, memories, runs, transcripts
 from anaphora.values.memory import BlockSummary, Fact, Learned
 from anaphora.values.scope import Scope
 from anaphora.values.tokens import Estimate
@@ -22,6 +21,7 @@ if TYPE_CHECKING:
     from anaphora.search.candidates import Candidate, Candidates, Cue
     from anaphora.search.vectors import Unembedded, VectorRow
     from anaphora.stores.sql.check import Unreadable
+    from anaphora.stores.token_records import Spending, Token
 
 T = TypeVar("T")
 Values = TypeVarTuple("Values")
@@ -40,6 +40,18 @@ class SQLStore(ABC):
     @abstractmethod
     async def _read(self, work: Callable[[Any, *Values], T], *values: *Values) -> T:
         """Runs a function that reads."""
+
+    @abstractmethod
+    async def aclose(self) -> None:
+        """Lets go of files and connections."""
+
+    @abstractmethod
+    def _write_now(self, work: Callable[[Any, *Values], T], *values: *Values, durable: bool = True) -> T:
+        """Runs a function of a connection as one transaction, in this thread."""
+
+    @abstractmethod
+    async def _snapshot(self, work: Callable[[Any, *Values], T], *values: *Values) -> T:
+        """Runs a function that reads much, and sees everything as it is at its start."""
 
     async def _glance(self, work: Callable[[Any, *Values], T], *values: *Values) -> T:
         """Runs a function that reads little."""
@@ -180,6 +192,8 @@ class SQLStore(ABC):
         await self._write(ledger.save_estimate, owner, model, estimate, durable=False)
 
     async def delete_owner(self, owner: str, /) -> int:
+        from anaphora.stores.sql import owners
+
         count = await self._write(owners.delete_owner, owner)
         await self._forgotten()
         return count
@@ -191,6 +205,8 @@ class SQLStore(ABC):
         return await self._glance(runs.run, owner, run_id)
 
     async def living_run(self, owner: str, run_id: str, /) -> Run:
+        from anaphora.stores.sql import dead_runs
+
         return await self._write(dead_runs.end_dead_run, owner, run_id, durable=False)
 
     async def same_run(self, owner: str, /, *, key: str | None, fingerprint: str, since: float) -> Run | None:
@@ -224,6 +240,8 @@ class SQLStore(ABC):
         await self._write(runs.allow_call, owner, run_id, call, allow)
 
     async def end_dead_runs(self) -> int:
+        from anaphora.stores.sql import dead_runs
+
         return await self._write(dead_runs.end_dead_runs, durable=False)
 
     async def delete_run(self, owner: str, run_id: str, /) -> None:
@@ -238,24 +256,38 @@ class SQLStore(ABC):
         await anyio.sleep(seconds)
 
     async def add_token(self, token: Token, /) -> None:
+        from anaphora.stores.sql import tokens
+
         await self._write(tokens.add_token, token)
 
     async def tokens(self) -> Sequence[Token]:
+        from anaphora.stores.sql import tokens
+
         return await self._read(tokens.tokens)
 
     async def token(self, hash_: str, /) -> Token | None:
+        from anaphora.stores.sql import tokens
+
         return await self._glance(tokens.token, hash_)
 
     async def remove_token(self, name: str, /) -> None:
+        from anaphora.stores.sql import tokens
+
         await self._write(tokens.remove_token, name)
 
     async def admit(self, token: Token, slot: str, holder: str, /) -> None:
+        from anaphora.stores.sql import tokens
+
         await self._write(tokens.admit, token, slot, holder, durable=False)
 
     async def leave(self, token: Token, slot: str, used: Spending, /) -> None:
+        from anaphora.stores.sql import tokens
+
         await self._write(tokens.leave, token, slot, used, durable=False)
 
     async def spending(self, token: Token, /) -> Spending:
+        from anaphora.stores.sql import tokens
+
         return await self._glance(tokens.spending, token)
 
     async def check(self) -> Sequence[Unreadable]:
@@ -269,3 +301,22 @@ class SQLStore(ABC):
         from anaphora.stores.sql.check import quarantine
 
         return await self._write(quarantine)
+
+    async def copy_to(self, target: SQLStore) -> tuple[Mapping[str, int], Mapping[str, int]]:
+        """Copies everything into an empty store. Gives how many rows of every table were read, and are there now.
+
+        Raises ConfigError if there is something in the target.
+        """
+        from anaphora.stores.sql import copying
+
+        await target._read(copying.check_empty)
+
+        def take(rows: copying.CopiedRows) -> None:
+            target._write_now(copying.receive, rows, durable=False)
+
+        sent = await self._snapshot(copying.send, take)
+        await target._received()
+        return sent, await target._read(copying.counts)
+
+    async def _received(self) -> None:  # noqa: B027 -- most databases number rows by those that are there
+        """Prepares for new rows beside those that came from another store."""

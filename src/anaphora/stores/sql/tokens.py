@@ -8,11 +8,11 @@ from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from anaphora.errors import ConfigError, NotFound
+from anaphora.errors import ConfigError, NotFound, TokenRefused
 from anaphora.stores.run_records import HELD_SECONDS
 from anaphora.stores.sql.database import Database
 from anaphora.stores.sql.rows import settings_of
-from anaphora.stores.token_records import Spending, Token, TokenRefused, limits_of
+from anaphora.stores.token_records import Spending, Token, limits_of
 
 _COLUMNS = "hash, name, owner, limits, created, expires, remembers"
 # A client that is told to wait waits at least so long, in seconds.

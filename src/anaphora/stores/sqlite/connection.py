@@ -48,7 +48,7 @@ class SQLiteFullText:
         from anaphora.stores.sql.ranking import ScanRanking, WordRanking
 
         if fulltext.has_fts5():
-            return WordRanking(self._database, fulltext.Terms(self._database), owner, cue, everything)
+            return WordRanking(self._database, fulltext.SQLiteTerms(self._database), owner, cue, everything)
         return ScanRanking(self._database, owner, cue, everything)
 
 

@@ -97,7 +97,7 @@ def catch_up(database: Database, most: int) -> bool:
     return len(rows) < most
 
 
-class Terms:
+class SQLiteTerms:
     """The index as the ranking asks it."""
 
     def __init__(self, database: Database) -> None:

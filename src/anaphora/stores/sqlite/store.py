@@ -11,7 +11,7 @@ import glob
 import os
 import sqlite3
 from collections.abc import Callable
-from contextlib import suppress
+from contextlib import closing, suppress
 from pathlib import Path
 from threading import Lock
 from typing import TypeVar, TypeVarTuple
@@ -77,13 +77,30 @@ class SQLiteStore(SQLStore):
 
     async def _write(self, work: Callable[[SQLiteDatabase, *Values], T], *values: *Values, durable: bool = True) -> T:
         """Runs a function of a connection as one transaction, in the worker thread. ``durable``: on the disk when it returns."""
+        return await self._run(lambda: self._write_now(work, *values, durable=durable))
 
-        def job() -> T:
-            return self._locked(
-                lambda database: self._transaction(lambda within: work(within, *values), database, durable=durable)
-            )
+    def _write_now(self, work: Callable[[SQLiteDatabase, *Values], T], *values: *Values, durable: bool = True) -> T:
+        return self._locked(lambda database: self._transaction(lambda within: work(within, *values), database, durable=durable))
 
-        return await self._run(job)
+    async def _snapshot(self, work: Callable[[SQLiteDatabase, *Values], T], *values: *Values) -> T:
+        def job(database: SQLiteDatabase) -> T:
+            database.execute("BEGIN")
+            try:
+                return work(database, *values)
+            finally:
+                database.execute("ROLLBACK")
+
+        return await self._read(job)
+
+    async def backup(self, path: Path) -> None:
+        """Makes a consistent copy of the file while it is used. Raises StoreError."""
+
+        def job(database: SQLiteDatabase) -> None:
+            path.touch(mode=0o600, exist_ok=False)
+            with closing(sqlite3.connect(path)) as copy:
+                database.backup(copy)
+
+        await self._read(job)
 
     async def _read(self, work: Callable[[SQLiteDatabase, *Values], T], *values: *Values) -> T:
         return await self._run(lambda: self._locked(lambda database: work(database, *values)))
