@@ -35,7 +35,9 @@ ALLOWED = {
     "sync": "chatbot conversation facts parity portal reply verbs",
     "tools": "base toolbox",
     "turn": "ask_model bot events incoming loop prepare record request timing turn unanswered",
-    "values": "address answer call_ids codec draft events growth images memory message options report scope tokens transcript usage",
+    "values": (
+        "address answer call_ids codec draft events growth images memory message options report scope tokens transcript usage"
+    ),
 }
 # Making a dataclass takes 0.8 ms.
 MAX_DATACLASSES = 140

@@ -187,13 +187,13 @@ async def test_a_deleted_or_idle_conversation_is_let_go_of():
 
     before = held()
     async with AsyncChatbot(ScriptedProvider(echo=True)) as bot:
-        for number in range(300):
+        for number in range(100):
             talk = bot.conversation(f"deleted {number}")
             await talk.say("hi")
             await talk.delete()
         del talk
         assert held() - before <= 2
-        for number in range(300):
+        for number in range(100):
             await bot.conversation(f"kept {number}").say("hi")
         assert held() - before <= 70
 

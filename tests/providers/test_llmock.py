@@ -19,6 +19,7 @@ from llmock.pytest_plugin import LLMock
 from llmock.testing import LLMockServer
 
 pytestmark = [
+    pytest.mark.slow,
     pytest.mark.anyio,
     # The server's framework and its own sockets, not ours.
     pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::ResourceWarning"),

@@ -19,6 +19,8 @@ from anaphora.stores.token_records import Limits, Token, token_hash
 from anaphora.values.events import Ended, TextDelta
 from anaphora.values.message import Usage
 
+MOST = 200 if os.environ.get("ANAPHORA_PROOFS") else 30
+
 
 def add(served: Served, name: str, owner: str | None = None, limits: Limits = Limits(), **more: Any) -> str:  # noqa: B008
     shown = f"ana_{name}"
@@ -146,7 +148,8 @@ def test_foreign_and_missing_ids_get_the_same_answer(echo: Served):
     assert ada.get(f"/v1/responses/{made['id']}").json()["output"] == made["output"]
 
 
-@settings(max_examples=200 if os.environ.get("ANAPHORA_PROOFS") else 8, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@pytest.mark.slow
+@settings(max_examples=MOST, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     steps=st.lists(
         st.tuples(

@@ -230,6 +230,7 @@ def started(*arguments: str) -> tuple[subprocess.Popen[str], str]:
     return process, line.split()[-1]
 
 
+@pytest.mark.slow
 def test_a_killed_server_leaves_the_words_of_its_answers_to_the_next_one(tmp_path: Path):
     path, model = tmp_path / "x.db", script(tmp_path, "text: one two three\ndelay: 60\ntext: four")
     process, url = started("-m", model, "--store", str(path))

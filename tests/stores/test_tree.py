@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sqlite3
 import tempfile
 from collections.abc import AsyncGenerator
@@ -233,4 +234,4 @@ class Talk(RuleBasedStateMachine):
 
 
 TestTalk = Talk.TestCase
-TestTalk.settings = settings(max_examples=25, stateful_step_count=25, deadline=None)
+TestTalk.settings = settings(max_examples=25 if os.environ.get("ANAPHORA_PROOFS") else 10, stateful_step_count=25, deadline=None)

@@ -13,6 +13,8 @@ from tests.doubles.program import Terminal, run_process
 from anaphora.cli.open import data_file
 from anaphora.errors import StoreUnusable
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.mark.parametrize("kind", ["words", "folder", "theirs", "newer"])
 @pytest.mark.parametrize("flags", [[], ["--no-stream"], ["--json"]])

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import httpx2
+import pytest
 from tests.doubles.postgres import new_database
 from tests.doubles.program import PROGRAM, inherited, run
 
@@ -152,6 +153,7 @@ def test_a_store_is_copied_checked_and_backed_up(tmp_path: Path):
     assert run("store", "copy", str(tmp_path / "missing"), url).returncode == 2
 
 
+@pytest.mark.slow
 def test_the_store_may_come_from_the_environment(tmp_path: Path):
     url = new_database()
     assert run("token", "add", "ada", environment={"ANAPHORA_STORE": url}).returncode == 0

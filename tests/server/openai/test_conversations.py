@@ -63,6 +63,7 @@ def test_items_are_added_paged_read_and_forgotten(echo: Served):
         client.conversations.items.retrieve("msg_missing", conversation_id=made.id)
 
 
+@pytest.mark.slow
 def test_a_hundred_items_of_ten_threads_stand_in_one_order(echo: Served):
     client = echo.client()
     made = client.conversations.create()
