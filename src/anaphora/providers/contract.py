@@ -6,7 +6,7 @@ is shown, stored or billed.
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Callable, Sequence
 from contextlib import aclosing
 from dataclasses import replace
 from typing import Any
@@ -30,47 +30,78 @@ _FINISHES = frozenset({"stop", "length", "tool_calls", "content_filter", "unknow
 
 async def checked_events(provider: Provider, request: Request) -> AsyncGenerator[ProviderEvent, None]:
     """Yields the events of one answer. Raises ProviderError and ConfigError, also for errors of the provider's own."""
-    characters = picture_bytes = 0
-    halves = _HalfCharacters()
-    end: Ended | None = None
-    calls: set[int] = set()
-    async with aclosing(_begun(provider, request)) as events:
+    checker = _Checker(provider)
+    async with aclosing(_begun(provider, provider.stream, request)) as events:
         while (event := await _next(provider, events)) is not _END:
-            if end is not None and not _is_worse_end(_checked(provider, event), end):
-                # After the end comes nothing but a worse end.
-                continue
-            if type(event) is TextDelta and type(event.text) is str:
-                characters += len(event.text)
-                if halves.held or not event.text.isascii():
-                    event = TextDelta(halves.joined(event.text))
-            else:
-                if halves.held:
-                    yield TextDelta(halves.rest())
-                event = _checked(provider, event)
-                characters += _characters(event)
-                picture_bytes += len(event.image.data) if isinstance(event, ImageDelta) else 0
-            end = event if isinstance(event, Ended) else end
-            if isinstance(event, ToolCallDelta):
-                calls.add(event.index)
-            yield event
-            if len(calls) > MOST_CALLS:
-                raise StreamInterrupted(
-                    f"{provider.name}: the answer was stopped, since it calls more than {MOST_CALLS} tools. Ask for less.",
-                    provider=provider.name,
-                    retryable=False,
-                )
-            if characters > MOST_ANSWER_CHARACTERS or picture_bytes > MOST_PICTURE_BYTES:
-                raise StreamInterrupted(
-                    f"{provider.name}: the answer was stopped, since it has more than "
-                    f"{MOST_ANSWER_CHARACTERS >> 20} MiB. Ask for less.",
-                    provider=provider.name,
-                    retryable=False,
-                )
+            for one in checker.checked(event):
+                yield one
+            checker.check_limits()
 
 
-def _begun(provider: Provider, request: Request) -> AsyncGenerator[ProviderEvent, None]:
+async def checked_batches(provider: Provider, request: Request) -> AsyncGenerator[list[ProviderEvent], None]:
+    """Yields the events of one answer as they come together, for whoever sends them on. Raises as ``checked_events`` does."""
+    batches = getattr(provider, "batches", None)
+    if batches is None:
+        async with aclosing(checked_events(provider, request)) as events:
+            async for event in events:
+                yield [event]
+        return
+    checker = _Checker(provider)
+    async with aclosing(_begun(provider, batches, request)) as source:
+        while (batch := await _next(provider, source)) is not _END:
+            found = [one for event in batch for one in checker.checked(event)]
+            if found:
+                yield found
+            checker.check_limits()
+
+
+class _Checker:
+    """Checks the events of one answer, one after the other."""
+
+    def __init__(self, provider: Provider) -> None:
+        self._provider = provider
+        self._halves = _HalfCharacters()
+        self._end: Ended | None = None
+        self._calls: set[int] = set()
+        self._characters = 0
+        self._picture_bytes = 0
+
+    def checked(self, event: Any) -> Sequence[ProviderEvent]:
+        """Gives the events that an event becomes. Raises ProviderError for anything that is no event."""
+        if self._end is not None and not _is_worse_end(_checked(self._provider, event), self._end):
+            # After the end comes nothing but a worse end.
+            return ()
+        if type(event) is TextDelta and type(event.text) is str:
+            self._characters += len(event.text)
+            if self._halves.held or not event.text.isascii():
+                return (TextDelta(self._halves.joined(event.text)),)
+            return (event,)
+        before = (TextDelta(self._halves.rest()),) if self._halves.held else ()
+        good = _checked(self._provider, event)
+        self._characters += _characters(good)
+        self._picture_bytes += len(good.image.data) if isinstance(good, ImageDelta) else 0
+        if isinstance(good, Ended):
+            self._end = good
+        elif isinstance(good, ToolCallDelta):
+            self._calls.add(good.index)
+        return (*before, good)
+
+    def check_limits(self) -> None:
+        """Raises StreamInterrupted for an answer that nobody can read."""
+        name = self._provider.name
+        told = ""
+        if len(self._calls) > MOST_CALLS:
+            told = f"calls more than {MOST_CALLS} tools"
+        elif self._characters > MOST_ANSWER_CHARACTERS or self._picture_bytes > MOST_PICTURE_BYTES:
+            told = f"has more than {MOST_ANSWER_CHARACTERS >> 20} MiB"
+        if told:
+            reason = f"{name}: the answer was stopped, since it {told}. Ask for less."
+            raise StreamInterrupted(reason, provider=name, retryable=False)
+
+
+def _begun(provider: Provider, begin: Callable[[Request], Any], request: Request) -> AsyncGenerator[Any, None]:
     try:
-        events = provider.stream(request)
+        events: AsyncGenerator[Any, None] = begin(request)
     except (AnaphoraError, KeyboardInterrupt, SystemExit):
         raise
     except BaseException as error:
@@ -94,7 +125,7 @@ def _raised(provider: Provider, error: BaseException) -> ProviderError:
     return ProviderError(f"{name}: the provider raised {error_text(error)}", provider=name)
 
 
-async def _next(provider: Provider, events: AsyncGenerator[ProviderEvent, None]) -> Any:
+async def _next(provider: Provider, events: AsyncGenerator[Any, None]) -> Any:
     """Gives the next event, or _END. An interrupt goes to the caller as it is; every other error becomes one of our tree."""
     try:
         return await anext(events, _END)

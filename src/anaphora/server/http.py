@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import time
 from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
 from contextlib import aclosing
 from typing import Any
@@ -22,6 +21,8 @@ App = Callable[[Scope, Receive, Send], Awaitable[None]]
 
 _KEEP_ALIVE = b": keep-alive\n\n"
 _SILENCE = 15.0
+# So many bytes wait at most for a client that reads slowly.
+_MOST_WAITING = 1 << 16
 _LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
 _HEADERS = {
     "cache-control": "no-store",
@@ -86,7 +87,10 @@ def _too_large(most: int) -> ApiError:
 
 
 class EventStream(Response):
-    """A stream of server-sent events. Its source is closed at once when the client has gone."""
+    """A stream of server-sent events. Its source is closed at once when the client has gone.
+
+    Pieces that come while one is being sent go together: a send costs more than a piece.
+    """
 
     media_type = "text/event-stream"
 
@@ -98,30 +102,58 @@ class EventStream(Response):
 
     async def __call__(self, _scope: Any, receive: Receive, send: Send) -> None:
         """Sends the stream, and a comment wherever it is silent for long."""
-        sent = time.monotonic()
+        async with anyio.create_task_group() as tasks:
 
-        async def watch() -> None:
-            while (await receive())["type"] != "http.disconnect":
-                pass
-            tasks.cancel_scope.cancel()
+            async def watch() -> None:
+                while (await receive())["type"] != "http.disconnect":
+                    pass
+                tasks.cancel_scope.cancel()
 
-        async def beat() -> None:
-            nonlocal sent
-            while True:
-                await anyio.sleep(max(sent + _SILENCE - time.monotonic(), 0.1))
-                if time.monotonic() >= sent + _SILENCE:
-                    sent = time.monotonic()
-                    await send({"type": "http.response.body", "body": _KEEP_ALIVE, "more_body": True})
-
-        async with anyio.create_task_group() as tasks, aclosing(self._source):
+            pieces = _Pieces()
             tasks.start_soon(watch)
+            tasks.start_soon(pieces.fill, self._source)
             await send({"type": "http.response.start", "status": self.status_code, "headers": self.raw_headers})
-            tasks.start_soon(beat)
-            async for piece in self._source:
+            while (piece := await pieces.take()) is not None:
                 await send({"type": "http.response.body", "body": piece, "more_body": True})
-                sent = time.monotonic()
             await send({"type": "http.response.body", "body": b"", "more_body": False})
             tasks.cancel_scope.cancel()
+
+
+class _Pieces:
+    """Pieces on their way from a source to a connection."""
+
+    def __init__(self) -> None:
+        self._waiting = bytearray()
+        self._came = anyio.Event()
+        self._taken = anyio.Event()
+        self._is_whole = False
+
+    async def fill(self, source: AsyncGenerator[bytes, None]) -> None:
+        """Reads the source to its end, but not far beyond what can be sent."""
+        async with aclosing(source):
+            async for piece in source:
+                self._waiting += piece
+                self._came.set()
+                if len(self._waiting) > _MOST_WAITING:
+                    self._taken = anyio.Event()
+                    await self._taken.wait()
+        self._is_whole = True
+        self._came.set()
+
+    async def take(self) -> bytes | None:
+        """Gives all pieces that have come, a comment after a long silence, None after the last."""
+        if not self._waiting and not self._is_whole:
+            self._came = anyio.Event()
+            with anyio.move_on_after(_SILENCE) as silence:
+                await self._came.wait()
+            if silence.cancelled_caught:
+                return _KEEP_ALIVE
+        if not self._waiting:
+            return None
+        found = bytes(self._waiting)
+        self._waiting.clear()
+        self._taken.set()
+        return found
 
 
 class HostCheck:

@@ -199,27 +199,30 @@ class RunKeeper:
 
     async def _write_once(self) -> None:
         runs = list(self._live.values())
-        batches = [(run, batch) for run in runs if (batch := run.batch()) is not None]
-        is_stored = True
+        closed = [run for run in runs if run.log.closed]
+        batches = [(run, batch) for run in runs if not run.log.closed and (batch := run.batch()) is not None]
+        for run in closed:
+            await self._end(run)
         try:
             if batches:
                 await self.store.add_events([batch for _, batch in batches])
                 for run, batch in batches:
                     run.has_stored(batch)
         except StoreError:
-            is_stored = False
+            self._dirty.set()
             await anyio.sleep(_FLUSH)
-        for run in runs:
-            if run.log.closed and not (is_stored and run.is_behind):
-                await self._end(run)
-            elif run.is_behind:
-                self._dirty.set()
+        if any(run.is_behind for run, _ in batches):
+            self._dirty.set()
 
     async def _end(self, run: LiveRun) -> None:
         """Stores the end of a run. Where that fails, whoever reads the run later finds it out from the messages."""
+        batches: list[EventBatch] = []
+        while (batch := run.batch()) is not None:
+            batches.append(batch)
+            run.has_stored(batch)
+        last = EventBatch(run.owner, run.id, len(run.log.read()), (encoded(run.closed()),))
         with suppress(StoreError):
-            await self.store.add_events([EventBatch(run.owner, run.id, len(run.log.read()), (encoded(run.closed()),))])
-            await self.store.end_run(run.owner, run.id, run.end())
+            await self.store.end_run(run.owner, run.id, run.end(), [*batches, last])
         self._live.pop((run.owner, run.id), None)
         run.kept.set()
         if run.plan.on_end is not None:

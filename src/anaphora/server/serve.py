@@ -34,12 +34,15 @@ def open_socket(listen: Listen) -> socket.socket:
     """Opens the socket. Raises ConfigError if it cannot be."""
     try:
         family = socket.AF_INET6 if ":" in listen.host else socket.AF_INET
-        return socket.create_server((listen.host, listen.port), family=family, backlog=_BACKLOG)
+        sock = socket.create_server((listen.host, listen.port), family=family, backlog=_BACKLOG)
     except (OSError, OverflowError) as error:
         reason = getattr(error, "strerror", None) or error
         raise ConfigError(
             f"the server cannot listen on {listen.host} port {listen.port}: {reason}. Choose another with --port; 0 takes any."
         ) from error
+    # The end of an answer is not to wait for the next packet. Connections inherit it.
+    sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    return sock
 
 
 def address_of(sock: socket.socket) -> str:

@@ -272,8 +272,8 @@ class Runs(Protocol):
         """
         ...
 
-    async def end_run(self, owner: str, run_id: str, end: RunEnd, /) -> None:
-        """Stores the end of a run."""
+    async def end_run(self, owner: str, run_id: str, end: RunEnd, batches: Sequence[EventBatch] = (), /) -> None:
+        """Stores the end of a run with the last of its events, in one transaction."""
         ...
 
     async def hold_runs(self, holder: str, /) -> Sequence[Wish]:

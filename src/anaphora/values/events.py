@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, TypeVar
 
 from anaphora.errors import ProviderError
 from anaphora.values.answer import Answer
@@ -64,6 +64,7 @@ class Ended:
     raw_finish: str = ""
 
 
+One = TypeVar("One")
 Delta = TextDelta | ThinkingDelta | ImageDelta | ToolCallDelta
 ProviderEvent = Delta | Ended
 
@@ -128,12 +129,12 @@ class Finished:
 Event = Delta | ToolStarted | ToolEnded | ConfirmationRequested | Planned | Retrying | Warned | Refused | Finished
 
 
-def joined(events: Sequence[Event]) -> list[Event]:
+def joined(events: Sequence[One]) -> list[One | TextDelta]:
     """Joins neighbouring text deltas into one."""
-    result: list[Event] = []
+    result: list[One | TextDelta] = []
     texts: list[str] = []
     for event in events:
-        if type(event) is TextDelta:
+        if isinstance(event, TextDelta):
             texts.append(event.text)
             continue
         if texts:

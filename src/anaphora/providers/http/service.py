@@ -122,11 +122,18 @@ class Service:
 
     async def stream(self, request: Request, /) -> AsyncGenerator[ProviderEvent, None]:
         """Yields the deltas of one answer, then exactly one Ended. Raises ProviderError."""
+        async with aclosing(self.batches(request)) as batches:
+            async for batch in batches:
+                for event in batch:
+                    yield event
+
+    async def batches(self, request: Request, /) -> AsyncGenerator[list[ProviderEvent], None]:
+        """Yields the events of each read of one answer. Raises ProviderError."""
         who = self._who(request.model)
         try:
-            async with aclosing(self._events(who, request)) as events:
-                async for event in events:
-                    yield event
+            async with aclosing(self._events(who, request)) as batches:
+                async for batch in batches:
+                    yield batch
         except ModelNotFound as error:
             error.mask(who.masked)
             raise await self._with_suggestion(error, request.model) from error
@@ -134,7 +141,7 @@ class Service:
             error.mask(who.masked)
             raise
 
-    async def _events(self, who: Answerer, request: Request) -> AsyncGenerator[ProviderEvent, None]:
+    async def _events(self, who: Answerer, request: Request) -> AsyncGenerator[list[ProviderEvent], None]:
         wire = self._wire(request.model)
         encoded = wire.encode(request)
         decoder = wire.decoder()
@@ -143,17 +150,23 @@ class Service:
             if parser is not None:
                 async with aclosing(body.pieces()) as pieces:
                     async for piece in pieces:
-                        for data in parser.feed(piece):
-                            for event in _read(who, decoder, data):
-                                yield event
+                        batch: list[ProviderEvent] = []
+                        try:
+                            for data in parser.feed(piece):
+                                batch.extend(_read(who, decoder, data))
+                        except ProviderError:
+                            # What came before a fault is an answer too.
+                            if batch:
+                                yield batch
+                            raise
+                        if batch:
+                            yield batch
                 rest = parser.end()
             else:
                 rest = _mislabelled(who, body.kind, await body.whole())
             for data in rest:
-                for event in _read(who, decoder, data):
-                    yield event
-        for event in decoder.end():
-            yield event
+                yield list(_read(who, decoder, data))
+        yield list(decoder.end())
 
     async def models(self) -> Mapping[str, int | None]:
         """Gives the service's model names, with their context windows in tokens (None if unknown). Raises ProviderError."""

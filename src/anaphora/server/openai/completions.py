@@ -32,6 +32,10 @@ from anaphora.stores.run_records import NewRun, Run, seed_of
 from anaphora.values.answer import Answer
 from anaphora.values.message import Message, Text
 from anaphora.values.scope import Scope
+from anaphora.values.transcript import Entry, Extent
+
+# More than any branch has, of turns or tokens.
+_MANY = 1 << 40
 
 
 async def create(services: Services, grant: Grant, request: Request) -> Response:
@@ -85,20 +89,24 @@ async def _spot(services: Services, grant: Grant, wanted: ChatRequest) -> _Spot:
 
 
 async def _spot_in(services: Services, scope: Scope, given: Sequence[Message]) -> _Spot:
-    head = (await services.store.info(scope)).head
-    entries = [entry for entry in await services.store.branch(scope, head) if entry.role != "system"]
-    branch = [entry.message for entry in entries]
+    """Finds out which messages of a list are new in a conversation, and where they belong."""
     given = tuple(given)
-    size = overlap(given, branch)
-    if size == len(given):
-        # The same words once more are a message of their own.
-        size = 0
-    if size or len(given) == 1 or not branch:
-        return _Spot(Place(scope), given[size:], tuple(branch))
-    shared = common_start(given[:-1], branch)
-    if shared:
-        return _Spot(Place(scope, entries[shared - 1].id), given[shared:], tuple(branch[:shared]))
-    return _Spot(Place(scope), given, tuple(branch))
+    head = (await services.store.info(scope)).head
+    if len(given) == 1 or head is None:
+        return _Spot(Place(scope), given)
+    # The end of the branch is enough for a list that goes on with it.
+    end = await _said(services, scope, head, Extent(2 * len(given), _MANY, _MANY))
+    size = overlap(given[:-1], [entry.message for entry in end])
+    if size:
+        return _Spot(Place(scope), given[size:])
+    whole = await _said(services, scope, head, None)
+    shared = common_start(given[:-1], [entry.message for entry in whole])
+    return _Spot(Place(scope, whole[shared - 1].id), given[shared:]) if shared else _Spot(Place(scope), given)
+
+
+async def _said(services: Services, scope: Scope, head: str, reach: Extent | None) -> list[Entry]:
+    branch = await services.store.branch(scope, head, reach=reach)
+    return [entry for entry in branch if entry.role != "system"]
 
 
 def _plan(services: Services, model: ServedModel, spot: _Spot, wanted: ChatRequest, repeat: Repeat) -> RunPlan:
@@ -112,7 +120,7 @@ def _plan(services: Services, model: ServedModel, spot: _Spot, wanted: ChatReque
     }
     keeper = services.kept.keeper
     new = NewRun(f"resp_{secrets.token_hex(16)}", keeper.holder, echo, time.time(), repeat.fingerprint, repeat.key)
-    before = chain_of((*spot.seen, *spot.new))
+    before = chain_of((*spot.seen, *spot.new)) if wanted.conversation is None else ""
 
     def chain(answer: Answer[Any]) -> str:
         # The client sees one message: the words of all steps, and the calls that it runs.
@@ -126,7 +134,7 @@ def _plan(services: Services, model: ServedModel, spot: _Spot, wanted: ChatReque
         replace(wanted.options, extra=fitting_extra(wanted.extra, model.dialects)),
         Choices(model.models, wanted.system, more_tools=wanted.tools),
         wanted.shape,
-        chain=chain,
+        chain=chain if before else None,
     )
 
 

@@ -14,7 +14,7 @@ from starlette.responses import Response
 
 from anaphora.errors import AnaphoraError, ProviderError
 from anaphora.providers.base import Request as ModelRequest
-from anaphora.providers.contract import checked_events
+from anaphora.providers.contract import checked_batches
 from anaphora.providers.model import Model
 from anaphora.server.auth import Grant
 from anaphora.server.error_bodies import api_error, error_body
@@ -24,8 +24,10 @@ from anaphora.server.openai.chat_request import ChatRequest
 from anaphora.server.openai.chat_stream import DONE, CompletionFacts, CompletionFold, completion, data_line, usage_chunk
 from anaphora.server.openai.options import fitting_extra
 from anaphora.server.services import Services
-from anaphora.values.events import ProviderEvent
+from anaphora.values.events import ProviderEvent, joined
 from anaphora.values.message import Usage, text_message
+
+Batches = AsyncGenerator[list[ProviderEvent], None]
 
 _LOOK_SECONDS = 0.2
 
@@ -62,11 +64,11 @@ class _Relay:
             await self._services.auth.leave(self._grant, self._slot, total, cost)
             self._services.metrics.turn("complete", usage.input_tokens if usage else 0, usage.output_tokens if usage else 0, None)
 
-    async def source(self) -> AsyncGenerator[ProviderEvent, None]:
+    async def source(self) -> Batches:
         """Gives the events of the first model that answers, once the first has come. Raises ProviderError."""
         failure: ProviderError | None = None
         for model in self._model.models:
-            events = checked_events(model.provider, await self._request(model))
+            events = checked_batches(model.provider, await self._request(model))
             try:
                 first = await anext(events)
             except ProviderError as error:
@@ -96,11 +98,11 @@ class _Relay:
         return replace(request, messages=(*earlier, replace(last, parts=(*last.parts[:-1], *words.parts))))
 
 
-async def _with_first(first: ProviderEvent, events: AsyncGenerator[ProviderEvent, None]) -> AsyncGenerator[ProviderEvent, None]:
+async def _with_first(first: list[ProviderEvent], events: Batches) -> Batches:
     async with aclosing(events):
         yield first
-        async for event in events:
-            yield event
+        async for batch in events:
+            yield batch
 
 
 async def relayed(services: Services, grant: Grant, request: Request, model: ServedModel, wanted: ChatRequest) -> Response:
@@ -134,25 +136,26 @@ async def relayed(services: Services, grant: Grant, request: Request, model: Ser
     return json_response(completion(relay.facts, [fold.choice() for fold in relay.folds], usage))
 
 
-async def _collected(relay: _Relay, sources: list[AsyncGenerator[ProviderEvent, None]]) -> AnaphoraError | None:
+async def _collected(relay: _Relay, sources: list[Batches]) -> AnaphoraError | None:
     """Reads answers to their ends; gives the error that ended one."""
     try:
         for fold, source in zip(relay.folds, sources, strict=True):
             async with aclosing(source):
-                async for event in source:
-                    fold.feed(event)
+                async for batch in source:
+                    for event in joined(batch):
+                        fold.feed(event)
     except AnaphoraError as error:
         return error
     return None
 
 
-async def _stream(relay: _Relay, sources: list[AsyncGenerator[ProviderEvent, None]]) -> AsyncGenerator[bytes, None]:
+async def _stream(relay: _Relay, sources: list[Batches]) -> AsyncGenerator[bytes, None]:
     try:
         for fold, source in zip(relay.folds, sources, strict=True):
             head = fold.begin()
             async with aclosing(source):
-                async for event in source:
-                    piece = fold.feed(event)
+                async for batch in source:
+                    piece = b"".join([fold.feed(event) for event in joined(batch)])
                     if piece:
                         yield head + piece
                         head = b""

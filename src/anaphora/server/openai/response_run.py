@@ -7,7 +7,8 @@ from collections.abc import AsyncGenerator, Mapping
 from contextlib import aclosing
 from typing import Any
 
-from anaphora.server.error_bodies import raised_again
+from anaphora.errors import AnaphoraError
+from anaphora.server.error_bodies import api_error, raised_again
 from anaphora.server.live_run import LiveRun
 from anaphora.server.openai.response_object import RunFacts
 from anaphora.server.openai.response_stream import ResponseEvent, ResponseFold
@@ -48,11 +49,17 @@ async def streamed(keeper: RunKeeper, owner: str, facts: RunFacts, after: int = 
     first = [sse(event) for event in fold.start() if event["sequence_number"] > after]
     if first:
         yield b"".join(first)
-    async with aclosing(keeper.follow(owner, facts.id)) as batches:
-        async for batch in batches:
-            events = [sse(one) for number, event in batch for one in fold.feed(number, event) if one["sequence_number"] > after]
-            if events:
-                yield b"".join(events)
+    try:
+        async with aclosing(keeper.follow(owner, facts.id)) as batches:
+            async for batch in batches:
+                fed = [one for number, event in batch for one in fold.feed(number, event)]
+                events = [sse(one) for one in fed if one["sequence_number"] > after]
+                if events:
+                    yield b"".join(events)
+    except AnaphoraError as error:
+        # The run goes on, and can be read again.
+        told = api_error(error)
+        yield sse({"type": "error", "code": told.code, "message": str(told), "param": told.param})
 
 
 def sse(event: ResponseEvent) -> bytes:

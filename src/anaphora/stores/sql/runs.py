@@ -86,7 +86,8 @@ def events(database: Database, owner: str, run_id: str, after: int) -> list[tupl
     return [(int(number), text) for number, text in rows.fetchall()]
 
 
-def end_run(database: Database, owner: str, run_id: str, end: RunEnd) -> None:
+def end_run(database: Database, owner: str, run_id: str, end: RunEnd, batches: Sequence[EventBatch] = ()) -> None:
+    add_events(database, batches)
     database.execute(
         f"UPDATE runs SET status = ?, result = ?, chain = ?, ended = ? WHERE {_THIS} AND status = 'pending'",
         (end.status, json.dumps(end.result), end.chain, time.time(), owner, run_id),

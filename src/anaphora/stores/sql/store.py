@@ -224,8 +224,8 @@ class SQLStore(ABC):
     async def events(self, owner: str, run_id: str, /, *, after: int) -> Sequence[tuple[int, str]]:
         return await self._glance(runs.events, owner, run_id, after)
 
-    async def end_run(self, owner: str, run_id: str, end: RunEnd, /) -> None:
-        await self._write(runs.end_run, owner, run_id, end, durable=False)
+    async def end_run(self, owner: str, run_id: str, end: RunEnd, batches: Sequence[EventBatch] = (), /) -> None:
+        await self._write(runs.end_run, owner, run_id, end, batches, durable=False)
 
     async def hold_runs(self, holder: str, /) -> Sequence[Wish]:
         return await self._write(runs.hold_runs, holder, durable=False)
