@@ -20,6 +20,7 @@ from anaphora.server.app import make_app
 from anaphora.server.auth import Auth
 from anaphora.server.config import ServeConfig
 from anaphora.server.models import ModelTable
+from anaphora.server.protocol import limited
 from anaphora.server.run_keeper import RunKeeper
 from anaphora.server.serve import Listen, open_socket
 from anaphora.server.services import RunEngine, Services
@@ -71,7 +72,10 @@ def services_for(
 def serving(services: Services, *, hosts: frozenset[str] = frozenset({"127.0.0.1", "localhost"})) -> Iterator[Served]:
     """Runs a server until the block ends."""
     sock = open_socket(Listen("127.0.0.1", 0))
-    server = uvicorn.Server(uvicorn.Config(make_app(services, hosts=hosts), log_config=None, timeout_graceful_shutdown=1))
+    http: Any = limited(services.config.header_seconds)
+    server = uvicorn.Server(
+        uvicorn.Config(make_app(services, hosts=hosts), log_config=None, timeout_graceful_shutdown=1, http=http)
+    )
     server.install_signal_handlers = lambda: None  # type: ignore[attr-defined]
     started = Event()
     loops: list[Any] = []

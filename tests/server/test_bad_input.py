@@ -128,6 +128,15 @@ def test_a_body_that_never_arrives_is_given_up(echo: Served):
         assert b"408" in connection.recv(100)
 
 
+def test_headers_that_come_too_slowly_or_never_end_are_given_up():
+    with scripted_server(echo=True, config=ServeConfig(header_seconds=1)) as served:
+        host, port = served.url.removeprefix("http://").split(":")
+        for begin, status in ((b"x-long: " + b"y" * (70 << 10), b"431"), (b"x-slow: y", b"408")):
+            with socket.create_connection((host, int(port))) as connection:
+                connection.sendall(b"GET / HTTP/1.1\r\nhost: 127.0.0.1\r\n" + begin)
+                assert status in connection.recv(100)
+
+
 def test_unknown_paths_and_methods_are_told(echo: Served):
     http = echo.http()
     assert http.get("/v1/nothing").json()["error"]["message"] == "there is nothing at GET /v1/nothing."

@@ -15,6 +15,7 @@ import uvicorn
 from anaphora.errors import ConfigError
 from anaphora.server.app import make_app
 from anaphora.server.http import allowed_hosts
+from anaphora.server.protocol import limited
 from anaphora.server.services import Services
 
 # Of connections that wait to be accepted.
@@ -83,8 +84,8 @@ def _config(app: Any, services: Services) -> uvicorn.Config:
         proxy_headers=bool(proxies),
         forwarded_allow_ips=list(proxies) or None,
         timeout_keep_alive=75,
+        http=limited(services.config.header_seconds),
         timeout_graceful_shutdown=2,
-        h11_max_incomplete_event_size=64 << 10,
     )
 
 
