@@ -1,7 +1,8 @@
 """Runs what the documentation shows: every Python block, every command, every chat, every settings file.
 
 The word after a fence's language says what the block needs: ``local`` the real small model, ``vendors`` services with
-keys (a server on this machine stands for them), ``scripted`` nothing. Lines beginning with ``# >`` are expected output.
+keys (a server on this machine stands for them), ``server`` our own server, ``scripted`` nothing; what is ``shown`` runs
+elsewhere. Lines beginning with ``# >`` are expected output.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ import shlex
 import subprocess
 import sys
 from collections.abc import Iterator
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -20,6 +22,7 @@ from PIL import Image
 from tests.doubles.dialects import streamed
 from tests.doubles.loopback import Loopback, stream
 from tests.doubles.program import Terminal
+from tests.doubles.server import scripted_server
 
 from anaphora.personas.persona import parse_persona
 from anaphora.settings import Settings, load_settings
@@ -30,6 +33,7 @@ PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").r
 SETUP = re.compile(r'pip install (-e )?"\.\[[a-z,]+\]" && ')
 # An address in the documentation; a server on this machine answers for it too.
 SERVER = "http://127.0.0.1:8080/v1"
+OURS = "http://127.0.0.1:8765"
 EVERYWHERE = """
 import dataclasses
 from anaphora.providers.models.vendors import VENDORS
@@ -126,8 +130,11 @@ def test_the_python_of_a_page_runs_from_its_top_to_its_end(page: Path, tmp_path:
     shown = [block for block in of("python") if block.page == page]
     program = tmp_path / "page.py"
     source = "".join(block.text + "\nprint()\n" for block in shown)
-    program.write_text(source.replace(SERVER, environment["SERVER"]), encoding="utf-8")
-    output = ran([sys.executable, str(program)], tmp_path, environment)
+    with ExitStack() as stack:
+        if any(block.needs == "server" for block in shown):
+            source = source.replace(OURS, stack.enter_context(scripted_server(echo=True)).url)
+        program.write_text(source.replace(SERVER, environment["SERVER"]), encoding="utf-8")
+        output = ran([sys.executable, str(program)], tmp_path, environment)
     for block in shown:
         check(output, expected(block), exactly=block.needs != "local")
 
@@ -137,8 +144,8 @@ def test_the_python_of_a_page_runs_from_its_top_to_its_end(page: Path, tmp_path:
 @pytest.mark.parametrize("block", of("sh"), ids=str)
 def test_every_command_does_its_work(block: Block, tmp_path: Path, environment: dict[str, str]):
     commands = SETUP.sub("", block.text).replace(SERVER, environment["SERVER"])
-    if commands.strip() == "pytest":
-        return  # this is it
+    if commands.strip() == "pytest" or block.needs == "shown":
+        return  # this is it, or it needs another machine
     if block.needs != "vendors":
         environment = without_keys(environment)
     assert ran(["bash", "-eo", "pipefail", "-c", commands], tmp_path, environment).strip()
