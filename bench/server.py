@@ -28,137 +28,8 @@ from contextlib import ExitStack, closing, contextmanager
 from pathlib import Path
 from typing import Any
 
-HERE = Path(__file__).resolve()
-WORD = "word "
+LOAD = Path(__file__).resolve().with_name("load.py")
 LITELLM, PORTKEY = "litellm[proxy]==1.106.0", "@portkey-ai/gateway@1.15.2"
-
-
-# --- the provider, as a process
-
-
-async def provide(port: int, chunks: int, delay: float) -> None:
-    """Serves chat completions of so many chunks, one every ``delay`` seconds."""
-
-    def chunk(delta: dict[str, str], reason: str | None = None) -> bytes:
-        choice = {"index": 0, "delta": delta, "finish_reason": reason}
-        body = {"id": "c", "object": "chat.completion.chunk", "created": 1, "model": "m", "choices": [choice]}
-        text = f"data: {json.dumps(body)}\n\n".encode()
-        return b"%x\r\n%b\r\n" % (len(text), text)
-
-    word, end = chunk({"content": WORD}), chunk({}, "stop")
-    usage = {"prompt_tokens": 9, "completion_tokens": chunks, "total_tokens": 9 + chunks}
-    told = {"id": "c", "object": "chat.completion.chunk", "choices": [], "usage": usage}
-    last = f"data: {json.dumps(told)}\n\ndata: [DONE]\n\n"
-    tail = end + b"%x\r\n%b\r\n0\r\n\r\n" % (len(last), last.encode())
-    head = b"HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\ntransfer-encoding: chunked\r\n\r\n"
-
-    async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        try:
-            while True:
-                raw = await reader.readuntil(b"\r\n\r\n")
-                if raw.startswith(b"GET"):
-                    writer.write(b"HTTP/1.1 404 Not Found\r\ncontent-length: 2\r\n\r\n{}")
-                    continue
-                lines = [line.lower().partition(b":") for line in raw.split(b"\r\n")]
-                await reader.readexactly(next(int(value) for name, _, value in lines if name == b"content-length"))
-                writer.write(head + word)
-                for _ in range(chunks - 1):
-                    if delay:
-                        await asyncio.sleep(delay)
-                    writer.write(word)
-                    await writer.drain()
-                writer.write(tail)
-                await writer.drain()
-        except (asyncio.IncompleteReadError, ConnectionError):
-            writer.close()
-
-    server = await asyncio.start_server(answer, "127.0.0.1", port, backlog=4_096)
-    print("ready", flush=True)
-    async with server:
-        await server.serve_forever()
-
-
-# --- the bare relay, as a process
-
-
-def relay(port: int, upstream: str) -> None:
-    """Starlette and httpx2 and nothing else."""
-    import httpx2
-    import uvicorn
-    from starlette.applications import Starlette
-    from starlette.requests import Request
-    from starlette.responses import StreamingResponse
-    from starlette.routing import Route
-
-    client = httpx2.AsyncClient(timeout=60, limits=httpx2.Limits(max_connections=2_000, max_keepalive_connections=2_000))
-
-    async def chat(request: Request) -> StreamingResponse:
-        body = await request.body()
-        sent = client.build_request("POST", f"{upstream}/chat/completions", content=body)
-        sent.headers["content-type"] = "application/json"
-        answer = await client.send(sent, stream=True)
-
-        async def pieces() -> Any:
-            try:
-                async for piece in answer.aiter_bytes():
-                    yield piece
-            finally:
-                await answer.aclose()
-
-        return StreamingResponse(pieces(), media_type="text/event-stream")
-
-    app = Starlette(routes=[Route("/v1/chat/completions", chat, methods=["POST"])])
-    uvicorn.run(app, host="127.0.0.1", port=port, log_level="error", loop="uvloop", http="httptools", backlog=4_096)
-
-
-# --- the load, as a process
-
-
-async def load(url: str, path: str, body: dict[str, Any], streams: int, rounds: int) -> dict[str, float]:
-    """Reads so many streams at once; gives the chunks that came, the seconds, and the times to the first word."""
-    host, port = url.removeprefix("http://").split(":")
-    raw = json.dumps(body).encode()
-    head = f"POST {path} HTTP/1.1\r\nhost: 127.0.0.1\r\ncontent-type: application/json\r\nauthorization: Bearer sk-1234\r\n"
-    more = f"x-portkey-provider: openai\r\nx-portkey-custom-host: {body.pop('upstream', '')}\r\n"
-    request = f"{head}{more}content-length: {len(raw)}\r\n\r\n".encode() + raw
-    first: list[float] = []
-    words = 0
-
-    async def one() -> None:
-        nonlocal words
-        reader, writer = await asyncio.open_connection(host, int(port), limit=1 << 22)
-        try:
-            for _ in range(rounds):
-                begun, seen, rest = time.perf_counter(), False, b""
-                writer.write(request)
-                while True:
-                    data = await reader.read(1 << 16)
-                    if not data:
-                        raise RuntimeError(f"the stream was cut: {rest[-300:]!r}")
-                    rest += data
-                    found = rest.count(WORD.encode())
-                    if found and not seen:
-                        seen = True
-                        first.append(time.perf_counter() - begun)
-                    if b"0\r\n\r\n" in rest[-16:]:
-                        break
-                words += rest.count(WORD.encode())
-        finally:
-            writer.close()
-
-    begun = time.perf_counter()
-    await asyncio.gather(*(one() for _ in range(streams)))
-    seconds = time.perf_counter() - begun
-    ordered = sorted(first)
-    return {
-        "words": words,
-        "seconds": seconds,
-        "p50": ordered[len(ordered) // 2] * 1_000,
-        "p95": ordered[min(int(len(ordered) * 0.95), len(ordered) - 1)] * 1_000,
-    }
-
-
-# --- the runs
 
 
 def free_port() -> int:
@@ -195,7 +66,7 @@ def process(command: Sequence[str], *, ready: str | None, port: int, environment
 def loaded(url: str, path: str, body: dict[str, Any], *, streams: int, rounds: int = 1) -> dict[str, float]:
     """Runs the load in a process of its own."""
     task = json.dumps([url, path, body, streams, rounds])
-    command = [sys.executable, str(HERE), "--role", "load", "--task", task]
+    command = [sys.executable, str(LOAD), "load", "--task", task]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     if done.returncode:
         raise RuntimeError(done.stderr[-2_000:])
@@ -214,7 +85,7 @@ def provider(chunks: int, delay: float) -> Iterator[str]:
     """The scripted provider as a process; gives its address."""
     port = free_port()
     flags = ["--port", str(port), "--chunks", str(chunks), "--delay", str(delay)]
-    command = [sys.executable, str(HERE), "--role", "provider", *flags]
+    command = [sys.executable, str(LOAD), "provider", *flags]
     with process(command, ready="ready", port=port):
         yield f"http://127.0.0.1:{port}/v1"
 
@@ -234,7 +105,7 @@ def ours(upstream: str, store: str) -> Iterator[tuple[str, int]]:
 def bare(upstream: str) -> Iterator[tuple[str, int]]:
     """The bare relay as a process."""
     port = free_port()
-    command = [sys.executable, str(HERE), "--role", "relay", "--port", str(port), "--upstream", upstream]
+    command = [sys.executable, str(LOAD), "relay", "--port", str(port), "--upstream", upstream]
     with process(command, ready=None, port=port) as pid:
         yield f"http://127.0.0.1:{port}", pid
 
@@ -290,12 +161,7 @@ def measured(
 
 
 def turns(url: str, conversations: int, each: int) -> float:
-    """Durable turns a second, in so many conversations at once, without streaming."""
-    return loaded_turns(url, conversations, each)
-
-
-def loaded_turns(url: str, conversations: int, each: int) -> float:
-    """Says so many things in each of some conversations at once."""
+    """Durable turns a second, where so many things are said in each of some conversations at once."""
     import httpx2
 
     async def main() -> float:
@@ -399,10 +265,6 @@ def closing_server(server: Any) -> Iterator[Any]:
 def main() -> None:
     """Runs everything and prints the figures."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--role", choices=("provider", "relay", "load"))
-    parser.add_argument("--port", type=int)
-    parser.add_argument("--upstream", default="")
-    parser.add_argument("--task", default="")
     parser.add_argument("--delay", type=float, default=0.0)
     parser.add_argument("--chunks", type=int, default=60)
     parser.add_argument("--streams", type=int, nargs="+", default=[100, 1_000])
@@ -410,15 +272,7 @@ def main() -> None:
     parser.add_argument("--peers", type=Path)
     parser.add_argument("--postgres", action="store_true")
     parser.add_argument("--quick", action="store_true", help="only the relay and ours, with few streams")
-    arguments = parser.parse_args()
-    if arguments.role == "provider":
-        asyncio.run(provide(arguments.port, arguments.chunks, arguments.delay))
-    elif arguments.role == "relay":
-        relay(arguments.port, arguments.upstream)
-    elif arguments.role == "load":
-        print(json.dumps(asyncio.run(load(*json.loads(arguments.task)))))
-    else:
-        print(json.dumps(compare(arguments)))
+    print(json.dumps(compare(parser.parse_args())))
 
 
 def compare(arguments: argparse.Namespace) -> dict[str, Any]:

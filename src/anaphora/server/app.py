@@ -23,6 +23,7 @@ from anaphora.server.http import App, HostCheck, error_response, json_response
 from anaphora.server.openai import completions, conversations, models_endpoint, responses
 from anaphora.server.openai.openapi import openapi
 from anaphora.server.services import Services
+from anaphora.server.tracing import carry
 
 LOG = logging.getLogger("anaphora.server")
 Endpoint = Callable[[Services, Grant, Request], Awaitable[Response]]
@@ -82,6 +83,7 @@ def _guarded(services: Services, endpoint: Endpoint, route: str) -> Callable[[Re
     async def run(request: Request) -> Response:
         begun, request_id = time.monotonic(), f"req_{secrets.token_hex(12)}"
         try:
+            carry(request.headers)
             grant = await services.auth.grant(request.headers.get("authorization", ""))
             response = await endpoint(services, grant, request)
         except AnaphoraError as error:

@@ -9,6 +9,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 import anyio
+import anyio.lowlevel
 from starlette.requests import Request
 from starlette.responses import Response
 
@@ -130,10 +131,15 @@ class _Pieces:
 
     async def fill(self, source: AsyncGenerator[bytes, None]) -> None:
         """Reads the source to its end, but not far beyond what can be sent."""
+        is_first = True
         async with aclosing(source):
             async for piece in source:
                 self._waiting += piece
                 self._came.set()
+                if is_first:
+                    # The first words wait for nothing.
+                    is_first = False
+                    await anyio.lowlevel.checkpoint()
                 if len(self._waiting) > _MOST_WAITING:
                     self._taken = anyio.Event()
                     await self._taken.wait()

@@ -20,8 +20,8 @@ from anaphora.values.event_codec import event_from_json
 from anaphora.values.scope import Scope
 from anaphora.values.transcript import START, Entry
 
-# Events are stored so often, in seconds; whoever reads them elsewhere looks as often.
-_FLUSH, _POLL = 0.05, 0.1
+# Events are stored so often, in seconds; who follows them elsewhere looks so often, if nobody tells of new ones.
+_FLUSH, _POLL = 0.05, 1.0
 # Others' wishes are looked for so often, and the process says so often that it lives, in seconds.
 _WISHES, _ALIVE, _SWEEP = 0.5, 5.0, 15.0
 # Logs are kept so long after the end; then a replay is made of the messages.

@@ -15,6 +15,7 @@ from anaphora.server.live_run import LiveRun, RunPlan
 from anaphora.server.metrics import Metrics
 from anaphora.server.models import ModelTable, Places, ServedModel
 from anaphora.server.run_keeper import RunKeeper
+from anaphora.server.tracing import begin_span, end_span
 from anaphora.stores.base import ServerStore
 from anaphora.values.answer import Answer
 from anaphora.values.message import Usage
@@ -83,14 +84,17 @@ class Services:
         engine.keeper.check_open()
         await self.auth.admit(grant, plan.new.id)
         places: Places | None = None
+        span = begin_span(str(model.models[0]))
         try:
             places = await self.place(model)
 
             async def ended(answer: Answer[Any] | None) -> None:
+                end_span(span, answer)
                 await self._ended(grant, plan.new.id, places, answer)
 
             return await engine.keeper.begin(replace(plan, on_end=ended))
         except BaseException:
+            end_span(span, None)
             await self._ended(grant, plan.new.id, places, None)
             raise
 

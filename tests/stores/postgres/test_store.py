@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from pathlib import Path
 
 import anyio
@@ -15,6 +16,7 @@ from anaphora.errors import ConfigError, ConversationBusy, StoreUnusable
 from anaphora.stores.base import Store
 from anaphora.stores.postgres.store import PostgresStore
 from anaphora.stores.records import Draft, Query
+from anaphora.stores.run_records import EventBatch, NewRun
 from anaphora.values.memory import Fact, Learned
 from anaphora.values.message import text_message
 from anaphora.values.scope import Scope
@@ -88,6 +90,30 @@ async def test_writers_of_one_conversation_wait_for_each_other_and_only_one_gets
             tasks.start_soon(take)
     assert sorted(got) == ["busy"] * 7 + ["lease"]
     await store.aclose()
+
+
+async def test_who_follows_a_log_hears_of_it_from_another_process():
+    url = emptied_database()
+    one, other = PostgresStore(url, connections=1), PostgresStore(url, connections=1)
+    scope, run = Scope("me", "c"), NewRun("resp_x", "holder", {}, 1.0)
+    await one.begin(scope, Draft(None, text_message("user", "hi")), seconds=60, run=run)
+    heard = list[float]()
+
+    async def follow() -> None:
+        # The first wait may be too early for the listener, which then looks by itself.
+        for _ in range(3):
+            begun = time.monotonic()
+            await other.wait_for_events("me", "resp_x", seconds=5.0)
+            heard.append(time.monotonic() - begun)
+
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(follow)
+        while len(heard) < 3:
+            await anyio.sleep(0.05)
+            await one.add_events([EventBatch("me", "resp_x", len(heard), ("1",))])
+    assert max(heard) < 4.0
+    for store in (one, other):
+        await store.aclose()
 
 
 async def test_a_database_that_is_not_there_is_told_without_its_password():

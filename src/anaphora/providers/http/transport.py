@@ -5,6 +5,7 @@ from __future__ import annotations
 import ssl
 import time
 from collections.abc import Mapping
+from contextvars import ContextVar
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
@@ -23,6 +24,10 @@ if TYPE_CHECKING:
     from http.cookiejar import CookieJar
 
     import httpx2  # noqa: TC004 -- _import_httpx2 binds it when it is needed
+
+
+# The trace that a call belongs to, as headers: it goes with every call that a server makes for a request.
+TRACE_HEADERS: ContextVar[Mapping[str, str]] = ContextVar("TRACE_HEADERS", default={})  # noqa: B039 -- nobody changes it
 
 
 class HTTPTransport:
@@ -55,7 +60,7 @@ class HTTPTransport:
         """Sends a POST and gives the body of the answer, unread. Raises ProviderError."""
         end = time.monotonic() + self._deadlines.total
         # Compression would delay the words of a stream.
-        headers = {"accept-encoding": "identity", **headers}
+        headers = {"accept-encoding": "identity", **headers, **TRACE_HEADERS.get()}
         return await self._answer(who, await self._send(who, "POST", path, headers, body), end)
 
     async def ask(self, who: Answerer, path: str, body: bytes | None) -> bytes:

@@ -8,7 +8,7 @@ moments to a crash of the database.
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from hashlib import blake2b
 from threading import Lock
@@ -21,9 +21,11 @@ import psycopg_pool
 from anaphora.errors import StoreUnusable
 from anaphora.stores.postgres.connection import Connection, PostgresDatabase, store_failure
 from anaphora.stores.postgres.fulltext import catch_up, is_behind, unindexed
+from anaphora.stores.postgres.listen import Listener, tell
 from anaphora.stores.postgres.migrate import migrate
 from anaphora.stores.records import Lease
-from anaphora.stores.sql import leases, memories, owners, transcripts
+from anaphora.stores.run_records import EventBatch, RunEnd
+from anaphora.stores.sql import leases, memories, owners, runs, transcripts
 from anaphora.stores.sql.store import SQLStore
 from anaphora.stores.sql.worker import Worker
 from anaphora.stores.token_records import Token
@@ -63,14 +65,26 @@ class PostgresStore(SQLStore):
         self._connections = connections
         self._wait = wait
         self._lock = Lock()
+        self._listener = Listener(url)
         self._pool: psycopg_pool.ConnectionPool[Connection] | None = None
         self._process = 0
+
+    async def add_events(self, batches: Sequence[EventBatch], /) -> None:
+        await self._write(_add_events, batches, durable=False)
+
+    async def end_run(self, owner: str, run_id: str, end: RunEnd, batches: Sequence[EventBatch] = (), /) -> None:
+        await self._write(_end_run, owner, run_id, end, batches, durable=False)
+
+    async def wait_for_events(self, owner: str, run_id: str, /, *, seconds: float) -> None:
+        del owner  # Ids of runs are random enough.
+        await self._listener.wait(run_id, seconds)
 
     async def release(self, lease: Lease, /) -> None:
         leases.abandon(lease)
         await super().release(lease)
 
     async def aclose(self) -> None:
+        self._listener.close()
         await self._worker.run(self._close)
         self._worker.end()
 
@@ -154,6 +168,16 @@ class PostgresStore(SQLStore):
             pool, self._pool = self._pool, None
         if pool is not None and self._process == os.getpid():
             pool.close()
+
+
+def _add_events(database: PostgresDatabase, batches: Sequence[EventBatch]) -> None:
+    runs.add_events(database, batches)
+    tell(database, {one.run for one in batches})
+
+
+def _end_run(database: PostgresDatabase, owner: str, run_id: str, end: RunEnd, batches: Sequence[EventBatch]) -> None:
+    runs.end_run(database, owner, run_id, end, batches)
+    tell(database, {run_id})
 
 
 def _transaction(connection: Connection, begin: str, work: Callable[[PostgresDatabase], T], place: str) -> T:

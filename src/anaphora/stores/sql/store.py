@@ -26,6 +26,8 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 Values = TypeVarTuple("Values")
 
+# Where nobody tells, a log is looked at so often, in seconds.
+_POLL_SECONDS = 0.1
 # More is not read at a glance.
 _GLANCE = 1_000
 
@@ -253,7 +255,7 @@ class SQLStore(ABC):
 
     async def wait_for_events(self, owner: str, run_id: str, /, *, seconds: float) -> None:
         del owner, run_id  # A file tells nobody that it has changed.
-        await anyio.sleep(seconds)
+        await anyio.sleep(min(seconds, _POLL_SECONDS))
 
     async def add_token(self, token: Token, /) -> None:
         from anaphora.stores.sql import tokens
