@@ -1,6 +1,6 @@
 """Does the memory find what was said? Evidence recall on long dialogues of many sessions, in LoCoMo's format.
 
-    python bench/recall.py DIALOGUES.json [--embedder MODEL] [--no-hybrid] [--million]
+    python bench/recall.py DIALOGUES.json [--embedder MODEL] [--no-hybrid] [--million] [--store URL]
     python bench/recall.py --documents docs --questions bench/document_questions.json
 
 A file holds dialogues: ``conversation`` with ``session_N`` (turns with ``speaker``, ``dia_id``, ``text``) and
@@ -43,6 +43,8 @@ from anaphora.search.candidates import Cue
 from anaphora.search.ranking import Ranked, pieces, rank
 from anaphora.search.terms import cue_words, question_languages
 from anaphora.search.vectors import VectorRow
+from anaphora.stores.base import Store
+from anaphora.stores.registry import open_store
 from anaphora.stores.sqlite.store import SQLiteStore
 from anaphora.values.message import text_message
 from anaphora.values.transcript import ConversationInfo, Entry, Size
@@ -101,7 +103,7 @@ def read_dialogue(value: dict[str, Any]) -> Dialogue:
     return Dialogue(turns, questions, kinds)
 
 
-async def fill(store: SQLiteStore, owner: str, dialogue: Dialogue) -> None:
+async def fill(store: Store, owner: str, dialogue: Dialogue) -> None:
     """Put the sessions into the store as conversations."""
     for session in dict.fromkeys(turn.place[0] for turn in dialogue.turns):
         entries: list[Entry] = []
@@ -130,7 +132,7 @@ def seconds_of(date: str) -> float:
     return 0.0
 
 
-def ours(store: SQLiteStore, owner: str, turns: Sequence[Turn], vectors: VectorIndex | None) -> Search:
+def ours(store: Store, owner: str, turns: Sequence[Turn], vectors: VectorIndex | None) -> Search:
     """The search of a chat: candidates of the store, ranked."""
     ids = {turn.place: turn.id for turn in turns}
 
@@ -159,7 +161,7 @@ def plain(database: sqlite3.Connection, turns: Sequence[Turn]) -> Search:
     return search
 
 
-async def embed(store: SQLiteStore, owner: str, embedder: Embedder) -> None:
+async def embed(store: Store, owner: str, embedder: Embedder) -> None:
     """Rows for everything an owner has."""
     while waiting := await store.unembedded(owner, embedder.name, after=0, limit=64):
         parts = [(one, number, piece) for one in waiting for number, piece in enumerate(pieces(one.text))]
@@ -210,9 +212,9 @@ def means(rows: Sequence[dict[str, float]]) -> dict[str, float]:
     return {**figures, "median_ms": round(median, 2), "p95_ms": round(high, 2)}
 
 
-async def measure(dialogues: Sequence[Dialogue], embedder: Embedder | None, folder: Path) -> dict[str, Any]:
+async def measure(dialogues: Sequence[Dialogue], embedder: Embedder | None, where: str | Path) -> dict[str, Any]:
     """All methods over all questions."""
-    store = SQLiteStore(folder / "recall.db")
+    store = open_store(where)
     rows: dict[str, list[dict[str, float]]] = {"plain": [], "lexical": [], "hybrid": []}
     for number, dialogue in enumerate(dialogues):
         # One owner after the other in one file, as on a server.
@@ -290,6 +292,7 @@ def main() -> None:
     parser.add_argument("--questions", metavar="FILE", help="a JSON list of question, document and words")
     parser.add_argument("--embedder", default="minilm", help="what makes the vectors (default: minilm, see bench/minilm.py)")
     parser.add_argument("--no-hybrid", action="store_true", help="words alone")
+    parser.add_argument("--store", metavar="URL", help="an empty store, instead of a new SQLite file")
     parser.add_argument("--million", action="store_true", help="search among a million messages too")
     arguments = parser.parse_args()
     if arguments.documents:
@@ -299,7 +302,7 @@ def main() -> None:
     dialogues = [read_dialogue(value) for value in json.loads(Path(arguments.dialogues).read_text(encoding="utf-8"))]
     embedder = None if arguments.no_hybrid else Embedder(embedding_of(arguments.embedder))
     with tempfile.TemporaryDirectory() as folder:
-        figures = asyncio.run(measure(dialogues, embedder, Path(folder)))
+        figures = asyncio.run(measure(dialogues, embedder, arguments.store or Path(folder) / "recall.db"))
         if arguments.million:
             figures["large"] = asyncio.run(large(Path(folder)))
     for name, row in figures.items():
