@@ -137,6 +137,22 @@ def test_headers_that_come_too_slowly_or_never_end_are_given_up():
                 assert status in connection.recv(100)
 
 
+def test_what_looks_like_a_number_or_an_address_and_is_none_is_told(echo: Served):
+    http = echo.http()
+    made = http.post("/v1/responses", json={"input": "x"}).json()["id"]
+    for query in ("starting_after=--5", "starting_after=²", f"starting_after={'9' * 5_000}"):
+        assert http.get(f"/v1/responses/{made}?stream=true&{query}").status_code == 400
+    assert http.get(f"/v1/conversations?limit={'9' * 5_000}").status_code == 400
+    assert http.get("/v1/models", headers={"origin": "http://[x"}).status_code == 403
+    half = {"content-type": "application/json"}
+    for body in (
+        b'{"input": "x", "conversation": "\\ud83d"}',
+        b'{"input": [{"type": "function_call_output", "call_id": "\\ud83d", "output": "x"}]}',
+        b'{"input": [{"type": "function_call", "call_id": "c", "name": "n", "arguments": "\\ud83d"}]}',
+    ):
+        assert http.post("/v1/responses", content=body, headers=half).status_code == 400
+
+
 def test_unknown_paths_and_methods_are_told(echo: Served):
     http = echo.http()
     assert http.get("/v1/nothing").json()["error"]["message"] == "there is nothing at GET /v1/nothing."

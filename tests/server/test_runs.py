@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import json
 import signal
+import sqlite3
 import subprocess
 import time
 from collections.abc import Iterator
-from contextlib import ExitStack
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack, closing
 from pathlib import Path
 from threading import Thread
 from typing import Any
@@ -19,10 +21,10 @@ from tests.doubles.program import PROGRAM, inherited, script
 from tests.doubles.server import Served, scripted_server, services_for, serving, texts
 
 from anaphora import InMemoryStore, ScriptedProvider, SQLiteStore, Tool
-from anaphora.errors import ServerFailed, StreamInterrupted
+from anaphora.errors import RateLimited, ServerFailed, StoreUnusable, StreamInterrupted
 from anaphora.providers.scripted import Delay
 from anaphora.server.live_run import ServerStopping
-from anaphora.values.events import Ended, TextDelta, ToolCallDelta
+from anaphora.values.events import Ended, TextDelta, ThinkingDelta, ToolCallDelta
 
 SLOW = [TextDelta("one "), Delay(30.0), TextDelta("two")]
 
@@ -281,3 +283,116 @@ def test_an_in_memory_server_forgets_what_is_not_stored():
         for _ in range(3):
             served.client().responses.create(input="x", store=False)
         assert served.do(lambda: served.services.passing.store.conversations("me")) == []
+
+
+def test_a_yes_holds_for_one_call_alone_whatever_ids_a_provider_gives():
+    ran: list[str] = []
+
+    def wipes(disk: str) -> list[Any]:
+        return [ToolCallDelta(0, "toolu_same", "wipe", json.dumps({"disk": disk})), Ended("tool_calls")]
+
+    tool = acting("wipe", ran)
+    with serving(services_for(ScriptedProvider(wipes("tmp"), wipes("all"), "Done."), InMemoryStore(), tools=[tool])) as served:
+        http, asked = served.http(), list[str]()
+        with http.stream("POST", "/v1/responses", json={"input": "wipe", "stream": True}) as answer:
+            for line in answer.iter_lines():
+                if line.startswith("data: ") and "confirmation_requested" in line:
+                    event = json.loads(line[6:])
+                    asked.append(event["call_id"])
+                    allow = {"call_id": event["call_id"], "allow": len(asked) == 1}
+                    (run,) = [run for _, run in served.services.kept.keeper._live]
+                    assert http.post(f"/v1/responses/{run}/confirm", json=allow).status_code == 200
+        assert len(set(asked)) == 2
+        assert ran == ['{"disk": "tmp"}']
+
+
+def test_a_request_that_failed_is_asked_again_when_the_client_repeats_it():
+    limited = RateLimited("slow down.", retry_after=0.01, retryable=False)
+    with scripted_server(limited, "fine") as served:
+        client = openai.OpenAI(base_url=f"{served.url}/v1", api_key="x", max_retries=2)
+        assert client.responses.create(input="hi").output_text == "fine"
+
+
+def test_the_same_key_at_the_same_time_is_one_run():
+    replies = [[TextDelta("one "), Delay(0.2), TextDelta("two")]] * 3
+    with scripted_server(*replies) as served, ThreadPoolExecutor(4) as threads:
+        http = served.http()
+        made = http.post("/v1/conversations", json={}).json()["id"]
+        for number, (path, body) in enumerate(
+            (
+                ("/v1/responses", {"input": "x"}),
+                ("/v1/responses", {"input": "x", "conversation": made}),
+                ("/v1/chat/completions", {"messages": [{"role": "user", "content": "x"}], "conversation": "c"}),
+            )
+        ):
+            headers = {"idempotency-key": f"k{number}"}
+            found = list(threads.map(lambda _, p=path, b=body, h=headers: http.post(p, json=b, headers=h), range(4)))
+            assert [answer.status_code for answer in found] == [200] * 4
+            assert len({answer.json()["id"] for answer in found}) == 1
+
+
+def test_deleting_every_response_of_a_chain_deletes_the_conversation():
+    with scripted_server(echo=True) as served:
+        client = served.client()
+        one = client.responses.create(input="a secret")
+        two = client.responses.create(input="more", previous_response_id=one.id)
+        client.responses.delete(one.id)
+        assert len(served.http().get("/v1/conversations").json()["data"]) == 1
+        client.responses.delete(two.id)
+        assert served.http().get("/v1/conversations").json()["data"] == []
+
+
+def test_a_stream_always_ends_with_its_last_event_also_when_its_log_is_gone():
+    with scripted_server(echo=True) as served:
+        client = served.client()
+        events = list(client.responses.create(input="one two three", stream=True))
+        response_id, seen = events[0].response.id, events[-2].sequence_number
+        other = client.responses.create(input="forget me")
+        client.conversations.items.delete(other.output[0].id, conversation_id=other.conversation.id)
+        (last,) = client.responses.retrieve(response_id, stream=True, starting_after=seen)
+        assert last.type == "response.completed"
+        assert last.sequence_number > seen
+
+
+def test_items_have_the_same_ids_in_the_response_and_in_the_conversation():
+    weather: Any = {"type": "function", "name": "weather", "parameters": {"type": "object", "properties": {}}}
+    reply = [ThinkingDelta("hm"), TextDelta("Let me see."), ToolCallDelta(0, "c", "weather", "{}"), Ended("tool_calls")]
+    with scripted_server(reply) as served:
+        client = served.client()
+        response = client.responses.create(input="x", tools=[weather])
+        items = client.conversations.items.list(response.conversation.id, order="asc").data
+        assert [item.id for item in items][1:] == [item.id for item in response.output]
+        for item in response.output:
+            assert client.conversations.items.retrieve(item.id, conversation_id=response.conversation.id).type == item.type
+
+
+def test_an_end_that_could_not_be_stored_is_stored_later():
+    store = InMemoryStore()
+    with serving(services_for(ScriptedProvider(echo=True), store)) as served:
+        real, failures = store.end_run, [StoreUnusable("the disk is full.")]
+
+        async def failing(*arguments: Any) -> None:
+            if failures:
+                raise failures.pop()
+            await real(*arguments)
+
+        store.end_run = failing  # type: ignore[method-assign]
+        response = served.client().responses.create(input="hi")
+        assert response.output_text == "You said: hi"
+        *_, last = served.client().responses.retrieve(response.id, stream=True)
+        assert last.type == "response.completed"
+
+
+def test_a_run_of_this_process_is_never_taken_for_dead(tmp_path: Path):
+    with scripted_server([TextDelta("one "), Delay(0.5), TextDelta("two")], path=tmp_path / "x.db") as served:
+        stream = served.client().responses.create(input="hi", stream=True)
+        response_id, _ = first_words(stream)
+        with closing(sqlite3.connect(tmp_path / "x.db")) as database:
+            database.execute("UPDATE runs SET expires = 1")
+            database.commit()
+        assert served.client().responses.retrieve(response_id).status == "in_progress"
+        served.do(served.services.store.end_dead_runs)
+        *_, last = stream
+        assert last.type == "response.completed"
+        replay = list(served.client().responses.retrieve(response_id, stream=True))
+        assert [event.type for event in replay].count("response.completed") == 1

@@ -60,7 +60,7 @@ def make_app(services: Services, *, hosts: frozenset[str]) -> App:
     @asynccontextmanager
     async def lifespan(_app: Any) -> AsyncGenerator[None, None]:
         async with anyio.create_task_group() as tasks:
-            await services.kept.keeper.serve(tasks)
+            await services.kept.keeper.serve(tasks, lambda: services.auth.in_use > 0)
             await services.passing.keeper.serve(tasks)
             yield
             tasks.cancel_scope.cancel()

@@ -39,6 +39,12 @@ class Auth:
         self._holder = holder
         self._known: OrderedDict[str, tuple[float, Token | None]] = OrderedDict()
         self._closed = (0.0, False)
+        self._in_use = 0
+
+    @property
+    def in_use(self) -> int:
+        """The number of places of tokens that this process holds."""
+        return self._in_use
 
     async def grant(self, authorization: str) -> Grant:
         """Gives the owner of a request. Raises ApiError 401."""
@@ -59,11 +65,13 @@ class Auth:
         token = grant.token
         if token is not None and token.limits.to_json():
             await self._store.admit(token, slot, self._holder)
+            self._in_use += 1
 
     async def leave(self, grant: Grant, slot: str, tokens: int, cost: float) -> None:
         """Ends what ``admit`` let through; it took so many tokens and dollars."""
         token = grant.token
         if token is not None and token.limits.to_json():
+            self._in_use -= 1
             await self._store.leave(token, slot, Spending(tokens, cost))
 
     async def _token(self, shown: str) -> Token | None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
 from contextlib import aclosing
-from typing import Any
+from typing import Any, TypeVar
 from urllib.parse import urlsplit
 
 import anyio
@@ -18,12 +18,17 @@ from anaphora.server.error_bodies import ApiError, error_body, error_headers
 Scope = dict[str, Any]
 Receive = Callable[[], Awaitable[Any]]
 Send = Callable[[Any], Awaitable[None]]
+T = TypeVar("T")
 App = Callable[[Scope, Receive, Send], Awaitable[None]]
 
 _KEEP_ALIVE = b": keep-alive\n\n"
 _SILENCE = 15.0
 # So many bytes wait at most for a client that reads slowly.
 _MOST_WAITING = 1 << 16
+# A client that takes nothing for so long has gone, in seconds.
+_STALLED_SECONDS = 120.0
+# Whether a client is still there is looked for so often, in seconds.
+_LOOK_SECONDS = 0.2
 _LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
 _HEADERS = {
     "cache-control": "no-store",
@@ -87,6 +92,30 @@ def _too_large(most: int) -> ApiError:
     return ApiError(f"the body has more than {most >> 20} MiB: send less at once.", status=413, code="request_too_large")
 
 
+async def unless_gone(request: Request, work: Callable[[], Awaitable[T]]) -> T:
+    """Does something for a client, and stops it when the client has gone. Raises ApiError then."""
+    found: list[T] = []
+    failure: Exception | None = None
+    async with anyio.create_task_group() as tasks:
+
+        async def watch() -> None:
+            while not await request.is_disconnected():  # noqa: ASYNC110 -- the server tells of it only when it is asked
+                await anyio.sleep(_LOOK_SECONDS)
+            tasks.cancel_scope.cancel()
+
+        tasks.start_soon(watch)
+        try:
+            found.append(await work())
+        except Exception as error:  # noqa: BLE001 -- the group would wrap it
+            failure = error
+        tasks.cancel_scope.cancel()
+    if failure is not None:
+        raise failure
+    if not found:
+        raise ApiError("the client has gone.", status=499, code="client_gone")
+    return found[0]
+
+
 class EventStream(Response):
     """A stream of server-sent events. Its source is closed at once when the client has gone.
 
@@ -115,7 +144,8 @@ class EventStream(Response):
             tasks.start_soon(pieces.fill, self._source)
             await send({"type": "http.response.start", "status": self.status_code, "headers": self.raw_headers})
             while (piece := await pieces.take()) is not None:
-                await send({"type": "http.response.body", "body": piece, "more_body": True})
+                with anyio.fail_after(_STALLED_SECONDS):
+                    await send({"type": "http.response.body", "body": piece, "more_body": True})
             await send({"type": "http.response.body", "body": b"", "more_body": False})
             tasks.cancel_scope.cancel()
 
@@ -194,7 +224,7 @@ class HostCheck:
             told = f"this server is not {host!r}: name the host in the settings, under [serve] hosts, if it is."
             return ApiError(told, status=403, code="host_not_allowed")
         origin = headers.get("origin", "")
-        is_own = origin and urlsplit(origin).netloc.lower() == headers.get("host", "").lower()
+        is_own = origin and _netloc(origin) == headers.get("host", "").lower()
         if origin and not is_own and origin not in self._origins:
             told = f"pages of {origin} may not call this server: name the origin in the settings, under [serve] origins."
             return ApiError(told, status=403, code="origin_not_allowed")
@@ -221,6 +251,13 @@ def _with_headers(send: Send, more: Mapping[str, str]) -> Send:
         await send(message)
 
     return sending
+
+
+def _netloc(origin: str) -> str:
+    try:
+        return urlsplit(origin).netloc.lower()
+    except ValueError:
+        return ""
 
 
 def _name(host: str) -> str:

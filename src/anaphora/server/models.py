@@ -38,7 +38,8 @@ class Places:
     """The places at a model that does one thing at a time: one that answers, and a short queue."""
 
     def __init__(self) -> None:
-        self._lock = anyio.Lock()
+        # Not a lock: the place is given back by another task than the one that took it.
+        self._place = anyio.Semaphore(1)
         self._waiting = 0
 
     @property
@@ -53,13 +54,13 @@ class Places:
             raise ApiError(told, status=503, code="server_busy", seconds=_RETRY_SECONDS)
         self._waiting += 1
         try:
-            await self._lock.acquire()
+            await self._place.acquire()
         finally:
             self._waiting -= 1
 
     def leave(self) -> None:
         """Gives the place back."""
-        self._lock.release()
+        self._place.release()
 
 
 @dataclass(frozen=True, slots=True)

@@ -19,18 +19,27 @@ class LimitedProtocol(HttpToolsProtocol):
     def __init__(self, *arguments: Any, **named: Any) -> None:
         super().__init__(*arguments, **named)
         self._head: int | None = None
+        self._trailers = 0
         self._timer: asyncio.TimerHandle | None = None
 
     def on_message_begin(self) -> None:
         """Begins to count."""
         super().on_message_begin()
-        self._head = 0
+        self._head, self._trailers = 0, 0
         self._timer = self.loop.call_later(self.header_seconds, self._give_up, b"408 Request Timeout")
 
     def on_headers_complete(self) -> None:
         """Ends the count."""
         self._end_count()
         super().on_headers_complete()
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        """Counts also what comes after a body in pieces."""
+        super().on_header(name, value)
+        if self._head is None:
+            self._trailers += len(name) + len(value)
+            if self._trailers > _MOST_HEADER_BYTES:
+                self._give_up(b"431 Request Header Fields Too Large")
 
     def data_received(self, data: bytes) -> None:
         """Counts the bytes of headers."""

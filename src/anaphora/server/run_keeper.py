@@ -2,30 +2,43 @@
 
 from __future__ import annotations
 
+import logging
 import time
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Callable
 from contextlib import aclosing, suppress
+from dataclasses import dataclass
 
 import anyio
 import anyio.abc
 
 from anaphora.errors import ConversationBusy, StoreError
-from anaphora.server.error_bodies import ApiError
+from anaphora.server.error_bodies import ApiError, described
 from anaphora.server.event_log import Numbered, RunClosed, RunEvent, decoded, encoded, events_of_messages
 from anaphora.server.live_run import LiveRun, RunPlan, ServerStopping
 from anaphora.stores.base import ServerStore
-from anaphora.stores.run_records import EventBatch, Run, Wish, output_id
+from anaphora.stores.run_records import EventBatch, Run, RunEnd, Wish, output_id
 from anaphora.stores.sql.leases import new_holder
 from anaphora.values.event_codec import event_from_json
 from anaphora.values.scope import Scope
 from anaphora.values.transcript import START, Entry
 
+LOG = logging.getLogger("anaphora.server")
 # Events are stored so often, in seconds; who follows them elsewhere looks so often, if nobody tells of new ones.
 _FLUSH, _POLL = 0.05, 1.0
 # Others' wishes are looked for so often, and the process says so often that it lives, in seconds.
 _WISHES, _ALIVE, _SWEEP = 0.5, 5.0, 15.0
 # Logs are kept so long after the end; then a replay is made of the messages.
 _LOG_SECONDS = 86_400.0
+
+
+@dataclass(frozen=True, slots=True)
+class _Ended:
+    """The end of a run that is to be stored."""
+
+    owner: str
+    run: str
+    end: RunEnd
+    batches: tuple[EventBatch, ...]
 
 
 class RunKeeper:
@@ -38,6 +51,8 @@ class RunKeeper:
         self._dirty = anyio.Event()
         self._urgent = anyio.Event()
         self._is_draining = False
+        self._is_busy: Callable[[], bool] = lambda: False
+        self._unstored: list[_Ended] = []
 
     @property
     def live(self) -> int:
@@ -49,8 +64,9 @@ class RunKeeper:
         """True once no new runs are taken."""
         return self._is_draining
 
-    async def serve(self, tasks: anyio.abc.TaskGroup) -> None:
-        """Begins the work in the background."""
+    async def serve(self, tasks: anyio.abc.TaskGroup, is_busy: Callable[[], bool] = lambda: False) -> None:
+        """Begins the work in the background. ``is_busy``: this process holds places of tokens, also without runs."""
+        self._is_busy = is_busy
         tasks.start_soon(self._write_events)
         tasks.start_soon(self._look_for_wishes)
         tasks.start_soon(self._sweep)
@@ -215,32 +231,41 @@ class RunKeeper:
             self._dirty.set()
 
     async def _end(self, run: LiveRun) -> None:
-        """Stores the end of a run. Where that fails, whoever reads the run later finds it out from the messages."""
+        """Stores the end of a run, and lets its readers have it. An end that cannot be stored is stored later."""
         batches: list[EventBatch] = []
         while (batch := run.batch()) is not None:
             batches.append(batch)
             run.has_stored(batch)
         last = EventBatch(run.owner, run.id, len(run.log.read()), (encoded(run.closed()),))
-        with suppress(StoreError):
-            await self.store.end_run(run.owner, run.id, run.end(), [*batches, last])
+        ended = _Ended(run.owner, run.id, run.end(), (*batches, last))
         self._live.pop((run.owner, run.id), None)
+        if not await self._store_end(ended):
+            self._unstored.append(ended)
         run.kept.set()
         if run.plan.on_end is not None:
-            with suppress(StoreError):
+            try:
                 await run.plan.on_end(run.log.answer)
+            except Exception as error:  # noqa: BLE001 -- one run's end must not stop all others
+                LOG.warning("the end of a run could not be noted", extra={"error": described(error)})
+
+    async def _store_end(self, ended: _Ended) -> bool:
+        try:
+            await self.store.end_run(ended.owner, ended.run, ended.end, ended.batches)
+        except StoreError:
+            return False
+        return True
 
     async def _look_for_wishes(self) -> None:
-        alive = time.monotonic()
+        alive = 0.0
         while True:
             await anyio.sleep(_WISHES)
-            if not self._live:
-                continue
+            self._unstored = [one for one in self._unstored if not await self._store_end(one)]
             with suppress(StoreError):
-                if time.monotonic() - alive > _ALIVE:
-                    alive = time.monotonic()
+                if time.monotonic() - alive > _ALIVE and (self._live or self._unstored or self._is_busy()):
                     wishes = await self.store.hold_runs(self.holder)
+                    alive = time.monotonic()
                 else:
-                    wishes = await self.store.wishes(self.holder)
+                    wishes = await self.store.wishes(self.holder) if self._live else []
                 for wish in wishes:
                     self._follow_wish(wish)
 

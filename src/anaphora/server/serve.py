@@ -52,11 +52,20 @@ def address_of(sock: socket.socket) -> str:
     return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
 
 
+class _Config(uvicorn.Config):
+    """A configuration whose time for the end may change."""
+
+    def shorten(self, seconds: float) -> None:
+        """Sets the time that connections get at the end, in seconds."""
+        self.timeout_graceful_shutdown = max(int(seconds), 1)
+
+
 class _Server(uvicorn.Server):
     """A server that leaves signals to whoever runs it."""
 
-    def __init__(self, config: uvicorn.Config, started: Callable[[], None]) -> None:
+    def __init__(self, config: _Config, started: Callable[[], None]) -> None:
         super().__init__(config)
+        self._config = config
         self._started = started
 
     def install_signal_handlers(self) -> None:
@@ -68,14 +77,15 @@ class _Server(uvicorn.Server):
         if self.started:
             self._started()
 
-    def end(self) -> None:
-        """Ends the server."""
+    def end(self, seconds: float) -> None:
+        """Ends the server; what is being sent may go on for so many seconds."""
+        self._config.shorten(seconds)
         self.should_exit = True
 
 
-def _config(app: Any, services: Services) -> uvicorn.Config:
+def _config(app: Any, services: Services) -> _Config:
     proxies = services.config.proxies
-    return uvicorn.Config(
+    return _Config(
         app,
         log_config=None,
         access_log=False,
@@ -121,12 +131,17 @@ async def _end_on_signal(services: Services, listen: Listen, server: _Server) ->
 
 
 async def _drain(services: Services, listen: Listen, server: _Server, hurry: anyio.CancelScope) -> None:
+    begun = anyio.current_time()
     with hurry:
-        await services.kept.keeper.drain(listen.grace)
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(services.kept.keeper.drain, listen.grace)
+            tasks.start_soon(services.passing.keeper.drain, listen.grace)
     if hurry.cancelled_caught:
         await services.kept.keeper.drain(0)
-    await services.passing.keeper.drain(0)
-    server.end()
+        await services.passing.keeper.drain(0)
+    # Relays may go on for what is left of the time.
+    left = 0.0 if hurry.cancelled_caught else listen.grace - (anyio.current_time() - begun)
+    server.end(max(left, 1.0))
 
 
 def run(services: Services, listen: Listen, sock: socket.socket, *, tell: bool = True) -> None:

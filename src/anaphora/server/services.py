@@ -81,6 +81,7 @@ class Services:
 
     async def start(self, grant: Grant, engine: RunEngine, model: ServedModel, plan: RunPlan) -> LiveRun:
         """Begins a run within the limits of its owner's token. Raises AnaphoraError, and then nothing was stored."""
+        self.kept.keeper.check_open()
         engine.keeper.check_open()
         await self.auth.admit(grant, plan.new.id)
         places: Places | None = None
@@ -90,18 +91,22 @@ class Services:
 
             async def ended(answer: Answer[Any] | None) -> None:
                 end_span(span, answer)
-                await self._ended(grant, plan.new.id, places, answer)
+                await self._ended(grant, plan.new.id, places, answer, model)
 
             return await engine.keeper.begin(replace(plan, on_end=ended))
         except BaseException:
             end_span(span, None)
-            await self._ended(grant, plan.new.id, places, None)
+            await self._ended(grant, plan.new.id, places, None, model)
             raise
 
-    async def _ended(self, grant: Grant, slot: str, places: Places | None, answer: Answer[Any] | None) -> None:
+    async def _ended(
+        self, grant: Grant, slot: str, places: Places | None, answer: Answer[Any] | None, model: ServedModel
+    ) -> None:
         if places is not None:
             places.leave()
-        usage = (answer.usage if answer else None) or Usage()
+        usage = Usage() if answer is None else answer.usage or _estimated(answer)
+        if usage.cost is None and usage != Usage():
+            usage = await model.models[0].priced(usage) or usage
         if answer is not None:
             self.metrics.turn(answer.status, usage.input_tokens, usage.output_tokens, answer.first_seconds)
         await self.auth.leave(grant, slot, usage.total_tokens, usage.cost or 0.0)
@@ -112,3 +117,12 @@ class Services:
         if usage is not None:
             await self.store.record(grant.owner, Call("", str(model.models[0]), "answer", time.time(), usage, estimated=False))
         return usage
+
+
+def _estimated(answer: Answer[Any]) -> Usage:
+    """Estimates what an answer took that was cut before its service told."""
+    if answer.context is None or not (answer.text or answer.thinking):
+        return Usage()
+    # Four characters are about a token.
+    said = (len(answer.text) + len(answer.thinking)) // 4
+    return Usage(answer.context.tokens, 0, said)

@@ -8,6 +8,7 @@ import socket
 import subprocess
 import sys
 from collections.abc import Sequence
+from typing import Any
 
 from anaphora.errors import ConfigError
 from anaphora.server.serve import address_of
@@ -44,7 +45,9 @@ class Workers:
         return 0
 
     def _begin(self) -> subprocess.Popen[bytes]:
-        return subprocess.Popen(self._command, pass_fds=[self._socket.fileno()], stdout=subprocess.PIPE)  # noqa: S603 -- ourselves
+        # A Ctrl-C goes to the parent alone, which passes it on once.
+        own: dict[str, Any] = {"pass_fds": [self._socket.fileno()], "start_new_session": True}
+        return subprocess.Popen(self._command, stdout=subprocess.PIPE, **own)  # noqa: S603 -- our own program
 
     def _revive(self) -> None:
         for place, worker in enumerate(self._workers):

@@ -39,7 +39,7 @@ class NewRun:
 class Run:
     """A run as it is stored. Its status is that of its turn: ``pending`` while it runs.
 
-    ``message`` is the message that it answers, ``base`` the head that it was begun at. ``result`` holds its usage, finish reason,
+    ``message`` is the message that it answers, ``base`` the one that it goes on from. ``result`` holds its usage, finish reason,
     report and error, as JSON. ``allowed`` are the answers to its questions, by the id of the tool call.
     """
 

@@ -57,11 +57,11 @@ async def open_turn(turn: TurnParts) -> Opened:
         case Say(text, images, key, above, below):
             hidden, refusal, others = await _hidden(turn, text)
             draft = _draft(turn, hidden, images, is_checked=not others and refusal is None)
-            draft = replace(draft, at_head=below is None, parent=below, key=key)
+            draft = replace(draft, at_head=below is None, parent=below or None, key=key)
             return Opened(await _begun(turn, _with_ids(turn, draft, above)), hidden, images, key, refusal, others)
         case GiveResults(results, above, below):
             message = Message("tool", results)
-            draft = Draft(below, message, "complete", _estimated(turn, message), at_head=below is None)
+            draft = Draft(below or None, message, "complete", _estimated(turn, message), at_head=below is None)
             return Opened(await _begun(turn, _with_ids(turn, draft, above)))
         case Edit(message, text):
             hidden, refusal, others = await _hidden(turn, text)

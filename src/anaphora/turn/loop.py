@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import secrets
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import TYPE_CHECKING, Any
@@ -171,7 +171,7 @@ def _without_calls(given: ModelAnswer, record: Record) -> ModelAnswer:
 
 async def _end_answer(turn: TurnParts, given: ModelAnswer, progress: Progress, record: Record, *, calls_tools: bool) -> _Answered:
     """Stores a whole answer, and ends the turn if no tools follow."""
-    model, message = given.prepared.model, with_own_ids(given.message, _made_ids(record.id))
+    model, message = given.prepared.model, _with_own_ids(given.message, record.id)
     status: Status = "complete"
     if given.refusal is not None:
         # The guard's words come after those that it let pass.
@@ -225,7 +225,7 @@ async def _end_unfinished(turn: TurnParts, progress: Progress, record: Record, e
     prepared = record.prepared
     if prepared is None:
         return
-    message = with_own_ids(record.message, _made_ids(record.id))
+    message = _with_own_ids(record.message, record.id)
     is_wish = error is None and turn.stopping.fault is None
     status: Status = "stopped" if is_wish else "interrupted" if message.parts else "failed"
     is_good = status == "stopped" and bool(message.parts)
@@ -389,9 +389,11 @@ async def _caller(turn: TurnParts, answered: Entry, user: Entry, *, is_wanted: b
     return Caller(scope.owner, scope.conversation, tuple(entry.message for entry in branch), search)
 
 
-def _made_ids(message_id: str) -> Callable[[int], str]:
-    """Gives the function that makes ids of calls; where the id of the message is known before, so are theirs."""
-    return partial(id_within, message_id) if message_id else lambda _: f"call_{secrets.token_hex(8)}"
+def _with_own_ids(message: Message, message_id: str) -> Message:
+    """Gives calls ids of their own; where the id of the message is known before, so are those of all its calls."""
+    if message_id:
+        return with_own_ids(message, partial(id_within, message_id), every=True)
+    return with_own_ids(message, lambda _: f"call_{secrets.token_hex(8)}")
 
 
 def _sum(usages: Sequence[Usage | None]) -> Usage | None:

@@ -21,7 +21,9 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Say:
-    """A new message below the head, or ``below`` another message; the messages ``above`` it are stored first.
+    """A new message below the head, or ``below`` another message ("" is the very start).
+
+    The messages ``above`` it are stored first.
 
     A message with a ``key`` is said once, however often it is requested.
     """

@@ -12,8 +12,8 @@ from anaphora.values.message import Message, Part, ToolCall
 _COUNTED = re.compile(r"(?:call_?|functions?\.\w+:)?\d{1,4}|")
 
 
-def with_own_ids(message: Message, made: Callable[[int], str]) -> Message:
-    """Gives an id of its own to every call that has none, or one that the next answer will have again.
+def with_own_ids(message: Message, made: Callable[[int], str], *, every: bool = False) -> Message:
+    """Gives an id of its own to every call that has none, or one that the next answer will have again; or to ``every`` call.
 
     ``made`` makes an id for the call at a place, counted from 0.
     """
@@ -21,7 +21,7 @@ def with_own_ids(message: Message, made: Callable[[int], str]) -> Message:
     parts: list[Part] = []
     for part in message.parts:
         if isinstance(part, ToolCall):
-            own = own_id(part.id, seen, made)
+            own = made(len(seen)) if every else own_id(part.id, seen, made)
             seen.add(own)
             parts.append(replace(part, id=own))
         else:

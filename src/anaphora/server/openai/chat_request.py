@@ -12,7 +12,7 @@ from anaphora.server.openai.fields import metadata_of, parts_of, result_of, shap
 from anaphora.server.openai.options import extra_of, options_of
 from anaphora.server.openai.responses_request import conversation_of, said
 from anaphora.tools.base import Tool
-from anaphora.values.message import Message, Options, Part, Role, ToolCall
+from anaphora.values.message import Message, Options, Part, Role, ToolCall, valid_text
 
 _ROLES: dict[str, Role] = {"user": "user", "assistant": "assistant", "system": "system", "developer": "system"}
 _MOST_CHOICES = 16
@@ -106,4 +106,5 @@ def _call(value: Any, where: str) -> ToolCall:
     call = value.get("id") if isinstance(value, Mapping) else None
     if not isinstance(about, Mapping) or not isinstance(name, str) or not isinstance(call, str) or not name:
         raise wrong(where, "a call has an id and a function with a name and arguments.")
-    return ToolCall(call, name, str(about.get("arguments") or "{}"))
+    arguments = str(about.get("arguments") or "{}")
+    return ToolCall(valid_text(call, where), valid_text(name, where), valid_text(arguments, where))

@@ -141,7 +141,9 @@ class CompletionFold:
             return b""
         if known is None:
             seen = {call["id"] for call in self._calls.values()}
-            call_id = own_id(delta.id, seen, lambda place: id_within(self._message_id(), place))
+            made = id_within(self._message_id(), len(self._calls) + len(self._inside))
+            # A run gives every call an id of its own; a relay keeps those that can stay.
+            call_id = made if outside is not None else own_id(delta.id, seen, lambda _: made)
             function = {"name": delta.name, "arguments": delta.arguments}
             place = len(self._calls)
             self._calls[delta.index] = {"index": place, "id": call_id, "type": "function", "function": dict(function)}

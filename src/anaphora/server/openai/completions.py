@@ -13,7 +13,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from anaphora.chat.open_conversation import Choices
-from anaphora.errors import InvalidMessage
+from anaphora.errors import InvalidMessage, StoreError
 from anaphora.server.auth import Grant
 from anaphora.server.error_bodies import ApiError, error_body, raised_again
 from anaphora.server.event_log import Numbered, RunClosed
@@ -24,7 +24,7 @@ from anaphora.server.openai.chain import chain_of, common_start, overlap
 from anaphora.server.openai.chat_request import ChatRequest, chat_request
 from anaphora.server.openai.chat_stream import DONE, CompletionFacts, CompletionFold, completion, data_line, usage_chunk
 from anaphora.server.openai.options import fitting_extra
-from anaphora.server.openai.place import Place, Repeat, named_scope, new_scope, repeat_of, repeated_run
+from anaphora.server.openai.place import Place, Repeat, joined_run, named_scope, new_scope, repeat_of, repeated_run
 from anaphora.server.openai.relay import relayed
 from anaphora.server.openai.responses import task_of
 from anaphora.server.services import Services
@@ -55,7 +55,11 @@ async def create(services: Services, grant: Grant, request: Request) -> Response
     if known is not None:
         return await _given(services, grant, _facts_of(known, wanted), known.id, wanted)
     spot = await _spot(services, grant, wanted)
-    run = await services.start(grant, services.kept, model, _plan(services, model, spot, wanted, repeat))
+    try:
+        run = await services.start(grant, services.kept, model, _plan(services, model, spot, wanted, repeat))
+    except StoreError as error:
+        known = await joined_run(services.kept, grant, repeat, error)
+        return await _given(services, grant, _facts_of(known, wanted), known.id, wanted)
     return await _given(services, grant, _facts_of_live(run, wanted), run.id, wanted)
 
 
@@ -82,10 +86,9 @@ async def _spot(services: Services, grant: Grant, wanted: ChatRequest) -> _Spot:
             said = await services.kept.keeper.messages(run, grant.owner)
             if said:
                 scope = Scope(grant.owner, run.conversation)
-                head = (await services.store.info(scope)).head
-                below = said[-1].id
-                return _Spot(Place(scope, None if below == head else below), given[size:], given[:size])
-    return _Spot(Place(new_scope(grant), is_own=True), given)
+                place = Place(scope, said[-1].id, is_unnamed=bool(run.request.get("is_own")))
+                return _Spot(place, given[size:], given[:size])
+    return _Spot(Place(new_scope(grant), is_new=True, is_unnamed=True), given)
 
 
 async def _spot_in(services: Services, scope: Scope, given: Sequence[Message]) -> _Spot:
@@ -115,7 +118,7 @@ def _plan(services: Services, model: ServedModel, spot: _Spot, wanted: ChatReque
         "model": wanted.model or model.name,
         "instructions": wanted.system,
         "outside": [tool.name for tool in wanted.tools],
-        "is_own": spot.place.is_own,
+        "is_own": spot.place.is_unnamed,
         "inputs": len(spot.new),
     }
     keeper = services.kept.keeper

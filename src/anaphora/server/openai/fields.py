@@ -175,7 +175,7 @@ def result_of(item: Mapping[str, Any], where: str) -> ToolResult:
     call = item.get("call_id") or item.get("tool_call_id")
     if not isinstance(call, str) or not call:
         raise wrong(f"{where}.call_id", "must be the id of the call that this is the result of.")
-    output = item.get("output", item.get("content"))
+    call, output = valid_text(call, where), item.get("output", item.get("content"))
     if isinstance(output, Mapping):
         return ToolResult(call, json.dumps(output, ensure_ascii=False))
     return ToolResult(call, joined_text(parts_of(output, where)))

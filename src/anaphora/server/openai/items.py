@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+from collections import Counter
 from collections.abc import Sequence
 from typing import Any
 
@@ -35,7 +36,11 @@ def items_of(entry: Entry) -> list[Item]:
     message, status = entry.message, item_status(entry.status)
     items: list[Item] = []
     content: list[Item] = []
-    for place, part in enumerate(message.parts):
+    counts: Counter[str] = Counter()
+    for part in message.parts:
+        # As a stream numbers them: each kind by itself.
+        place = counts[type(part).__name__]
+        counts[type(part).__name__] += 1
         match part:
             case Text(text):
                 content.append(text_part(text) if message.role == "assistant" else {"type": "input_text", "text": text})

@@ -14,7 +14,7 @@ _MOST = 100
 def limit_of(query: Mapping[str, str]) -> int:
     """Gives the number of things that are wanted, 20 by default. Raises ApiError."""
     text = query.get("limit", "20")
-    if not text.isdecimal() or not 1 <= int(text) <= _MOST:
+    if not (text.isdecimal() and len(text) < 9) or not 1 <= int(text) <= _MOST:
         raise ApiError(f"limit must be a whole number from 1 to {_MOST}, not {text!r}.", param="limit")
     return int(text)
 

@@ -11,7 +11,7 @@ from typing import Any
 
 from starlette.requests import Request
 
-from anaphora.errors import NotFound
+from anaphora.errors import NotFound, StoreError
 from anaphora.server.auth import Grant
 from anaphora.server.error_bodies import ApiError
 from anaphora.server.services import RunEngine
@@ -21,20 +21,21 @@ from anaphora.values.scope import Scope
 from anaphora.values.transcript import UNNAMED
 
 # A repeated request is recognised for so many seconds.
-_REPEATED_SECONDS = 600.0
+_REPEATED_SECONDS = 120.0
 _LONGEST_KEY = 255
 
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """The place where a request goes on: below a message, or at the head (None).
+    """The place where a request goes on: below a message, at the very start ("") or at the head (None).
 
-    ``is_own``: the conversation begins with this request.
+    ``is_new``: the conversation begins with this request. ``is_unnamed``: no client has named it.
     """
 
     scope: Scope
     below: str | None = None
-    is_own: bool = False
+    is_new: bool = False
+    is_unnamed: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,9 +84,8 @@ async def place_after(engine: RunEngine, grant: Grant, previous: str) -> Place:
     scope = Scope(grant.owner, run.conversation)
     said = await engine.keeper.messages(run, grant.owner)
     last = next((entry for entry in reversed(said) if entry.message.parts), None)
-    below = run.base if last is None else last.id
-    head = (await engine.store.info(scope)).head
-    return Place(scope, None if below == head else below)
+    below = (run.base or "") if last is None else last.id
+    return Place(scope, below, is_unnamed=bool(run.request.get("is_own")))
 
 
 def repeat_of(request: Request, body: Mapping[str, Any]) -> Repeat:
@@ -115,6 +115,17 @@ async def repeated_run(engine: RunEngine, grant: Grant, repeat: Repeat) -> Run |
             told = "this Idempotency-Key belongs to another request: take a new one for each."
             raise ApiError(told, code="idempotency_key_reused", param="Idempotency-Key")
         return run
+    if run.status == "failed":
+        # Nothing came of it: it is asked again.
+        return None
     # The same words again, after others were said, are no repetition.
     newest = (await engine.store.runs(Scope(grant.owner, run.conversation)))[-1]
     return run if newest.id == run.id else None
+
+
+async def joined_run(engine: RunEngine, grant: Grant, repeat: Repeat, error: StoreError) -> Run:
+    """Gives the run that the same request has begun at the same time. Raises the error if there is none."""
+    known = await repeated_run(engine, grant, repeat)
+    if known is None:
+        raise error
+    return known

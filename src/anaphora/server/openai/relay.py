@@ -18,7 +18,7 @@ from anaphora.providers.contract import checked_batches
 from anaphora.providers.model import Model
 from anaphora.server.auth import Grant
 from anaphora.server.error_bodies import api_error, error_body
-from anaphora.server.http import EventStream, json_response
+from anaphora.server.http import EventStream, json_response, unless_gone
 from anaphora.server.models import Places, ServedModel
 from anaphora.server.openai.chat_request import ChatRequest
 from anaphora.server.openai.chat_stream import DONE, CompletionFacts, CompletionFold, completion, data_line, usage_chunk
@@ -28,8 +28,6 @@ from anaphora.values.events import ProviderEvent, joined
 from anaphora.values.message import Usage, text_message
 
 Batches = AsyncGenerator[list[ProviderEvent], None]
-
-_LOOK_SECONDS = 0.2
 
 
 class _Relay:
@@ -42,7 +40,7 @@ class _Relay:
         self._wanted = wanted
         self._places: Places | None = None
         self._slot = secrets.token_hex(16)
-        self._usage: Usage | None = None
+        self._is_admitted = False
         self.facts = CompletionFacts(
             f"chatcmpl-{self._slot}", int(time.time()), wanted.model or model.name, has_usage=wanted.has_usage
         )
@@ -51,6 +49,7 @@ class _Relay:
     async def begin(self) -> None:
         """Takes what the answer needs. Raises ApiError and TokenRefused."""
         await self._services.auth.admit(self._grant, self._slot)
+        self._is_admitted = True
         self._places = await self._services.place(self._model)
 
     async def end(self) -> None:
@@ -58,11 +57,27 @@ class _Relay:
         with anyio.CancelScope(shield=True):
             if self._places is not None:
                 self._places.leave()
-            used = [fold.usage for fold in self.folds if fold.usage is not None]
-            usage = await self._services.record(self._grant, self._model, sum(used, Usage()) if used else None)
-            total, cost = (usage.total_tokens, usage.cost or 0.0) if usage else (0, 0.0)
-            await self._services.auth.leave(self._grant, self._slot, total, cost)
-            self._services.metrics.turn("complete", usage.input_tokens if usage else 0, usage.output_tokens if usage else 0, None)
+            usage: Usage | None = None
+            try:
+                usage = await self._services.record(self._grant, self._model, self._used())
+            finally:
+                if self._is_admitted:
+                    tokens, cost = (usage.total_tokens, usage.cost or 0.0) if usage else (0, 0.0)
+                    await self._services.auth.leave(self._grant, self._slot, tokens, cost)
+            if usage is not None:
+                self._services.metrics.turn("complete", usage.input_tokens, usage.output_tokens, None)
+
+    def _used(self) -> Usage | None:
+        """Gives the usage of all answers. What was cut is paid for too, so it is estimated."""
+        estimate = self._model.models[0].estimate
+        used: list[Usage] = []
+        for fold in self.folds:
+            if fold.usage is not None:
+                used.append(fold.usage)
+            elif fold.text:
+                sent = sum(estimate.count(message) for message in self._wanted.messages)
+                used.append(Usage(sent, 0, estimate.count(text_message("assistant", fold.text))))
+        return sum(used, Usage()) if used else None
 
     async def source(self) -> Batches:
         """Gives the events of the first model that answers, once the first has come. Raises ProviderError."""
@@ -108,25 +123,20 @@ async def _with_first(first: list[ProviderEvent], events: Batches) -> Batches:
 async def relayed(services: Services, grant: Grant, request: Request, model: ServedModel, wanted: ChatRequest) -> Response:
     """Asks a model, and gives its answer as it comes or as a whole. Raises AnaphoraError before the first word."""
     relay = _Relay(services, grant, model, wanted)
-    await relay.begin()
+
+    async def begin() -> list[Batches]:
+        await relay.begin()
+        return [await relay.source() for _ in range(wanted.choices)]
+
     try:
-        sources = [await relay.source() for _ in range(wanted.choices)]
+        sources = await unless_gone(request, begin)
     except BaseException:
         await relay.end()
         raise
     if wanted.stream:
         return EventStream(_stream(relay, sources))
     try:
-        async with anyio.create_task_group() as tasks:
-
-            async def watch() -> None:
-                while not await request.is_disconnected():  # noqa: ASYNC110 -- the server tells of it only when it is asked
-                    await anyio.sleep(_LOOK_SECONDS)
-                tasks.cancel_scope.cancel()
-
-            tasks.start_soon(watch)
-            error = await _collected(relay, sources)
-            tasks.cancel_scope.cancel()
+        error = await unless_gone(request, lambda: _collected(relay, sources))
     finally:
         await relay.end()
     if error is not None:

@@ -44,8 +44,9 @@ def facts_of_live(run: LiveRun) -> RunFacts:
 
 
 async def streamed(keeper: RunKeeper, owner: str, facts: RunFacts, after: int = -1) -> AsyncGenerator[bytes, None]:
-    """Yields the events of a response with a sequence number above ``after``, as they come."""
+    """Yields the events of a response with a sequence number above ``after``, as they come, and its last one always."""
     fold = ResponseFold(facts)
+    ended: ResponseEvent | None = None
     first = [sse(event) for event in fold.start() if event["sequence_number"] > after]
     if first:
         yield b"".join(first)
@@ -53,6 +54,10 @@ async def streamed(keeper: RunKeeper, owner: str, facts: RunFacts, after: int = 
         async with aclosing(keeper.follow(owner, facts.id)) as batches:
             async for batch in batches:
                 fed = [one for number, event in batch for one in fold.feed(number, event)]
+                ended = fed[-1] if fold.is_closed and fed else None
+                if ended is not None and ended["sequence_number"] <= after:
+                    # A log that was made again of the messages is shorter.
+                    fed.append({**ended, "sequence_number": after + 1})
                 events = [sse(one) for one in fed if one["sequence_number"] > after]
                 if events:
                     yield b"".join(events)

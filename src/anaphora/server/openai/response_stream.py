@@ -14,7 +14,7 @@ from anaphora.server.openai.items import Item, item_id, picture_item, text_part
 from anaphora.server.openai.response_object import RunFacts, response_object
 from anaphora.stores.run_records import output_id
 from anaphora.values.answer import Answer
-from anaphora.values.call_ids import id_within, own_id
+from anaphora.values.call_ids import id_within
 from anaphora.values.events import (
     ConfirmationRequested,
     Finished,
@@ -59,7 +59,6 @@ class ResponseFold:
         self._output: list[Item] = []
         self._calls: dict[int, Item] = {}
         self._ids: dict[str, str] = {}
-        self._seen: set[str] = set()
         self._known = _Known()
         self._closed: RunClosed | None = None
 
@@ -166,7 +165,7 @@ class ResponseFold:
             # The results are a message too.
             self._place += 2
             self._is_past_results = False
-            self._calls, self._seen = {}, set()
+            self._calls = {}
 
     def _text(self, text: str) -> Iterator[ResponseEvent]:
         yield from self._begin_after_results()
@@ -215,8 +214,7 @@ class ResponseFold:
         if item is None:
             if self._open != "calls":
                 yield from self._close()
-            call_id = own_id(delta.id, self._seen, lambda place: id_within(output_id(self.facts.seed, self._place), place))
-            self._seen.add(call_id)
+            call_id = id_within(output_id(self.facts.seed, self._place), len(self._calls))
             item = self._new_call(call_id, delta.name)
             self._calls[delta.index] = item
             yield from self._added(item)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import secrets
 import time
 from collections.abc import AsyncGenerator, Mapping
@@ -14,17 +15,26 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from anaphora.chat.open_conversation import Choices
-from anaphora.errors import ConversationBusy, NotFound, StoreError
+from anaphora.errors import NotFound, StoreError
 from anaphora.server.auth import Grant
 from anaphora.server.error_bodies import ApiError
-from anaphora.server.http import EventStream, json_body, json_response
+from anaphora.server.http import EventStream, json_body, json_response, unless_gone
 from anaphora.server.live_run import LiveRun, RunPlan
 from anaphora.server.models import ServedModel
 from anaphora.server.openai.fields import wrong
 from anaphora.server.openai.items import items_of_messages
 from anaphora.server.openai.options import fitting_extra
 from anaphora.server.openai.paging import page_of
-from anaphora.server.openai.place import Place, Repeat, conversation_scope, new_scope, place_after, repeat_of, repeated_run
+from anaphora.server.openai.place import (
+    Place,
+    Repeat,
+    conversation_scope,
+    joined_run,
+    new_scope,
+    place_after,
+    repeat_of,
+    repeated_run,
+)
 from anaphora.server.openai.response_object import RunFacts
 from anaphora.server.openai.response_run import facts_of, facts_of_live, folded, response_now, streamed, whole
 from anaphora.server.openai.responses_request import ResponseRequest, answerable, response_request
@@ -39,7 +49,6 @@ from anaphora.values.transcript import START, Entry
 
 # A response that is cancelled has ended after so many seconds, wherever it runs.
 _CANCEL_SECONDS = 10.0
-_LOOK_SECONDS = 0.2
 
 
 async def create(services: Services, grant: Grant, request: Request) -> Response:
@@ -57,15 +66,12 @@ async def create(services: Services, grant: Grant, request: Request) -> Response
     plan = await _plan(services, engine, model, place, wanted, repeat)
     try:
         run = await services.start(grant, engine, model, plan)
-    except ConversationBusy:
-        raise
-    except StoreError:
-        # The same key came twice at the same time.
-        known = await repeated_run(engine, grant, repeat) if repeat.key is not None else None
-        if known is None:
-            raise
+    except StoreError as error:
+        known = await joined_run(engine, grant, repeat, error)
         return await _given(engine, grant, facts_of(known), wanted, request)
-    return await _begun(engine, grant, run, wanted, request)
+    if engine is services.kept:
+        return await _given(engine, grant, facts_of_live(run), wanted, request)
+    return await _passing(services, grant, model, run, wanted, request)
 
 
 async def _place(services: Services, grant: Grant, wanted: ResponseRequest) -> Place:
@@ -73,18 +79,19 @@ async def _place(services: Services, grant: Grant, wanted: ResponseRequest) -> P
         return await place_after(services.kept, grant, wanted.previous)
     if wanted.conversation is not None:
         return Place(await conversation_scope(services.kept, grant, wanted.conversation))
-    return Place(new_scope(grant), is_own=True)
+    return Place(new_scope(grant), is_new=True, is_unnamed=True)
 
 
 async def _plan(
     services: Services, engine: RunEngine, model: ServedModel, place: Place, wanted: ResponseRequest, repeat: Repeat
 ) -> RunPlan:
     earlier: tuple[Message, ...] = ()
-    if engine is services.passing and not place.is_own:
-        # What is said before is seen, and nothing is stored there.
-        below = place.below or (await services.store.info(place.scope)).head
-        earlier = tuple(entry.message for entry in await services.store.branch(place.scope, below))
-        place = Place(Scope(place.scope.owner, f"conv_{secrets.token_hex(8)}"), is_own=True)
+    if engine is services.passing:
+        if not place.is_new:
+            # It sees what was said before, and nothing is stored there.
+            earlier = tuple(entry.message for entry in await services.store.branch(place.scope, place.below or None))
+        # An owner of its own, so that nothing stays of it.
+        place = Place(Scope(f"passing {secrets.token_hex(16)}", place.scope.conversation), is_new=True)
     if wanted.truncation == "disabled":
         await _check_fits(services, model, place, wanted)
     echo = {
@@ -92,7 +99,7 @@ async def _plan(
         "model": wanted.model or model.name,
         "store": engine is services.kept,
         "outside": [tool.name for tool in wanted.tools],
-        "is_own": place.is_own,
+        "is_own": place.is_unnamed,
         "inputs": len(wanted.input.messages),
     }
     new = NewRun(f"resp_{secrets.token_hex(16)}", engine.keeper.holder, echo, time.time(), repeat.fingerprint, repeat.key)
@@ -130,18 +137,11 @@ async def _tokens(services: Services, model: ServedModel, place: Place, wanted: 
     sizes = [(await first.size(message)).tokens for message in wanted.input.messages]
     if wanted.instructions:
         sizes.append((await first.size(text_message("system", wanted.instructions))).tokens)
-    below = None if place.is_own else place.below or (await services.store.info(place.scope)).head
+    below = None if place.is_new else place.below or (await services.store.info(place.scope)).head
     if below is not None:
         last = (await services.store.branch(place.scope, below, reach=START))[-1]
         sizes.append(last.before.tokens + last.tokens)
     return sum(sizes)
-
-
-async def _begun(engine: RunEngine, grant: Grant, run: LiveRun, wanted: ResponseRequest, request: Request) -> Response:
-    facts = facts_of_live(run)
-    if wanted.stored or wanted.conversation is not None:
-        return await _given(engine, grant, facts, wanted, request)
-    return await _passing(engine, grant, run, facts, wanted, request)
 
 
 async def _given(engine: RunEngine, grant: Grant, facts: RunFacts, wanted: ResponseRequest, request: Request) -> Response:
@@ -157,20 +157,22 @@ async def _given(engine: RunEngine, grant: Grant, facts: RunFacts, wanted: Respo
 
 
 async def _passing(
-    engine: RunEngine, grant: Grant, run: LiveRun, facts: RunFacts, wanted: ResponseRequest, request: Request
+    services: Services, grant: Grant, model: ServedModel, run: LiveRun, wanted: ResponseRequest, request: Request
 ) -> Response:
     """Gives a response of which nothing stays. It ends with its connection."""
+    engine, facts = services.passing, facts_of_live(run)
 
     async def ended() -> None:
         run.turn.stop()
         with anyio.CancelScope(shield=True):
             await run.kept.wait()
+            await services.record(grant, model, run.log.answer.usage if run.log.answer else None)
             with suppress(StoreError):
-                await engine.store.delete(run.plan.conversation.scope)
+                await engine.store.delete_owner(run.owner)
 
     async def stream() -> AsyncGenerator[bytes, None]:
         try:
-            async with aclosing(streamed(engine.keeper, grant.owner, facts)) as pieces:
+            async with aclosing(streamed(engine.keeper, run.owner, facts)) as pieces:
                 async for piece in pieces:
                     yield piece
         finally:
@@ -179,17 +181,7 @@ async def _passing(
     if wanted.stream:
         return EventStream(stream())
     try:
-        async with anyio.create_task_group() as tasks:
-
-            async def watch() -> None:
-                while not await request.is_disconnected():  # noqa: ASYNC110 -- the server tells of it only when it is asked
-                    await anyio.sleep(_LOOK_SECONDS)
-                run.turn.stop()
-
-            tasks.start_soon(watch)
-            fold = await folded(engine.keeper, grant.owner, facts)
-            tasks.cancel_scope.cancel()
-        return json_response(whole(fold))
+        return json_response(whole(await unless_gone(request, lambda: folded(engine.keeper, run.owner, facts))))
     finally:
         await ended()
 
@@ -209,7 +201,7 @@ async def retrieve(services: Services, grant: Grant, request: Request) -> Respon
     query = request.query_params
     if query.get("stream", "false").lower() == "true":
         after = query.get("starting_after", "-1")
-        if not after.lstrip("-").isdecimal():
+        if not re.fullmatch(r"-?[0-9]{1,15}", after):
             raise wrong("starting_after", f"must be the number of an event, not {after!r}.")
         return EventStream(streamed(services.kept.keeper, grant.owner, facts_of(run), int(after)))
     return json_response(await response_now(services.kept.keeper, grant.owner, run))

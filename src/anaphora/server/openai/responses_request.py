@@ -12,7 +12,7 @@ from anaphora.server.openai.fields import field as read
 from anaphora.server.openai.fields import metadata_of, parts_of, result_of, shape_of_format, text_field, tools_of, wrong
 from anaphora.server.openai.options import extra_of, options_of
 from anaphora.tools.base import Tool
-from anaphora.values.message import Image, Message, Options, Part, Role, Text, ToolCall, ToolResult
+from anaphora.values.message import Image, Message, Options, Part, Role, Text, ToolCall, ToolResult, valid_text
 
 _ROLES: dict[str, Role] = {"user": "user", "assistant": "assistant", "system": "system", "developer": "system"}
 # What a response repeats of its request, as it came.
@@ -110,7 +110,7 @@ def conversation_of(body: Mapping[str, Any]) -> str | None:
     if isinstance(value, Mapping):
         value = value.get("id")
     if value is None or (isinstance(value, str) and value.strip()):
-        return value
+        return None if value is None else valid_text(value, "conversation")
     raise wrong("conversation", "must be the id of a conversation, or an object with its id.", "invalid_type")
 
 
@@ -156,6 +156,7 @@ def item_message(item: Any, where: str) -> Message | None:
             call, name, arguments = (item.get(one) for one in ("call_id", "name", "arguments"))
             if not (isinstance(call, str) and isinstance(name, str) and isinstance(arguments, str) and call and name):
                 raise wrong(where, "a function_call has a call_id, a name and arguments, all of them texts.")
+            call, name, arguments = (valid_text(one, where) for one in (call, name, arguments))
             return Message("assistant", (ToolCall(call, name, arguments or "{}"),))
         case "function_call_output":
             return Message("tool", (result_of(item, where),))

@@ -8,6 +8,7 @@ moments to a crash of the database.
 from __future__ import annotations
 
 import os
+import time
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from hashlib import blake2b
@@ -25,7 +26,7 @@ from anaphora.stores.postgres.listen import Listener, tell
 from anaphora.stores.postgres.migrate import migrate
 from anaphora.stores.records import Lease
 from anaphora.stores.run_records import EventBatch, RunEnd
-from anaphora.stores.sql import leases, memories, owners, runs, transcripts
+from anaphora.stores.sql import dead_runs, leases, memories, owners, runs, transcripts
 from anaphora.stores.sql.store import SQLStore
 from anaphora.stores.sql.worker import Worker
 from anaphora.stores.token_records import Token
@@ -41,6 +42,8 @@ _WAIT_SECONDS = 10.0
 # A connection that has died is replaced; so many may have died together.
 _TRIES = CONNECTIONS + 2
 _INDEXED = 2_000
+# A database that could not be reached is not tried again for so long, in seconds.
+_REMEMBERED_SECONDS = 1.0
 # These reach over all conversations of an owner.
 _OF_OWNER: frozenset[Callable[..., Any]] = frozenset(
     {
@@ -53,6 +56,10 @@ _OF_OWNER: frozenset[Callable[..., Any]] = frozenset(
         transcripts.restore,
     }
 )
+
+
+# These read and change one run.
+_OF_RUN: frozenset[Callable[..., Any]] = frozenset({runs.allow_call, dead_runs.end_dead_run})
 
 
 class PostgresStore(SQLStore):
@@ -68,6 +75,7 @@ class PostgresStore(SQLStore):
         self._listener = Listener(url)
         self._pool: psycopg_pool.ConnectionPool[Connection] | None = None
         self._process = 0
+        self._failed = (0.0, "")
 
     async def add_events(self, batches: Sequence[EventBatch], /) -> None:
         await self._write(_add_events, batches, durable=False)
@@ -144,6 +152,9 @@ class PostgresStore(SQLStore):
     def _opened(self) -> psycopg_pool.ConnectionPool[Connection]:
         with self._lock:
             if self._pool is None or self._process != os.getpid():
+                if time.monotonic() < self._failed[0]:
+                    # Whoever waited for the lock need not wait again.
+                    raise StoreUnusable(self._failed[1])
                 pool: psycopg_pool.ConnectionPool[Connection] = psycopg_pool.ConnectionPool(
                     self._url,
                     min_size=1,
@@ -157,8 +168,10 @@ class PostgresStore(SQLStore):
                 try:
                     with pool.connection(timeout=self._wait) as connection:
                         migrate(connection, self.place)
-                except BaseException:
+                except BaseException as error:
                     pool.close()
+                    told = str(store_failure(error, self.place)) if isinstance(error, psycopg.Error) else str(error)
+                    self._failed = (time.monotonic() + _REMEMBERED_SECONDS, told)
                     raise
                 self._pool, self._process = pool, os.getpid()
             return self._pool
@@ -218,6 +231,8 @@ def _locks(work: Callable[..., Any], values: tuple[Any, ...]) -> list[str]:
     if scope is not None:
         shared, own = _number("owner", scope.owner), _number("conversation", scope.owner, scope.conversation)
         return [f"SELECT pg_advisory_xact_lock_shared({shared}), pg_advisory_xact_lock({own})"]
+    if work in _OF_RUN:
+        return [f"SELECT pg_advisory_xact_lock({_number('run', str(values[1]))})"]
     if isinstance(first, Token):
         return [f"SELECT pg_advisory_xact_lock({_number('token', first.hash)})"]
     return []

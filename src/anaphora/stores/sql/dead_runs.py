@@ -13,7 +13,7 @@ from anaphora.stores.records import Draft
 from anaphora.stores.run_records import GAP, HELD_SECONDS, EventBatch, Run, RunEnd, output_id
 from anaphora.stores.sql import runs
 from anaphora.stores.sql.database import Database
-from anaphora.stores.sql.leases import acquire, is_dead, release
+from anaphora.stores.sql.leases import acquire, is_dead, is_ours, release
 from anaphora.stores.sql.rows import ITS_MESSAGES, key, parts_text
 from anaphora.stores.sql.transcripts import append
 from anaphora.values.call_ids import id_within, with_own_ids
@@ -27,7 +27,9 @@ from anaphora.values.scope import Scope
 def end_dead_run(database: Database, owner: str, run_id: str) -> Run:
     """Gives a run; one whose process has died is ended first, with the words that came. Raises NotFound."""
     found = runs.run(database, owner, run_id)
-    if found.status != "pending" or not (found.expires < time.time() or is_dead(found.holder)):
+    # After a night in a laptop bag the lease of this very process has run out too.
+    is_gone = is_dead(found.holder) or (found.expires < time.time() and not is_ours(found.holder))
+    if found.status != "pending" or not is_gone:
         return found
     scope = Scope(owner, found.conversation)
     with suppress(ConversationBusy):
@@ -65,7 +67,7 @@ def _keep_words(database: Database, scope: Scope, found: Run) -> None:
     if message is None:
         return
     own, parent = output_id(found.seed, place), found.message if place == 0 else output_id(found.seed, place - 1)
-    message = with_own_ids(message, partial(id_within, own))
+    message = with_own_ids(message, partial(id_within, own), every=True)
     its = f"{ITS_MESSAGES} AND id = ?"
     row = database.execute(f"SELECT status, parts FROM messages WHERE {its}", (*key(scope), own)).fetchone()
     text = parts_text(message)

@@ -99,6 +99,11 @@ def _place() -> str:
     return ":".join(place).replace("/", "_")
 
 
+def is_ours(holder: str) -> bool:
+    """True if a writer of this process that is at work has this name."""
+    return holder in _ours
+
+
 def is_dead(holder: str) -> bool:
     """True if the holder of a lease was a process of this machine that has ended, or a turn of this process."""
     place, _, rest = holder.partition("/")

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from anaphora.errors import NotFound
-from anaphora.stores.run_records import HELD_SECONDS, EventBatch, NewRun, Run, RunEnd, Wish
+from anaphora.stores.run_records import HELD_SECONDS, EventBatch, NewRun, Run, RunEnd, Wish, input_id
 from anaphora.stores.sql.database import Database
 from anaphora.stores.sql.leases import make
 from anaphora.stores.sql.rows import key, settings_of
@@ -24,8 +24,11 @@ _THIS = "owner = ? AND id = ?"
 def insert(database: Database, scope: Scope, new: NewRun, message: str | None) -> None:
     """Stores a run that begins, in the transaction that stores its message."""
     make(database, scope)
-    head = database.execute("SELECT head FROM conversations WHERE owner = ? AND id = ?", key(scope)).fetchone()
-    values = (*key(scope), new.id, message, head and head[0], new.created, new.holder, time.time() + HELD_SECONDS)
+    first = "SELECT parent FROM messages WHERE owner = ? AND conversation = ? AND id = ?"
+    row = database.execute(first, (*key(scope), input_id(new.seed, 0))).fetchone()
+    if row is None:
+        row = database.execute("SELECT head FROM conversations WHERE owner = ? AND id = ?", key(scope)).fetchone()
+    values = (*key(scope), new.id, message, row and row[0], new.created, new.holder, time.time() + HELD_SECONDS)
     database.execute(
         "INSERT INTO runs (owner, conversation, id, message, base, status, created, holder, expires, request, fingerprint, key)"
         " VALUES (?, ?, ?, ?, ?, 'pending', ?, ?, ?, ?, ?, ?)",
@@ -87,11 +90,13 @@ def events(database: Database, owner: str, run_id: str, after: int) -> list[tupl
 
 
 def end_run(database: Database, owner: str, run_id: str, end: RunEnd, batches: Sequence[EventBatch] = ()) -> None:
-    add_events(database, batches)
-    database.execute(
+    changed = database.execute(
         f"UPDATE runs SET status = ?, result = ?, chain = ?, ended = ? WHERE {_THIS} AND status = 'pending'",
         (end.status, json.dumps(end.result), end.chain, time.time(), owner, run_id),
     )
+    # A run that somebody else has ended has its last event already.
+    if changed.rowcount:
+        add_events(database, batches)
 
 
 def hold_runs(database: Database, holder: str) -> list[Wish]:

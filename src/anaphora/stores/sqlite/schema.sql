@@ -168,7 +168,7 @@ CREATE TABLE runs (
     id           TEXT NOT NULL,              -- resp_…
     conversation TEXT NOT NULL,
     message      TEXT,                       -- the message that it answers
-    base         TEXT,                       -- the head that it was begun at
+    base         TEXT,                       -- the message that it goes on from
     status       TEXT NOT NULL,              -- pending while it runs
     created      REAL NOT NULL,              -- seconds since 1970
     ended        REAL,

@@ -173,7 +173,7 @@ CREATE TABLE runs (
     id           TEXT COLLATE "C" NOT NULL,              -- resp_…
     conversation TEXT COLLATE "C" NOT NULL,
     message      TEXT COLLATE "C",                       -- the message that it answers
-    base         TEXT COLLATE "C",                       -- the head that it was begun at
+    base         TEXT COLLATE "C",                       -- the message that it goes on from
     status       TEXT COLLATE "C" NOT NULL,              -- pending while it runs
     created      DOUBLE PRECISION NOT NULL,              -- seconds since 1970
     ended        DOUBLE PRECISION,
