@@ -153,9 +153,7 @@ class ResponseFold:
 
     def _id(self, kind: str) -> str:
         message = output_id(self.facts.seed, self._place)
-        used = sum(
-            one["id"] == message or one["id"].startswith(f"{kind}_{message.removeprefix('msg_')}_") for one in self._output
-        )
+        used = sum((kind == "msg" and one["id"] == message) or one["id"].startswith(begins) for one in self._output)
         return item_id(kind, message, used)
 
     def _begin_after_results(self) -> Iterator[ResponseEvent]:
