@@ -153,6 +153,7 @@ class ResponseFold:
 
     def _id(self, kind: str) -> str:
         message = output_id(self.facts.seed, self._place)
+        begins = f"{kind}_{message.removeprefix('msg_')}_"
         used = sum((kind == "msg" and one["id"] == message) or one["id"].startswith(begins) for one in self._output)
         return item_id(kind, message, used)
 
