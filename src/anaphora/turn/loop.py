@@ -78,8 +78,7 @@ class _Answered:
     @property
     def is_handed_on(self) -> bool:
         """True if it calls tools that whoever asked runs: then the turn ends with it."""
-        outside = {tool.name for tool in self.given.prepared.tools if tool.outside}
-        return any(call.name in outside for call in self.entry.message.tool_calls)
+        return any(call.name in _outside(self.given) for call in self.entry.message.tool_calls)
 
 
 async def answer(turn: TurnParts, incoming: Incoming, record: Record) -> Outcome:
@@ -131,16 +130,15 @@ async def _answer_once(turn: TurnParts, prepared: Prepared, progress: Progress, 
             if given is None:
                 await _end_unfinished(turn, progress, record, outcome)
     calls_tools = bool(given.prepared.tools and given.message.tool_calls and given.refusal is None and not is_last)
-    calls_tools = calls_tools and not _hands_all_on(given)
+    calls_tools = calls_tools and any(call.name not in _outside(given) for call in given.message.tool_calls)
     with anyio.CancelScope(shield=True):
         answered = await _end_answer(turn, given, replace(progress, step=step), record, calls_tools=calls_tools)
     return answered  # noqa: RET504 -- a type checker thinks that the scope may swallow an error
 
 
-def _hands_all_on(given: ModelAnswer) -> bool:
-    """True if whoever asked runs all the tools that an answer calls."""
-    outside = {tool.name for tool in given.prepared.tools if tool.outside}
-    return all(call.name in outside for call in given.message.tool_calls)
+def _outside(given: ModelAnswer) -> set[str]:
+    """Gives the names of the tools that whoever asked runs."""
+    return {tool.name for tool in given.prepared.tools if tool.outside}
 
 
 def _limited(turn: TurnParts, prepared: Prepared, progress: Progress) -> tuple[Step, bool]:
