@@ -121,7 +121,9 @@ def litellm(upstream: str, folder: Path) -> Iterator[tuple[str, int]]:
     model = {"model_name": "m", "litellm_params": {"model": "openai/m", "api_base": upstream, "api_key": "k"}}
     config.write_text(json.dumps({"model_list": [model]}), encoding="utf-8")
     command = [str(home / "bin" / "litellm"), "--config", str(config), "--port", str(port), "--host", "127.0.0.1"]
-    environment = {"LITELLM_LOCAL_MODEL_COST_MAP": "True", "LITELLM_LOG": "ERROR", "NO_DOCS": "True"}
+    # It wants a key of its own, or to be told that none is meant.
+    keyless = {"LITELLM_DANGEROUSLY_PERMIT_WEAK_OR_UNSET_MASTER_KEY": "true"}
+    environment = {"LITELLM_LOCAL_MODEL_COST_MAP": "True", "LITELLM_LOG": "ERROR", "NO_DOCS": "True", **keyless}
     with process(command, ready=None, port=port, environment=environment) as pid:
         yield f"http://127.0.0.1:{port}", pid
 

@@ -13,7 +13,7 @@ import anyio
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
-from starlette.responses import PlainTextResponse, Response
+from starlette.responses import Response
 from starlette.routing import Route
 
 from anaphora.errors import AnaphoraError
@@ -24,6 +24,8 @@ from anaphora.server.openai import completions, conversations, models_endpoint, 
 from anaphora.server.openai.openapi import openapi
 from anaphora.server.services import Services
 from anaphora.server.tracing import carry
+from anaphora.server.web.pages import page_routes
+from anaphora.server.web.sign_in import COOKIE, grant_of
 
 LOG = logging.getLogger("anaphora.server")
 Endpoint = Callable[[Services, Grant, Request], Awaitable[Response]]
@@ -67,7 +69,7 @@ def make_app(services: Services, *, hosts: frozenset[str]) -> App:
 
     routes = [Route(path, _guarded(services, endpoint, path), methods=[method]) for method, path, endpoint in ROUTES]
     routes += [
-        Route("/", _front, methods=["GET"]),
+        *page_routes(services),
         Route("/healthz", _healthz, methods=["GET"]),
         Route("/readyz", _readyz(services), methods=["GET"]),
         Route("/metrics", _metrics(services), methods=["GET"]),
@@ -84,7 +86,7 @@ def _guarded(services: Services, endpoint: Endpoint, route: str) -> Callable[[Re
         begun, request_id = time.monotonic(), f"req_{secrets.token_hex(12)}"
         try:
             carry(request.headers)
-            grant = await services.auth.grant(request.headers.get("authorization", ""))
+            grant = await _grant(services, request)
             response = await endpoint(services, grant, request)
         except AnaphoraError as error:
             response = error_response(_told(error))
@@ -101,6 +103,16 @@ def _guarded(services: Services, endpoint: Endpoint, route: str) -> Callable[[Re
     return run
 
 
+async def _grant(services: Services, request: Request) -> Grant:
+    """Gives the owner of a request: by its token, or by the cookie of a page that is signed in."""
+    shown = request.headers.get("authorization", "")
+    if not shown and COOKIE in request.cookies:
+        grant = await grant_of(services.auth, request)
+        if grant is not None:
+            return grant
+    return await services.auth.grant(shown)
+
+
 def _told(error: AnaphoraError) -> ApiError:
     told = api_error(error)
     if told.status >= 500:
@@ -114,10 +126,6 @@ async def _http_error(request: Request, error: Exception) -> Response:
     if status == 405:
         told = f"{request.url.path} does not take {request.method}."
     return error_response(ApiError(told, status=status, code="not_found" if status == 404 else None))
-
-
-async def _front(request: Request) -> Response:
-    return PlainTextResponse(f"anaphora answers OpenAI clients here: set their base URL to {request.base_url}v1\n")
 
 
 async def _healthz(request: Request) -> Response:

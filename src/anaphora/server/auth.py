@@ -34,7 +34,7 @@ class Auth:
     """Knows tokens. An ``is_open`` server needs none as long as none was made: only this machine reaches it."""
 
     def __init__(self, store: ServerStore, *, is_open: bool, holder: str) -> None:
-        self._store = store
+        self.store = store
         self._is_open = is_open
         self._holder = holder
         self._known: OrderedDict[str, tuple[float, Token | None]] = OrderedDict()
@@ -64,7 +64,7 @@ class Auth:
         """Lets a request for an answer through. Raises TokenRefused where a limit of the token is reached."""
         token = grant.token
         if token is not None and token.limits.to_json():
-            await self._store.admit(token, slot, self._holder)
+            await self.store.admit(token, slot, self._holder)
             self._in_use += 1
 
     async def leave(self, grant: Grant, slot: str, tokens: int, cost: float) -> None:
@@ -72,13 +72,13 @@ class Auth:
         token = grant.token
         if token is not None and token.limits.to_json():
             self._in_use -= 1
-            await self._store.leave(token, slot, Spending(tokens, cost))
+            await self.store.leave(token, slot, Spending(tokens, cost))
 
     async def _token(self, shown: str) -> Token | None:
         hashed = token_hash(shown)
         known = self._known.get(hashed)
         if known is None or known[0] < time.monotonic():
-            known = (time.monotonic() + _BELIEVED, await self._store.token(hashed))
+            known = (time.monotonic() + _BELIEVED, await self.store.token(hashed))
             if known[1] is not None:
                 self._known[hashed] = known
                 while len(self._known) > _MOST_KNOWN:
@@ -90,6 +90,6 @@ class Auth:
     async def _has_tokens(self) -> bool:
         until, has = self._closed
         if until < time.monotonic():
-            has = bool(await self._store.tokens())
+            has = bool(await self.store.tokens())
             self._closed = (time.monotonic() + _BELIEVED, has)
         return has

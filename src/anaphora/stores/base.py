@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from anaphora.search.vectors import Unembedded, VectorRow
     from anaphora.stores.records import Begun, Change, Draft, Lease, Query
     from anaphora.stores.run_records import EventBatch, NewRun, Run, RunEnd, Wish
-    from anaphora.stores.token_records import Spending, Token
+    from anaphora.stores.token_records import SignIn, Spending, Token
     from anaphora.values.memory import BlockSummary, Fact, Learned
     from anaphora.values.scope import Scope
     from anaphora.values.tokens import Estimate
@@ -327,6 +327,22 @@ class Tokens(Protocol):
 
     async def remove_token(self, name: str, /) -> None:
         """Removes a token. Raises NotFound."""
+        ...
+
+    async def add_sign_in(self, sign_in: SignIn, /) -> None:
+        """Stores that a browser is signed in."""
+        ...
+
+    async def token_of_sign_in(self, hash_: str, /) -> Token | None:
+        """Gives the token that the cookie of a hash stands for."""
+        ...
+
+    async def sign_ins(self, owner: str, /) -> Sequence[SignIn]:
+        """Gives the browsers that are signed in for an owner, the newest first."""
+        ...
+
+    async def remove_sign_in(self, hash_: str, /) -> None:
+        """Signs a browser out."""
         ...
 
     async def admit(self, token: Token, slot: str, holder: str, /) -> None:

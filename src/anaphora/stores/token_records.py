@@ -54,6 +54,17 @@ class Token:
 
 
 @dataclass(frozen=True, slots=True)
+class SignIn:
+    """A browser that is signed in: the hash of its cookie, that of the token, times in seconds since 1970, and its name."""
+
+    hash: str
+    token: str
+    created: float
+    seen: float
+    agent: str
+
+
+@dataclass(frozen=True, slots=True)
 class Spending:
     """The use of a token on one day: tokens of models, and dollars."""
 

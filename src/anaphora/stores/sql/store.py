@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from anaphora.search.candidates import Candidate, Candidates, Cue
     from anaphora.search.vectors import Unembedded, VectorRow
     from anaphora.stores.sql.check import Unreadable
-    from anaphora.stores.token_records import Spending, Token
+    from anaphora.stores.token_records import SignIn, Spending, Token
 
 T = TypeVar("T")
 Values = TypeVarTuple("Values")
@@ -276,6 +276,26 @@ class SQLStore(ABC):
         from anaphora.stores.sql import tokens
 
         await self._write(tokens.remove_token, name)
+
+    async def add_sign_in(self, sign_in: SignIn, /) -> None:
+        from anaphora.stores.sql import tokens
+
+        await self._write(tokens.add_sign_in, sign_in)
+
+    async def token_of_sign_in(self, hash_: str, /) -> Token | None:
+        from anaphora.stores.sql import tokens
+
+        return await self._glance(tokens.token_of_sign_in, hash_)
+
+    async def sign_ins(self, owner: str, /) -> Sequence[SignIn]:
+        from anaphora.stores.sql import tokens
+
+        return await self._read(tokens.sign_ins, owner)
+
+    async def remove_sign_in(self, hash_: str, /) -> None:
+        from anaphora.stores.sql import tokens
+
+        await self._write(tokens.remove_sign_in, hash_)
 
     async def admit(self, token: Token, slot: str, holder: str, /) -> None:
         from anaphora.stores.sql import tokens

@@ -12,7 +12,7 @@ from anaphora.errors import ConfigError, NotFound, TokenRefused
 from anaphora.stores.run_records import HELD_SECONDS
 from anaphora.stores.sql.database import Database
 from anaphora.stores.sql.rows import settings_of
-from anaphora.stores.token_records import Spending, Token, limits_of
+from anaphora.stores.token_records import SignIn, Spending, Token, limits_of
 
 _COLUMNS = "hash, name, owner, limits, created, expires, remembers"
 # A client that is told to wait waits at least so long, in seconds.
@@ -42,6 +42,35 @@ def token(database: Database, hash_: str) -> Token | None:
 def remove_token(database: Database, name: str) -> None:
     if not database.execute("DELETE FROM tokens WHERE name = ?", (name,)).rowcount:
         raise NotFound(f"there is no token {name!r}.")
+
+
+def add_sign_in(database: Database, given: SignIn) -> None:
+    database.execute(
+        "INSERT INTO sign_ins (hash, token, created, seen, agent) VALUES (?, ?, ?, ?, ?)",
+        (given.hash, given.token, given.created, given.seen, given.agent),
+    )
+
+
+def token_of_sign_in(database: Database, hash_: str) -> Token | None:
+    columns = ", ".join(f"tokens.{name}" for name in _COLUMNS.split(", "))
+    row = database.execute(
+        f"SELECT {columns} FROM sign_ins JOIN tokens ON tokens.hash = sign_ins.token WHERE sign_ins.hash = ?", (hash_,)
+    ).fetchone()
+    return None if row is None else _token(row)
+
+
+def sign_ins(database: Database, owner: str) -> list[SignIn]:
+    """Gives the browsers that are signed in for an owner, the newest first."""
+    rows = database.execute(
+        "SELECT sign_ins.hash, sign_ins.token, sign_ins.created, sign_ins.seen, sign_ins.agent FROM sign_ins"
+        " JOIN tokens ON tokens.hash = sign_ins.token WHERE tokens.owner = ? ORDER BY sign_ins.created DESC",
+        (owner,),
+    )
+    return [SignIn(*row) for row in rows.fetchall()]
+
+
+def remove_sign_in(database: Database, hash_: str) -> None:
+    database.execute("DELETE FROM sign_ins WHERE hash = ?", (hash_,))
 
 
 def admit(database: Database, given: Token, slot: str, holder: str) -> None:

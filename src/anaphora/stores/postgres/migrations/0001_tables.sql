@@ -226,6 +226,17 @@ CREATE TABLE token_days (
     FOREIGN KEY (token) REFERENCES tokens (hash) ON DELETE CASCADE
 );
 
+CREATE TABLE sign_ins (
+    hash    TEXT COLLATE "C" PRIMARY KEY,  -- of the cookie that stands for a token in a browser
+    token   TEXT COLLATE "C" NOT NULL,
+    created DOUBLE PRECISION NOT NULL,
+    seen    DOUBLE PRECISION NOT NULL,
+    agent   TEXT COLLATE "C" NOT NULL,     -- the browser, as it names itself
+    FOREIGN KEY (token) REFERENCES tokens (hash) ON DELETE CASCADE
+);
+
+CREATE INDEX sign_ins_by_token ON sign_ins (token);
+
 CREATE TABLE token_slots (
     token   TEXT COLLATE "C" NOT NULL,
     id      TEXT COLLATE "C" NOT NULL,    -- an answer that is being given

@@ -58,6 +58,17 @@ CREATE TABLE token_days (
     FOREIGN KEY (token) REFERENCES tokens (hash) ON DELETE CASCADE
 ) WITHOUT ROWID;
 
+CREATE TABLE sign_ins (
+    hash    TEXT PRIMARY KEY,  -- of the cookie that stands for a token in a browser
+    token   TEXT NOT NULL,
+    created REAL NOT NULL,
+    seen    REAL NOT NULL,
+    agent   TEXT NOT NULL,     -- the browser, as it names itself
+    FOREIGN KEY (token) REFERENCES tokens (hash) ON DELETE CASCADE
+) WITHOUT ROWID;
+
+CREATE INDEX sign_ins_by_token ON sign_ins (token);
+
 CREATE TABLE token_slots (
     token   TEXT NOT NULL,
     id      TEXT NOT NULL,    -- an answer that is being given
