@@ -121,7 +121,9 @@ def litellm(upstream: str, folder: Path) -> Iterator[tuple[str, int]]:
     model = {"model_name": "m", "litellm_params": {"model": "openai/m", "api_base": upstream, "api_key": "k"}}
     config.write_text(json.dumps({"model_list": [model]}), encoding="utf-8")
     command = [str(home / "bin" / "litellm"), "--config", str(config), "--port", str(port), "--host", "127.0.0.1"]
-    environment = {"LITELLM_LOCAL_MODEL_COST_MAP": "True", "LITELLM_LOG": "ERROR", "NO_DOCS": "True"}
+    # It wants a key of its own, or to be told that none is meant.
+    keyless = {"LITELLM_DANGEROUSLY_PERMIT_WEAK_OR_UNSET_MASTER_KEY": "true"}
+    environment = {"LITELLM_LOCAL_MODEL_COST_MAP": "True", "LITELLM_LOG": "ERROR", "NO_DOCS": "True", **keyless}
     with process(command, ready=None, port=port, environment=environment) as pid:
         yield f"http://127.0.0.1:{port}", pid
 
@@ -291,8 +293,11 @@ def compare(arguments: argparse.Namespace) -> dict[str, Any]:
             figures["anaphora"] = measured("anaphora", url, pid, body, streams, direct)
         if arguments.peers:
             for name, peer in (("litellm", litellm), ("portkey", portkey)):
-                with peer(upstream, arguments.peers) as (url, pid):
-                    figures[name] = measured(name, url, pid, {**body, "upstream": upstream}, streams, direct)
+                try:
+                    with peer(upstream, arguments.peers) as (url, pid):
+                        figures[name] = measured(name, url, pid, {**body, "upstream": upstream}, streams, direct)
+                except RuntimeError as error:
+                    figures[name] = {"failed": str(error).strip()[-300:]}
         figures["memory"] = with_memory(upstream, direct, folder)
         if arguments.postgres:
             figures["postgres"] = postgres_turns(upstream)
