@@ -293,8 +293,11 @@ def compare(arguments: argparse.Namespace) -> dict[str, Any]:
             figures["anaphora"] = measured("anaphora", url, pid, body, streams, direct)
         if arguments.peers:
             for name, peer in (("litellm", litellm), ("portkey", portkey)):
-                with peer(upstream, arguments.peers) as (url, pid):
-                    figures[name] = measured(name, url, pid, {**body, "upstream": upstream}, streams, direct)
+                try:
+                    with peer(upstream, arguments.peers) as (url, pid):
+                        figures[name] = measured(name, url, pid, {**body, "upstream": upstream}, streams, direct)
+                except RuntimeError as error:
+                    figures[name] = {"failed": str(error).strip()[-300:]}
         figures["memory"] = with_memory(upstream, direct, folder)
         if arguments.postgres:
             figures["postgres"] = postgres_turns(upstream)
