@@ -40,8 +40,9 @@ def test_a_server_that_others_reach_asks_for_a_token(echo: Served):
         answer = echo.http(key).get("/v1/models")
         assert (answer.status_code, answer.json()["error"]["code"]) == (401, "invalid_api_key")
         assert "anaphora token add" in answer.json()["error"]["message"]
-    for open_path in ("/healthz", "/readyz", "/metrics", "/"):
+    for open_path in ("/healthz", "/readyz", "/metrics", "/sign-in"):
         assert http.get(open_path).status_code == 200
+    assert http.get("/").headers["location"] == "/sign-in"
     shown = add(echo, "ada")
     assert echo.http(shown).get("/v1/models").status_code == 200
     with pytest.raises(openai.AuthenticationError):

@@ -155,8 +155,12 @@ async function reload() {
   if (!conversation) return;
   const page = new DOMParser().parseFromString(await piece(`/c/${here()}`), "text/html");
   const follows = atEnd();
-  box.replaceChildren(...page.getElementById("messages").childNodes);
+  const fresh = page.getElementById("messages").innerHTML;
+  // A selection and an opened part stay where nothing is new.
+  if (fresh !== reload.shown || box.querySelector(".streaming, [role=alert]")) box.replaceChildren(...page.getElementById("messages").childNodes);
+  reload.shown = fresh;
   $("bar").replaceChildren(...page.getElementById("bar").childNodes);
+  if (!$("about").querySelector("[open]")) $("about").replaceChildren(...page.getElementById("about").childNodes);
   $("title").textContent = page.getElementById("title").textContent;
   document.title = page.title;
   if (page.body.dataset.version !== document.body.dataset.version) tell("The server was updated.", "Reload", () => location.reload());
