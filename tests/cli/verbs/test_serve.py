@@ -125,6 +125,9 @@ def test_everything_of_an_owner_is_exported_or_deleted(tmp_path: Path):
     assert "words of ada" in out.read_text()
     assert "bob" not in out.read_text()
     assert run("owner", "export", "ada", *store).returncode == 2
+    missing = tmp_path / "nobody.json"
+    assert run("owner", "export", "nobody", "-o", str(missing), *store).returncode == 1
+    assert not missing.exists()
     assert run("owner", "delete", "ada", *store).returncode == 2
     assert run("owner", "delete", "ada", "--yes", *store).returncode == 0
     assert run("owner", "delete", "ada", "--yes", *store).returncode == 1
@@ -150,6 +153,11 @@ def test_a_store_is_copied_checked_and_backed_up(tmp_path: Path):
         assert run("store", "backup", str(backup), "--store", where).returncode == 2
     assert run("store", "copy", str(path)).returncode == 2
     assert run("store", "backup").returncode == 2
+    damaged = tmp_path / "damaged.db"
+    damaged.write_text("no database at all")
+    for where, code in ((str(path), 0), (str(damaged), 1), (str(tmp_path / "missing"), 2)):
+        assert run("store", "check", where).returncode == code
+    assert run("store", "check", str(path), "more").returncode == 2
     assert run("store", "copy", str(tmp_path / "missing"), url).returncode == 2
 
 

@@ -23,20 +23,26 @@ from anaphora.stores.sqlite.store import SQLiteStore
 def store(where: str | Path, arguments: argparse.Namespace) -> int:
     """Does what was asked for; gives the exit code. Raises AnaphoraError."""
     if arguments.what == "check":
-        return anyio.run(_check, where, arguments)
+        if len(arguments.places) > 1:
+            raise ConfigError("which one? anaphora store check [STORE]")
+        return anyio.run(_check, _that_exists(*arguments.places) if arguments.places else where, arguments)
     if arguments.what == "copy":
         if len(arguments.places) != 2:
             raise ConfigError("from where to where? anaphora store copy SOURCE TARGET")
         source, target = arguments.places
-        if "://" not in source and not Path(source).expanduser().is_file():
-            raise ConfigError(f"there is no file {source}.")
-        return anyio.run(_copy, source, target)
+        return anyio.run(_copy, _that_exists(source), target)
     if len(arguments.places) != 1:
         raise ConfigError("where to? anaphora store backup FILE")
     path = Path(arguments.places[0]).expanduser()
     if path.exists():
         raise ConfigError(f"there is a file {path} already: name another.")
     return anyio.run(_back_up, where, path)
+
+
+def _that_exists(store: str) -> str:
+    if "://" not in store and not Path(store).expanduser().is_file():
+        raise ConfigError(f"there is no file {store}.")
+    return store
 
 
 def _opened(where: str | Path) -> SQLStore:

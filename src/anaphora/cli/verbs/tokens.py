@@ -100,16 +100,15 @@ def owner(where: str | Path, arguments: argparse.Namespace) -> int:
     name = checked_name(arguments.name, "an owner")
     with past_conversations(where) as all_owners:
         bot = all_owners.for_owner(name)
-        infos = bot.conversations()
+        infos, facts = bot.conversations(), bot.facts.list()
+        if not infos and not facts:
+            raise NotFound(f"there is nothing of an owner {name!r}.")
         if arguments.what == "export":
             if arguments.output is None:
                 raise ConfigError(f"where to? anaphora owner export {name} -o FILE.json")
             count = bot.export_to(arguments.output)
             notice(f"{count} conversations of {name!r} written to {arguments.output}.")
             return OK
-        facts = bot.facts.list()
-        if not infos and not facts:
-            raise NotFound(f"there is nothing of an owner {name!r}.")
         if not arguments.yes and not (sys.stdin.isatty() and agreed(f"Delete {len(infos)} conversations of {name}? ")):
             raise ConfigError("nothing was deleted: say --yes to delete without being asked.")
     count = anyio.run(_delete_owner, str(where), name)
