@@ -182,6 +182,7 @@ def test_a_deleted_conversation_can_be_had_back(browser: Any):
     with scripted_server(echo=True) as served, opened(browser, served) as page:
         say(page, "keep me")
         sync_api.expect(page.locator(".bot")).to_contain_text("You said: keep me")
+        sync_api.expect(page.locator("#list a")).to_have_count(1)
         page.get_by_label("More").click()
         page.get_by_role("button", name="Delete").click()
         sync_api.expect(page.locator("#notice")).to_contain_text("deleted")

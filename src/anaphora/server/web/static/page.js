@@ -182,6 +182,7 @@ async function send(message) {
     }
     // It follows the answer, unless that has ended already.
     await reload();
+    await list();
   } catch (error) {
     // What was typed is still there.
     if (message.text && !text.value) { text.value = message.text; grow(); keep(); }
