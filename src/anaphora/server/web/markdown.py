@@ -5,16 +5,14 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from contextlib import suppress
-from functools import cache
 from html import escape
-from typing import TYPE_CHECKING, Any
+from typing import Any
 from urllib.parse import urlsplit
 
-from anaphora.values.markdown_blocks import chat_parser, markdown_blocks
+from markdown_it.renderer import RendererHTML
+from markdown_it.token import Token
 
-if TYPE_CHECKING:
-    from markdown_it.renderer import RendererHTML
-    from markdown_it.token import Token
+from anaphora.values.markdown_blocks import chat_parser, markdown_blocks
 
 _ACTIVE = re.compile(r"\b(?:href|src|style|class|id|on\w+)\s*=|<(?!/?m[a-z]+\b)", re.IGNORECASE)
 _SCHEMES = {"http", "https", "mailto"}
@@ -38,65 +36,62 @@ def html_blocks(text: str) -> list[str]:
 def block_html(block: str) -> str:
     """Gives one block as HTML."""
     parser = chat_parser()
-    return str(_renderer().render(parser.parse(block), parser.options, {}))
+    return str(_RENDERER.render(parser.parse(block), parser.options, {}))
 
 
-@cache
-def _renderer() -> RendererHTML:  # noqa: C901 -- a method for each kind of token
-    from markdown_it.renderer import RendererHTML
+class _SafeHTML(RendererHTML):
+    """Renders what a model says, and trusts nothing of it."""
 
-    class Safe(RendererHTML):
-        """Renders what a model says, and trusts nothing of it."""
+    def text(self, tokens: Sequence[Token], idx: int, options: Any, env: Any) -> str:
+        del options, env
+        return _with_formulas(tokens[idx].content)
 
-        def text(self, tokens: Sequence[Token], idx: int, options: Any, env: Any) -> str:
-            del options, env
-            return _with_formulas(tokens[idx].content)
+    def html_block(self, tokens: Sequence[Token], idx: int, options: Any, env: Any) -> str:
+        del options, env
+        return f"<p>{escape(tokens[idx].content)}</p>"
 
-        def html_block(self, tokens: Sequence[Token], idx: int, options: Any, env: Any) -> str:
-            del options, env
-            return f"<p>{escape(tokens[idx].content)}</p>"
+    def html_inline(self, tokens: Sequence[Token], idx: int, options: Any, env: Any) -> str:
+        del options, env
+        return escape(tokens[idx].content)
 
-        def html_inline(self, tokens: Sequence[Token], idx: int, options: Any, env: Any) -> str:
-            del options, env
-            return escape(tokens[idx].content)
+    def image(self, tokens: Sequence[Token], idx: int, options: Any, env: Any) -> str:
+        # A picture of another host would tell it what is read here.
+        del options, env
+        token = tokens[idx]
+        name = token.content or "picture"
+        return _link(str(token.attrs.get("src", "")), escape(name))
 
-        def image(self, tokens: Sequence[Token], idx: int, options: Any, env: Any) -> str:
-            # A picture of another host would tell it what is read here.
-            del options, env
-            token = tokens[idx]
-            name = token.content or "picture"
-            return _link(str(token.attrs.get("src", "")), escape(name))
+    def link_open(self, tokens: Sequence[Token], idx: int, options: Any, env: Any) -> str:
+        del options, env
+        href = str(tokens[idx].attrs.get("href", ""))
+        if not _is_safe(href):
+            return "<span>"
+        tokens[idx].meta["safe"] = True
+        return f'<a href="{escape(href, quote=True)}" rel="noreferrer noopener" target="_blank">'
 
-        def link_open(self, tokens: Sequence[Token], idx: int, options: Any, env: Any) -> str:
-            del options, env
-            href = str(tokens[idx].attrs.get("href", ""))
-            if not _is_safe(href):
-                return "<span>"
-            tokens[idx].meta["safe"] = True
-            return f'<a href="{escape(href, quote=True)}" rel="noreferrer noopener" target="_blank">'
+    def link_close(self, tokens: Sequence[Token], idx: int, options: Any, env: Any) -> str:
+        del options, env
+        opened = next((one for one in reversed(tokens[:idx]) if one.type == "link_open"), None)
+        return "</a>" if opened is not None and opened.meta.get("safe") else "</span>"
 
-        def link_close(self, tokens: Sequence[Token], idx: int, options: Any, env: Any) -> str:
-            del options, env
-            opened = next((one for one in reversed(tokens[:idx]) if one.type == "link_open"), None)
-            return "</a>" if opened is not None and opened.meta.get("safe") else "</span>"
+    def fence(self, tokens: Sequence[Token], idx: int, options: Any, env: Any) -> str:
+        del options, env
+        return _code(tokens[idx].content, tokens[idx].info.split(" ")[0])
 
-        def fence(self, tokens: Sequence[Token], idx: int, options: Any, env: Any) -> str:
-            del options, env
-            return _code(tokens[idx].content, tokens[idx].info.split(" ")[0])
+    def code_block(self, tokens: Sequence[Token], idx: int, options: Any, env: Any) -> str:
+        del options, env
+        return _code(tokens[idx].content, "")
 
-        def code_block(self, tokens: Sequence[Token], idx: int, options: Any, env: Any) -> str:
-            del options, env
-            return _code(tokens[idx].content, "")
+    def table_open(self, tokens: Sequence[Token], idx: int, options: Any, env: Any) -> str:
+        del tokens, idx, options, env
+        return '<div class="scroll" tabindex="0"><table>'
 
-        def table_open(self, tokens: Sequence[Token], idx: int, options: Any, env: Any) -> str:
-            del tokens, idx, options, env
-            return '<div class="scroll" tabindex="0"><table>'
+    def table_close(self, tokens: Sequence[Token], idx: int, options: Any, env: Any) -> str:
+        del tokens, idx, options, env
+        return "</table></div>"
 
-        def table_close(self, tokens: Sequence[Token], idx: int, options: Any, env: Any) -> str:
-            del tokens, idx, options, env
-            return "</table></div>"
 
-    return Safe()
+_RENDERER = _SafeHTML()
 
 
 def _is_safe(href: str) -> bool:

@@ -67,10 +67,10 @@ def _templates() -> Any:
     return environment
 
 
-def rendered(name: str, **values: Any) -> Response:
-    """Gives a page."""
+def rendered(name: str, status: int = 200, /, **values: Any) -> Response:
+    """Gives a page, with an HTTP status."""
     text = _templates().get_template(name).render(**values)
-    return Response(text, headers={**_HEADERS, "content-type": "text/html; charset=utf-8"})
+    return Response(text, status, headers={**_HEADERS, "content-type": "text/html; charset=utf-8"})
 
 
 async def _side(services: Services, grant: Grant) -> dict[str, Any]:
@@ -122,7 +122,7 @@ async def memory(services: Services, grant: Grant, request: Request) -> Response
 
 
 async def usage(services: Services, grant: Grant, request: Request) -> Response:
-    """What was spent, by day, model and purpose."""
+    """Shows the spending, by day, model and purpose."""
     del request
     rows = list(await services.store.spent(grant.owner, since=time.time() - 30 * 86_400))
     days: dict[str, float] = {}
@@ -137,7 +137,7 @@ async def usage(services: Services, grant: Grant, request: Request) -> Response:
 
 
 async def report(services: Services, grant: Grant, request: Request) -> Response:
-    """What the model saw for one answer, as a piece of the page."""
+    """Shows the context report of one answer, as a piece of the page."""
     run = await services.store.living_run(grant.owner, request.path_params["id"])
     planned = event_from_json(run.result["planned"]) if "planned" in run.result else None
     if not isinstance(planned, Planned):
@@ -309,9 +309,7 @@ def _for_people(services: Services, page: Page) -> Callable[[Request], Awaitable
             told = api_error(error)
             if is_part:
                 return error_response(told)
-            failed = rendered("error.html", message=str(told), groups=[], owner="")
-            failed.status_code = told.status
-            return failed
+            return rendered("error.html", told.status, message=str(told), groups=[], owner="")
 
     return run
 
@@ -324,9 +322,8 @@ def _sign_in(services: Services) -> Callable[[Request], Awaitable[Response]]:
         try:
             return await sign_in(services.auth, request, form.get("token", [""])[0])
         except ApiError:
-            failed = rendered("sign_in.html", message="This token is not known here. Ask whoever runs the server for one.")
-            failed.status_code = 401
-            return failed
+            unknown = "This token is not known here. Ask whoever runs the server for one."
+            return rendered("sign_in.html", 401, message=unknown)
 
     return run
 

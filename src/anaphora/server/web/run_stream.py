@@ -28,7 +28,7 @@ from anaphora.values.markdown_blocks import markdown_blocks
 
 
 class PageFold:
-    """What the page is told of a run, event by event."""
+    """Turns the events of a run into the steps that the page shows."""
 
     def __init__(self) -> None:
         self._tail = ""
