@@ -103,6 +103,18 @@ def test_a_wrong_field_of_a_chat_is_named(echo: Served, body: Any, told: str):
     assert told in answer.json()["error"]["message"]
 
 
+def test_results_that_nobody_asked_for_leave_no_conversation(echo: Served):
+    http = echo.http()
+    result = {"type": "function_call_output", "call_id": "x", "output": "y"}
+    chat = {"messages": [{"role": "tool", "tool_call_id": "x", "content": "y"}], "conversation": "nobody-asked"}
+    before = http.get("/v1/conversations").json()["data"]
+    for path, body, param in (("/v1/responses", {"input": [result]}, "input"), ("/v1/chat/completions", chat, "messages")):
+        answer = http.post(path, json=body)
+        assert (answer.status_code, answer.json()["error"]["param"]) == (400, param)
+        assert "belong to no message of the user" in answer.json()["error"]["message"]
+    assert http.get("/v1/conversations").json()["data"] == before
+
+
 def test_bodies_that_are_no_json_are_refused(echo: Served):
     http, json_type = echo.http(), {"content-type": "application/json"}
 

@@ -94,6 +94,24 @@ def test_a_long_queue_is_told_and_whoever_leaves_it_is_not_answered():
         assert served.services.auth.in_use == 0
 
 
+def test_a_busy_conversation_is_told_at_once_where_answers_wait_for_one_another():
+    provider = OneAtATime([TextDelta("one "), Delay(30.0), TextDelta("two")])
+    with serving(services_for(provider, InMemoryStore())) as served:
+        http = served.http()
+        made = http.post("/v1/conversations", json={}).json()["id"]
+        body = {"input": "first", "conversation": made, "background": True}
+        running = http.post("/v1/responses", json=body).json()["id"]
+        for path, second in (
+            ("/v1/responses", {"input": "second", "conversation": made}),
+            ("/v1/chat/completions", {**HI, "conversation": made}),
+        ):
+            refused = http.post(path, json=second)
+            assert (refused.status_code, refused.json()["error"]["code"]) == (400, "conversation_locked")
+        http.post(f"/v1/responses/{running}/cancel")
+        items = http.get(f"/v1/conversations/{made}/items", params={"order": "asc"}).json()["data"]
+        assert [one["content"][0]["text"] for one in items] == ["first", "one "]
+
+
 def test_two_requests_after_one_response_are_two_branches():
     provider = OneAtATime("A0", "A1", "A2", "A3")
     with serving(services_for(provider, InMemoryStore())) as served, ThreadPoolExecutor(2) as threads:

@@ -6,8 +6,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from difflib import get_close_matches
 from typing import Any
+from urllib.parse import urlsplit
 
 from anaphora.errors import ConfigError
+from anaphora.providers.registry import parse_models
 
 _MEBI = 1 << 20
 
@@ -48,7 +50,26 @@ def serve_config(table: Mapping[str, Any]) -> ServeConfig:
             hint = f"Did you mean {near[0]}?" if near else f"There are: {', '.join(known)}."
             raise ConfigError(f"[serve]: there is no setting {name!r}. {hint}")
         values[name] = _checked(name, value, known[name])
-    return ServeConfig(**values)
+    config = ServeConfig(**values)
+    _check_names(config)
+    return config
+
+
+def _check_names(config: ServeConfig) -> None:
+    """Raises ConfigError for models and origins that cannot be meant."""
+    for setting, names in (("models", config.models), ("aliases", config.aliases.values())):
+        for name in names:
+            try:
+                parse_models(f"{name[:-1]}any" if name.endswith(":*") else name)
+            except ConfigError as error:
+                raise ConfigError(f"[serve]: {setting}: {error}") from None
+    for origin in config.origins:
+        found = urlsplit(origin)
+        if found.scheme not in {"http", "https"} or not found.netloc or found.path.strip("/"):
+            raise ConfigError(f"[serve]: origins: {origin!r} must be like https://a.example, with a port if it has one.")
+    for host in config.hosts:
+        if "/" in host:
+            raise ConfigError(f"[serve]: hosts: {host!r} must be a name without http:// and without a path.")
 
 
 def _checked(name: str, value: Any, default: Any) -> Any:

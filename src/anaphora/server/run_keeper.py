@@ -91,6 +91,10 @@ class RunKeeper:
         if self._is_draining:
             raise ApiError("the server is being stopped: try again in a moment.", status=503, code="server_stopping", seconds=1.0)
 
+    def answers_in(self, scope: Scope) -> bool:
+        """True while a run of this process gives an answer in a conversation."""
+        return any(run.plan.conversation.scope == scope for run in self._live.values())
+
     def find(self, owner: str, run_id: str) -> LiveRun | None:
         """Gives a run that is under way here."""
         return self._live.get((owner, run_id))

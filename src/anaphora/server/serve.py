@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import signal
 import socket
 import sys
@@ -38,9 +39,9 @@ def open_socket(listen: Listen) -> socket.socket:
         sock = socket.create_server((listen.host, listen.port), family=family, backlog=_BACKLOG)
     except (OSError, OverflowError) as error:
         reason = getattr(error, "strerror", None) or error
-        raise ConfigError(
-            f"the server cannot listen on {listen.host} port {listen.port}: {reason}. Choose another with --port; 0 takes any."
-        ) from error
+        is_host = isinstance(error, socket.gaierror) or getattr(error, "errno", None) == errno.EADDRNOTAVAIL
+        advice = "Name an address of this machine with --host." if is_host else "Choose another with --port; 0 takes any."
+        raise ConfigError(f"the server cannot listen on {listen.host} port {listen.port}: {reason}. {advice}") from error
     # The end of an answer is not to wait for the next packet. Connections inherit it.
     sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     return sock
@@ -100,7 +101,21 @@ def _config(app: Any, services: Services) -> _Config:
 
 
 async def serve(services: Services, listen: Listen, sock: socket.socket, *, tell: bool = True) -> None:
-    """Serves until a signal comes: then no new answers are begun, and running ones get their time."""
+    """Serves until a signal comes: then no new answers are begun, and running ones get their time.
+
+    Raises StoreError for a store that cannot be used.
+    """
+    try:
+        await _serve(services, listen, sock, tell=tell)
+    finally:
+        await services.kept.bot.aclose()
+        await services.passing.bot.aclose()
+        await services.store.aclose()
+
+
+async def _serve(services: Services, listen: Listen, sock: socket.socket, *, tell: bool) -> None:
+    # A line that says it serves is not to be followed by errors alone.
+    await services.store.token("")
 
     def started() -> None:
         if tell:
@@ -112,9 +127,6 @@ async def serve(services: Services, listen: Listen, sock: socket.socket, *, tell
         tasks.start_soon(_end_on_signal, services, listen, server)
         await server._serve([sock])  # noqa: SLF001 -- serve() would take the signals
         tasks.cancel_scope.cancel()
-    await services.kept.bot.aclose()
-    await services.passing.bot.aclose()
-    await services.store.aclose()
 
 
 async def _end_on_signal(services: Services, listen: Listen, server: _Server) -> None:

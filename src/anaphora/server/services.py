@@ -17,6 +17,7 @@ from anaphora.server.models import ModelTable, Places, ServedModel
 from anaphora.server.run_keeper import RunKeeper
 from anaphora.server.tracing import begin_span, end_span
 from anaphora.stores.base import ServerStore
+from anaphora.stores.records import busy
 from anaphora.values.answer import Answer
 from anaphora.values.message import Usage
 from anaphora.values.scope import Scope
@@ -87,6 +88,10 @@ class Services:
         places: Places | None = None
         span = begin_span(str(model.models[0]))
         try:
+            scope = plan.conversation.scope
+            # Whoever waits for a place would hold a conversation that is busy for longer still.
+            if (await model.models[0].prepare()).one_at_a_time and engine.keeper.answers_in(scope):
+                raise busy(scope)
             places = await self.place(model)
 
             async def ended(answer: Answer[Any] | None) -> None:

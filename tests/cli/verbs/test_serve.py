@@ -16,6 +16,8 @@ from tests.doubles.postgres import new_database
 from tests.doubles.program import PROGRAM, inherited, run
 
 from anaphora import Chatbot
+from anaphora.errors import ConfigError
+from anaphora.server.serve import Listen, open_socket
 from anaphora.settings import config_folder
 
 
@@ -60,6 +62,13 @@ def test_what_cannot_work_is_refused_with_a_sentence(tmp_path: Path):
     unknown = run("serve", "-m", "nonsense:x", *store)
     assert (unknown.returncode, "no provider" in unknown.stderr) == (2, True)
     assert "port" in run("serve", "--port", "99999").stderr
+    damaged = tmp_path / "damaged.db"
+    damaged.write_text("no database at all")
+    refused = run("serve", "-m", "scripted:", "--port", "0", "--store", str(damaged))
+    assert (refused.returncode, refused.stdout) == (1, "")
+    assert "no database" in refused.stderr.replace("\n", " ")
+    with pytest.raises(ConfigError, match="--host"):
+        open_socket(Listen("10.9.9.9", 0))
 
 
 def test_the_settings_of_the_server_are_checked_and_hold(tmp_path: Path):
@@ -73,6 +82,12 @@ def test_the_settings_of_the_server_are_checked_and_hold(tmp_path: Path):
         ("[serve]\nbody_mib = 0", "whole number from 1"),
         ("[serve]\naliases = 5", "must be a table"),
         ("[serve]\ntools = 5", "must be a text"),
+        ("[serve]\nmodels = ['nonsense:x']", "no provider 'nonsense'"),
+        ("[serve]\nmodels = ['scripted:', 'nonsense:*']", "no provider 'nonsense'"),
+        ("[serve.aliases]\na = 'nothing:x'", "no provider 'nothing'"),
+        ("[serve]\norigins = ['a.example']", "must be like https://a.example"),
+        ("[serve]\norigins = ['*']", "must be like https://a.example"),
+        ("[serve]\nhosts = ['http://a.example']", "without http://"),
     ):
         settings.write_text(wrong)
         refused = run("serve", "-m", "scripted:", *store)

@@ -96,7 +96,7 @@ async def _spot_in(services: Services, scope: Scope, given: Sequence[Message]) -
     given = tuple(given)
     head = (await services.store.info(scope)).head
     if len(given) == 1 or head is None:
-        return _Spot(Place(scope), given)
+        return _Spot(Place(scope, is_new=head is None), given)
     # The end of the branch is enough for a list that goes on with it.
     end = await _said(services, scope, head, Extent(2 * len(given), _MANY, _MANY))
     size = overlap(given[:-1], [entry.message for entry in end])
@@ -132,7 +132,7 @@ def _plan(services: Services, model: ServedModel, spot: _Spot, wanted: ChatReque
 
     return RunPlan(
         services.kept.conversation(spot.place.scope),
-        task_of(spot.new, spot.place.below),
+        task_of(spot.new, spot.place, "messages"),
         new,
         replace(wanted.options, extra=fitting_extra(wanted.extra, model.dialects)),
         Choices(model.models, wanted.system, more_tools=wanted.tools),

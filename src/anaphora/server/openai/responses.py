@@ -105,7 +105,7 @@ async def _plan(
     new = NewRun(f"resp_{secrets.token_hex(16)}", engine.keeper.holder, echo, time.time(), repeat.fingerprint, repeat.key)
     return RunPlan(
         engine.conversation(place.scope),
-        task_of((*earlier, *wanted.input.messages), place.below),
+        task_of((*earlier, *wanted.input.messages), place, "input"),
         new,
         replace(wanted.options, extra=fitting_extra(wanted.extra, model.dialects)),
         Choices(model.models, wanted.instructions, more_tools=wanted.tools),
@@ -113,13 +113,19 @@ async def _plan(
     )
 
 
-def task_of(messages: tuple[Message, ...], below: str | None) -> Task:
-    """Gives the task of answering the last of some messages, the others of which are stored first."""
+def task_of(messages: tuple[Message, ...], place: Place, param: str) -> Task:
+    """Gives the task of answering the last of some messages, the others of which are stored first.
+
+    Raises ApiError, with the name of the field, for results where nobody has asked anything.
+    """
     *above, last = messages
     if last.role == "tool":
-        return GiveResults(last.tool_results, tuple(above), below)
+        if place.is_new and all(message.role != "user" for message in above):
+            told = f"{param}: these results belong to no message of the user. Send that and the calls before them."
+            raise ApiError(told, param=param)
+        return GiveResults(last.tool_results, tuple(above), place.below)
     images = tuple(part for part in last.parts if isinstance(part, Image))
-    return Say(last.text, images, above=tuple(above), below=below)
+    return Say(last.text, images, above=tuple(above), below=place.below)
 
 
 async def _check_fits(services: Services, model: ServedModel, place: Place, wanted: ResponseRequest) -> None:
