@@ -49,6 +49,11 @@ class ApiError(AnaphoraError):
         self.seconds = seconds
 
 
+def server_stopping() -> ApiError:
+    """Gives the error of a server that is being stopped."""
+    return ApiError("the server is being stopped: try again in a moment.", status=503, code="server_stopping", seconds=1.0)
+
+
 def api_error(error: BaseException) -> ApiError:
     """Gives the error of the API for any error of ours."""
     if isinstance(error, ApiError):

@@ -13,7 +13,7 @@ import anyio.lowlevel
 from starlette.requests import Request
 from starlette.responses import Response
 
-from anaphora.server.error_bodies import ApiError, error_body, error_headers
+from anaphora.server.error_bodies import ApiError, error_body, error_headers, server_stopping
 
 Scope = dict[str, Any]
 Receive = Callable[[], Awaitable[Any]]
@@ -92,8 +92,8 @@ def _too_large(most: int) -> ApiError:
     return ApiError(f"the body has more than {most >> 20} MiB: send less at once.", status=413, code="request_too_large")
 
 
-async def unless_gone(request: Request, work: Callable[[], Awaitable[T]]) -> T:
-    """Does something for a client, and stops it when the client has gone. Raises ApiError then."""
+async def unless_gone(request: Request, work: Callable[[], Awaitable[T]], stopping: anyio.Event | None = None) -> T:
+    """Does something for a client, and stops it when the client has gone, or the server is ``stopping``. Raises ApiError then."""
     found: list[T] = []
     failure: Exception | None = None
     async with anyio.create_task_group() as tasks:
@@ -103,7 +103,13 @@ async def unless_gone(request: Request, work: Callable[[], Awaitable[T]]) -> T:
                 await anyio.sleep(_LOOK_SECONDS)
             tasks.cancel_scope.cancel()
 
+        async def stop(event: anyio.Event) -> None:
+            await event.wait()
+            tasks.cancel_scope.cancel()
+
         tasks.start_soon(watch)
+        if stopping is not None:
+            tasks.start_soon(stop, stopping)
         try:
             found.append(await work())
         except Exception as error:  # noqa: BLE001 -- the group would wrap it
@@ -111,6 +117,8 @@ async def unless_gone(request: Request, work: Callable[[], Awaitable[T]]) -> T:
         tasks.cancel_scope.cancel()
     if failure is not None:
         raise failure
+    if not found and stopping is not None and stopping.is_set():
+        raise server_stopping()
     if not found:
         raise ApiError("the client has gone.", status=499, code="client_gone")
     return found[0]
@@ -119,14 +127,17 @@ async def unless_gone(request: Request, work: Callable[[], Awaitable[T]]) -> T:
 class EventStream(Response):
     """A stream of server-sent events. Its source is closed at once when the client has gone.
 
+    When the server is ``stopping``, the source is closed too, and ``last`` is sent.
     Pieces that come while one is being sent go together: a send costs more than a piece.
     """
 
     media_type = "text/event-stream"
 
-    def __init__(self, source: AsyncGenerator[bytes, None], headers: Mapping[str, str] | None = None) -> None:
-        super().__init__(headers={**_STREAM_HEADERS, **(headers or {})})
+    def __init__(self, source: AsyncGenerator[bytes, None], stopping: anyio.Event | None = None, last: bytes = b"") -> None:
+        super().__init__(headers=_STREAM_HEADERS)
         self._source = source
+        self._stopping = stopping
+        self._last = last
         # The length of a stream is not known.
         del self.headers["content-length"]
 
@@ -139,9 +150,22 @@ class EventStream(Response):
                     pass
                 tasks.cancel_scope.cancel()
 
+            filling = anyio.CancelScope()
+
+            async def fill() -> None:
+                with filling:
+                    await pieces.fill(self._source)
+                pieces.end(self._last if filling.cancelled_caught else b"")
+
+            async def stop(event: anyio.Event) -> None:
+                await event.wait()
+                filling.cancel()
+
             pieces = _Pieces()
             tasks.start_soon(watch)
-            tasks.start_soon(pieces.fill, self._source)
+            tasks.start_soon(fill)
+            if self._stopping is not None:
+                tasks.start_soon(stop, self._stopping)
             await send({"type": "http.response.start", "status": self.status_code, "headers": self.raw_headers})
             while (piece := await pieces.take()) is not None:
                 with anyio.fail_after(_STALLED_SECONDS):
@@ -173,6 +197,10 @@ class _Pieces:
                 if len(self._waiting) > _MOST_WAITING:
                     self._taken = anyio.Event()
                     await self._taken.wait()
+
+    def end(self, last: bytes) -> None:
+        """Adds the last piece."""
+        self._waiting += last
         self._is_whole = True
         self._came.set()
 

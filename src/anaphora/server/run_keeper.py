@@ -12,7 +12,7 @@ import anyio
 import anyio.abc
 
 from anaphora.errors import ConversationBusy, StoreError
-from anaphora.server.error_bodies import ApiError, described
+from anaphora.server.error_bodies import described, server_stopping
 from anaphora.server.event_log import Numbered, RunClosed, RunEvent, decoded, encoded, events_of_messages
 from anaphora.server.live_run import LiveRun, RunPlan, ServerStopping
 from anaphora.stores.base import ServerStore
@@ -89,7 +89,7 @@ class RunKeeper:
     def check_open(self) -> None:
         """Raises ApiError while the server is being stopped."""
         if self._is_draining:
-            raise ApiError("the server is being stopped: try again in a moment.", status=503, code="server_stopping", seconds=1.0)
+            raise server_stopping()
 
     def answers_in(self, scope: Scope) -> bool:
         """True while a run of this process gives an answer in a conversation."""

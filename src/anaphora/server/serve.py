@@ -21,6 +21,8 @@ from anaphora.server.services import Services
 
 # Of connections that wait to be accepted.
 _BACKLOG = 2_048
+# Last events get so long to be sent, in seconds.
+_LAST_SECONDS = 2.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,12 +150,15 @@ async def _drain(services: Services, listen: Listen, server: _Server, hurry: any
         async with anyio.create_task_group() as tasks:
             tasks.start_soon(services.kept.keeper.drain, listen.grace)
             tasks.start_soon(services.passing.keeper.drain, listen.grace)
+        # Relays may go on for what is left of the time.
+        left = max(listen.grace - (anyio.current_time() - begun), 0.0)
+        server.end(left + _LAST_SECONDS)
+        await anyio.sleep(left)
     if hurry.cancelled_caught:
         await services.kept.keeper.drain(0)
         await services.passing.keeper.drain(0)
-    # Relays may go on for what is left of the time.
-    left = 0.0 if hurry.cancelled_caught else listen.grace - (anyio.current_time() - begun)
-    server.end(max(left, 1.0))
+        server.end(_LAST_SECONDS)
+    services.stopping.set()
 
 
 def run(services: Services, listen: Listen, sock: socket.socket, *, tell: bool = True) -> None:

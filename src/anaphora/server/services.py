@@ -7,6 +7,8 @@ from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+import anyio
+
 from anaphora.chat.chatbot import AsyncChatbot, open_conversations
 from anaphora.chat.open_conversation import OpenConversation
 from anaphora.server.auth import Auth, Grant
@@ -48,7 +50,8 @@ class Services:
     """The parts of a server.
 
     ``kept`` answers in conversations that stay, ``passing`` in those that are gone with their answer. ``places`` are for models
-    that do one thing at a time. ``embed`` makes rows of numbers of texts, by the ``embedder``.
+    that do one thing at a time. ``stopping`` is set when relays are to end. ``embed`` makes rows of numbers of texts, by the
+    ``embedder``.
     """
 
     config: ServeConfig
@@ -58,6 +61,7 @@ class Services:
     passing: RunEngine
     metrics: Metrics = field(default_factory=Metrics)
     places: dict[str, Places] = field(default_factory=dict)
+    stopping: anyio.Event = field(default_factory=anyio.Event)
     embedder: str = ""
     embed: Embed | None = None
 

@@ -17,7 +17,7 @@ from anaphora.providers.base import Request as ModelRequest
 from anaphora.providers.contract import checked_batches
 from anaphora.providers.model import Model
 from anaphora.server.auth import Grant
-from anaphora.server.error_bodies import api_error, error_body
+from anaphora.server.error_bodies import api_error, error_body, server_stopping
 from anaphora.server.http import EventStream, json_response, unless_gone
 from anaphora.server.models import Places, ServedModel
 from anaphora.server.openai.chat_request import ChatRequest
@@ -129,14 +129,14 @@ async def relayed(services: Services, grant: Grant, request: Request, model: Ser
         return [await relay.source() for _ in range(wanted.choices)]
 
     try:
-        sources = await unless_gone(request, begin)
+        sources = await unless_gone(request, begin, services.stopping)
     except BaseException:
         await relay.end()
         raise
     if wanted.stream:
-        return EventStream(_stream(relay, sources))
+        return EventStream(_stream(relay, sources), services.stopping, data_line(error_body(server_stopping())) + DONE)
     try:
-        error = await unless_gone(request, lambda: _collected(relay, sources))
+        error = await unless_gone(request, lambda: _collected(relay, sources), services.stopping)
     finally:
         await relay.end()
     if error is not None:
