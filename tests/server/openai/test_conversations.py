@@ -7,7 +7,11 @@ from concurrent.futures import ThreadPoolExecutor
 
 import openai
 import pytest
-from tests.doubles.server import Served, scripted_server
+from tests.doubles.server import Served, scripted_server, services_for, serving
+
+from anaphora import InMemoryStore, ScriptedProvider
+from anaphora.errors import StreamInterrupted
+from anaphora.values.events import TextDelta
 
 
 @pytest.fixture
@@ -101,3 +105,17 @@ def test_conversations_are_listed_and_searched(echo: Served):
     for wrong in ({"limit": "0"}, {"limit": "x"}, {"order": "up"}):
         assert http.get("/v1/conversations", params=wrong).status_code == 400
     assert http.get("/v1/conversations", params={"after": "conv_x"}).status_code == 404
+
+
+def test_an_answer_that_a_fault_cut_is_gone_on_from_by_its_id_and_left_out_of_the_items():
+    provider = ScriptedProvider([TextDelta("half"), StreamInterrupted("cut.", retryable=False)], "by id")
+    with serving(services_for(provider, InMemoryStore())) as served:
+        client = served.client()
+        made = client.conversations.create().id
+        cut = client.responses.create(input="hi", conversation=made)
+        assert (cut.status, cut.output_text) == ("incomplete", "half")
+        assert client.conversations.items.list(made).data == []
+        found = served.http().get(f"/v1/responses/{cut.id}/input_items").json()["data"]
+        assert [item["content"][0]["text"] for item in found] == ["hi"]
+        client.responses.create(input="go on", previous_response_id=cut.id)
+        assert [one.text for one in provider.requests[1].messages if one.role != "system"] == ["hi", "half", "go on"]
